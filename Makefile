@@ -1,0 +1,40 @@
+# Everything Kalends does from a checkout. Needs Python 3.11 or later, make and git.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WORKERS ?= 2
+
+.PHONY: help install demo test lint bench constraints clean
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 22
+
+$(STAMP): constraints.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+install: $(STAMP) ## a virtual environment in .venv with Kalends and all it needs
+
+demo: $(STAMP) ## a store full of people and events, a server, and a narrated CAP session (ONCE=1 ends by itself)
+	@$(BIN)/python -m kalends.cli.entry demo $(if $(ONCE),--once)
+
+test: $(STAMP) ## every test, on SQLite and on PostgreSQL
+	$(BIN)/python -bb -m pytest -q -n $(WORKERS)
+
+lint: $(STAMP) ## ruff, mypy --strict, the house's import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP) ## the benchmarks, as ratios against a peer or a physical limit
+	$(BIN)/python -m bench
+
+constraints: ## resolve the pinned versions with hashes anew (needs the uv program)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --no-header --only-binary :all: --extra postgres --group dev pyproject.toml -o constraints.txt
+
+clean: ## forget the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .demo

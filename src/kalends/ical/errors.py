@@ -17,5 +17,5 @@ class ICalError(ValueError):
         super().__init__(f"line {line}: {reason}" if line else reason)
 
 
-class StepBudgetExceeded(ICalError):
+class StepBudgetError(ICalError):
     """A recurrence rule that would need more steps than allowed to answer (a hostile or pointless rule)."""

@@ -352,7 +352,7 @@ def _decode(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        # A fold may have cut a UTF-8 sequence in two: legal to receive (RFC 5545 §3.1). Anything else is refused.
+        # A fold may have cut a UTF-8 sequence in two: legal to receive (RFC 5545 §3.1), else refused.
         joined = re.sub(rb"\r?\n[ \t]", b"", data)
         try:
             joined.decode("utf-8")

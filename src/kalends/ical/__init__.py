@@ -1,1 +1,1 @@
-"""iCalendar text <-> tree, value types, time zones, recurrence (RFC 5545, RFC 6868). A leaf: no I/O, no clock."""
+"""iCalendar text <-> tree, value types, time zones, recurrence: a leaf room (RFC 5545, RFC 6868)."""

@@ -1,0 +1,181 @@
+"""The query tree: what CAL-QUERY (and later CalDAV's filters) mean, free of any syntax.
+
+A tree is *bound* when it holds no function of the session any more: `bind.bind` turns SELF(),
+CAL-OWNERS() and CURRENT-TARGET() into literals. The store compiles bound trees to SQL and
+`match` evaluates them in memory; both must agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal as OneOf
+
+Operator = OneOf["=", "!=", "<", ">", "<=", ">="]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A property, or one of its parameters, of the FROM component or of a component contained in it.
+
+    Attributes:
+        name: upper-case property name.
+        component: upper-case name of the contained component (VALARM in VALARM.TRIGGER); None for FROM's own.
+        param: upper-case parameter name of PARAM(name,param); None for the property's value.
+    """
+
+    name: str
+    component: str | None = None
+    param: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AllProperties:
+    """`*`: the whole component with its contained ones; for VAGENDA and VCALSTORE properties only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """`*.*`: a container with all its contents (RFC 4324 §6.1.1; A-25)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contained:
+    """`VALARM` (wrapped) or, with `bare`, `VALARM.*` (its contents without BEGIN and END)."""
+
+    component: str
+    bare: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OwnersColumn:
+    """`CAL-OWNERS()` or `CAL-OWNERS(calid)` in SELECT."""
+
+    calid: str | None = None
+
+
+Selected = Column | AllProperties | Everything | Contained | OwnersColumn
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A quoted value with quotes and escapes resolved; `pattern` keeps LIKE's own escapes."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SelfUpn:
+    """`SELF()`: the session's UPN."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """`CAL-OWNERS()` or `CAL-OWNERS(calid)` as a value list."""
+
+    calid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentTarget:
+    """`CURRENT-TARGET()`: the TARGET the command runs on."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Several equivalent literals: what a function becomes when bound (a user's UPN and addresses)."""
+
+    texts: tuple[str, ...]
+
+
+Value = Literal | SelfUpn | Owners | CurrentTarget | AnyOf
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """`column op value`."""
+
+    column: Column
+    operator: Operator
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """`column [NOT] LIKE pattern`: % any run, _ one character, backslash escapes; case-blind, whole value."""
+
+    column: Column
+    pattern: Value
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Null:
+    """`column IS [NOT] NULL`."""
+
+    column: Column
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class In:
+    """`value [NOT] IN column`."""
+
+    value: Value
+    column: Column
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`STATE() = state`: BOOKED, UNPROCESSED, DELETED or an extension."""
+
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerTest:
+    """`[NOT] CAL-OWNERS()` as a condition: the session's UPN is (not) an owner."""
+
+    calid: str | None = None
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """True or false: what an OwnerTest becomes when bound."""
+
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All terms hold."""
+
+    terms: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """At least one term holds."""
+
+    terms: tuple[Condition, ...]
+
+
+Condition = And | Or | Compare | Like | Null | In | State | OwnerTest | Constant
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """SELECT … FROM … WHERE ….
+
+    Attributes:
+        select: what to return, in written order.
+        source: upper-case FROM component.
+        where: the condition; None selects everything in the default states.
+        text: the query as it was written, for messages and logs.
+    """
+
+    select: tuple[Selected, ...]
+    source: str
+    where: Condition | None = None
+    text: str = ""

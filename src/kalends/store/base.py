@@ -1,0 +1,80 @@
+"""The seam between SQL text and a database: what a transaction and a store can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from typing import Literal, Protocol, TypeVar
+
+SqlValue = str | int | float | bytes | None
+Row = tuple[SqlValue, ...]
+Dialect = Literal["sqlite", "postgres"]
+T = TypeVar("T")
+
+
+class Deadline:
+    """A promise to stop: checked by the database while it works, so that work is really interrupted.
+
+    Args:
+        at: monotonic seconds after which the work must stop; None for no limit of time.
+    """
+
+    __slots__ = ("at", "cancelled")
+
+    def __init__(self, at: float | None = None) -> None:
+        self.at = at
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """Ask the work to stop now. Safe from any thread."""
+        self.cancelled = True
+
+    def passed(self, now: float) -> bool:
+        """Whether the work has to stop at `now` (monotonic seconds)."""
+        return self.cancelled or (self.at is not None and now >= self.at)
+
+
+class Tx(Protocol):
+    """One transaction. SQL is written once, with `?` for parameters, for both databases."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """Which database this is, for the few statements that differ."""
+
+    def rows(self, sql: str, params: Sequence[SqlValue] = ()) -> list[Row]:
+        """Run a query and return all its rows."""
+
+    def row(self, sql: str, params: Sequence[SqlValue] = ()) -> Row | None:
+        """Run a query and return its first row, or None."""
+
+    def run(self, sql: str, params: Sequence[SqlValue] = ()) -> int:
+        """Run a statement and return the number of rows it changed."""
+
+    def many(self, sql: str, rows: Sequence[Sequence[SqlValue]]) -> None:
+        """Run one statement for many rows, in as few round trips as the database allows."""
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """A nested block that is undone alone when it raises."""
+
+
+class Store(Protocol):
+    """A database that runs work in transactions. All methods may be called from any thread."""
+
+    url: str
+    dialect: Dialect
+
+    def read(self, work: Callable[[Tx], T], deadline: Deadline | None = None) -> T:
+        """Run `work` on one consistent snapshot, in the calling thread; it never waits for writers."""
+
+    def write(self, work: Callable[[Tx], T], deadline: Deadline | None = None) -> T:
+        """Run `work` in a write transaction and return after its commit is durable.
+
+        `work` may run again when the database asks for a retry, so it has no outside effects.
+        """
+
+    def submit(self, work: Callable[[Tx], T], deadline: Deadline | None = None) -> Future[T]:
+        """Like `write`, but returns at once; the future is done after the durable commit."""
+
+    def close(self) -> None:
+        """Finish what runs, refuse new work, checkpoint and close. May be called twice."""

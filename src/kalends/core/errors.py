@@ -1,0 +1,91 @@
+"""Everything the domain can refuse, as data: the faces turn classes into codes and sentences.
+
+KalendsError
+├── NotFoundError           a container (calendar, store) that does not exist or may not be seen
+├── StaleError              a MODIFY whose old values are not there (any more)
+├── InvalidError            arguments or data that break a rule
+├── DeniedError             the caller has no right to do this
+├── ConflictError           the time is taken and must not be booked twice
+├── DuplicateError          the UID (CARID, QUERYID, CALID, …) is taken
+├── TooLargeError           over the size limit
+├── TooFarFutureError / TooFarPastError   dates outside MAXDATE / MINDATE
+├── TooComplexError         a query that costs more than it may
+├── QuotaError              the owner's room is used up
+├── UnsupportedError        a component or capability that is not offered
+├── InterruptedCommandError stopped by its deadline or by the caller
+└── FailureError            the store could not do it (disk full, database down, read-only)
+"""
+
+from __future__ import annotations
+
+
+class KalendsError(Exception):
+    """A refusal. `reason` is one sentence for a person, without secrets and without others' data."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class NotFoundError(KalendsError):
+    """No such container; also said when it may not be seen (RFC 4324 §10.12)."""
+
+
+class StaleError(KalendsError):
+    """The selected component does not hold the old values (RFC 4324 §10.9)."""
+
+
+class InvalidError(KalendsError):
+    """Arguments or data break a rule.
+
+    Attributes:
+        line: the content line's number in what was sent, from 1; 0 when unknown.
+    """
+
+    def __init__(self, reason: str, line: int = 0) -> None:
+        self.line = line
+        super().__init__(reason)
+
+
+class DeniedError(KalendsError):
+    """The caller has no right to do this."""
+
+
+class ConflictError(KalendsError):
+    """The time is taken (RFC 4324 §8.1, §8.36)."""
+
+
+class DuplicateError(KalendsError):
+    """The identifier is taken in that container (RFC 4324 §2.2)."""
+
+
+class TooLargeError(KalendsError):
+    """Over the size limit (RFC 4324 §8.19)."""
+
+
+class TooFarFutureError(KalendsError):
+    """A date after MAXDATE."""
+
+
+class TooFarPastError(KalendsError):
+    """A date before MINDATE."""
+
+
+class TooComplexError(KalendsError):
+    """A query that costs more than it may."""
+
+
+class QuotaError(KalendsError):
+    """The owner's room is used up."""
+
+
+class UnsupportedError(KalendsError):
+    """A component or capability that this store does not offer."""
+
+
+class InterruptedCommandError(KalendsError):
+    """Stopped by its deadline or by the caller; nothing was changed."""
+
+
+class FailureError(KalendsError):
+    """The store could not do it; nothing was changed."""

@@ -1,0 +1,67 @@
+"""The one door for writes. Every face ends here; validation, rights, index and log happen here only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kalends.core.model import Caller, Receipt, Selection, Target
+from kalends.ical.tree import Component
+from kalends.store.base import Tx
+
+
+def create(tx: Tx, caller: Caller, target: Target, vcalendar: Component) -> list[Receipt]:
+    """Create the components of a VCALENDAR in one container.
+
+    Components of one UID are one object and succeed or fail together; each object is atomic by itself, so
+    a refused one leaves the others created. With METHOD the objects are UNPROCESSED, else BOOKED.
+
+    Args:
+        tx: a write transaction.
+        caller: who, when, through which face.
+        target: the calendar, or the store for VAGENDA, VCAR, VQUERY, VTIMEZONE.
+        vcalendar: the command's VCALENDAR; CMD and TARGET properties in it are ignored.
+
+    Returns:
+        One receipt per created component, in order; a refused one carries its error.
+
+    Source: RFC 4324 §10.4.
+    """
+    raise NotImplementedError
+
+
+def modify(
+    tx: Tx, caller: Caller, targets: Sequence[Target], selection: Selection, old: Component, new: Component
+) -> list[list[Receipt]]:
+    """Replace old values by new ones in every selected component, all or nothing over all targets.
+
+    Returns:
+        For each target, one receipt per modified component.
+
+    Raises:
+        KalendsError: StaleError when nothing selected holds the old values, or the first refusal; the
+            caller must let the transaction fail, so that nothing is changed.
+
+    Source: RFC 4324 §10.9, A-61, A-62.
+    """
+    raise NotImplementedError
+
+
+def delete(
+    tx: Tx, caller: Caller, target: Target, selections: Sequence[Selection], *, mark: bool
+) -> list[Receipt]:
+    """Remove what the queries select, or with `mark` put it in state DELETED.
+
+    Returns:
+        One receipt per removed top-level object or instance; empty when nothing matched.
+
+    Source: RFC 4324 §10.5.
+    """
+    raise NotImplementedError
+
+
+def move(tx: Tx, caller: Caller, target: Target, selections: Sequence[Selection]) -> list[Receipt]:
+    """Move what the queries select into `target`.
+
+    Source: RFC 4324 §10.10, A-55.
+    """
+    raise NotImplementedError

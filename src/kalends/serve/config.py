@@ -1,0 +1,338 @@
+"""The settings of a server: one table of names, read from options, the environment, a TOML file, defaults.
+
+Every setting has one name. `cap_port` is `--cap-port` on the command line, `KALENDS_CAP_PORT` in the
+environment and `cap-port` in the file; what stands first in this list wins.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from kalends.core.model import Policy
+
+ENV_PREFIX = "KALENDS_"
+MECHANISMS = ("SCRAM-SHA-256", "PLAIN", "EXTERNAL", "ANONYMOUS")
+"""SASL mechanisms that can be switched on, best first."""
+IDENTITY_FIELDS = ("san-email", "san-dns", "san-uri", "cn", "subject-email")
+"""Fields of a client certificate that may name the user (RFC 4324 §4.1.1)."""
+
+_HOSTNAME = re.compile(
+    r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\Z"
+)
+_SIZE = re.compile(r"(\d+)\s*([kmg]?)(i?b)?\Z", re.IGNORECASE)
+_SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)\Z", re.IGNORECASE)
+_TIMES = {"": 1, "s": 1, "m": 60, "h": 3600}
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be used.
+
+    Attributes:
+        setting: its name, or '' when it is about the file as a whole.
+        source: where it came from, as one may write it: `--cap-port`, `KALENDS_CAP_PORT`, a file's name.
+        reason: what is wrong and what was expected.
+    """
+
+    def __init__(self, setting: str, source: str, reason: str) -> None:
+        self.setting, self.source, self.reason = setting, source, reason
+        super().__init__(f"{source}: {reason}")
+
+
+def default_store(environ: Mapping[str, str]) -> str:
+    """The store used when none is named: `kalends/store.db` under the XDG data directory."""
+    base = environ.get("XDG_DATA_HOME") or str(
+        Path(environ.get("HOME", "~")).expanduser() / ".local" / "share"
+    )
+    return str(Path(base) / "kalends" / "store.db")
+
+
+def redact_url(url: str) -> str:
+    """A URL that may be shown: its password, wherever it stands, is replaced by `…`."""
+    url = re.sub(r"(?<=://)([^/@:]*):[^@/]*@", r"\1:…@", url)
+    return re.sub(r"(?i)(password=)[^&\s]*", r"\1…", url)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("expected some text")
+    return value.strip()
+
+
+def _hostname(value: Any) -> str:
+    text = _text(value)
+    if len(text) > 253 or not _HOSTNAME.match(text):
+        raise ValueError(f"expected a host name such as cal.example.com, not {text!r}")
+    return text.lower()
+
+
+def _port(value: Any) -> int:
+    number = _number(value)
+    if number > 65535:
+        raise ValueError(f"expected a port from 0 (any free one) to 65535, not {number}")
+    return number
+
+
+def _number(value: Any) -> int:
+    if isinstance(value, bool) or not str(value).strip().isdecimal():
+        raise ValueError(f"expected a whole number, not {value!r}")
+    return int(str(value))
+
+
+def _count(value: Any) -> int:
+    number = _number(value)
+    if number < 1:
+        raise ValueError("expected 1 or more")
+    return number
+
+
+def _octets(value: Any) -> int:
+    match = _SIZE.match(str(value).strip())
+    if not match or isinstance(value, bool):
+        raise ValueError(f"expected octets such as 10M or 65536, not {value!r}")
+    number = int(match[1]) * _SIZES[match[2].lower()]
+    if number < 4096:
+        raise ValueError("expected at least 4096 octets")
+    return number
+
+
+def _seconds(value: Any) -> float:
+    match = _TIME.match(str(value).strip())
+    if not match or isinstance(value, bool):
+        raise ValueError(f"expected seconds such as 30, 90s, 5m or 1h, not {value!r}")
+    return float(match[1]) * _TIMES[match[2].lower()]
+
+
+def _switch(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text not in _TRUE | _FALSE:
+        raise ValueError(f"expected true or false, not {value!r}")
+    return text in _TRUE
+
+
+def _path(value: Any) -> Path:
+    return Path(_text(str(value) if isinstance(value, Path) else value)).expanduser()
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    items = value if isinstance(value, list | tuple) else re.split(r"[,\s]+", _text(value))
+    return tuple(_text(item) for item in items if item != "")
+
+
+def _mechanisms(value: Any) -> tuple[str, ...]:
+    names = tuple(name.upper() for name in _words(value))
+    for name in names:
+        if name not in MECHANISMS:
+            raise ValueError(f"unknown SASL mechanism {name!r}; there are {', '.join(MECHANISMS)}")
+    if not names:
+        raise ValueError("expected at least one SASL mechanism")
+    return tuple(name for name in MECHANISMS if name in names)
+
+
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        text = str(value).strip().lower()
+        if text not in choices:
+            raise ValueError(f"expected one of {', '.join(choices)}, not {value!r}")
+        return text
+
+    return parse
+
+
+def _says(parse: Callable[[Any], Any], text: str) -> Mapping[str, Any]:
+    return {"parse": parse, "help": text}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything a server wants to know. Each field's metadata holds its parser and one line of help."""
+
+    store: str = field(
+        default="",
+        repr=False,
+        metadata=_says(_text, "where calendars are kept: a path, sqlite:///path or postgresql://…"),
+    )
+    host: str = field(
+        default="127.0.0.1", metadata=_says(_text, "address to listen on; 0.0.0.0 or :: for all")
+    )
+    cap_port: int = field(default=1026, metadata=_says(_port, "TCP port of CAP; 0 picks a free one"))
+    csid: str = field(
+        default="localhost", metadata=_says(_hostname, "host part of the store's CSID (cap://CSID)")
+    )
+    realm: str = field(
+        default="", metadata=_says(_hostname, "realm that completes a user name; the CSID when not said")
+    )
+    data_dir: Path | None = field(
+        default=None, metadata=_says(_path, "folder for the certificate and the server's secret")
+    )
+    tls_cert: Path | None = field(
+        default=None, metadata=_says(_path, "certificate chain (PEM); one is made when none is named")
+    )
+    tls_key: Path | None = field(default=None, metadata=_says(_path, "private key of the certificate (PEM)"))
+    client_ca: Path | None = field(
+        default=None, metadata=_says(_path, "authorities whose client certificates are accepted (PEM)")
+    )
+    identity_from: str = field(
+        default="san-email",
+        metadata=_says(_one_of(*IDENTITY_FIELDS), "field of a client certificate that names the user"),
+    )
+    plaintext: bool = field(
+        default=False, metadata=_says(_switch, "allow sessions without TLS; only on a loopback address")
+    )
+    mechanisms: tuple[str, ...] = field(
+        default=("SCRAM-SHA-256", "PLAIN", "EXTERNAL"), metadata=_says(_mechanisms, "SASL mechanisms offered")
+    )
+    strict: bool = field(
+        default=False, metadata=_says(_switch, "refuse what RFC 4324 forbids even where it is harmless")
+    )
+    max_connections: int = field(default=1024, metadata=_says(_count, "connections at once"))
+    max_connections_per_address: int = field(
+        default=256, metadata=_says(_count, "connections at once from one address")
+    )
+    max_channels: int = field(default=512, metadata=_says(_count, "open channels of one connection"))
+    max_outstanding: int = field(default=1024, metadata=_says(_count, "unanswered messages of one channel"))
+    max_object: int = field(default=10_000_000, metadata=_says(_octets, "octets of one calendar object"))
+    max_message: int = field(default=64 * 1024**2, metadata=_says(_octets, "octets of one message"))
+    max_buffered: int = field(
+        default=128 * 1024**2, metadata=_says(_octets, "octets one connection may hold in memory")
+    )
+    login_timeout: float = field(default=120.0, metadata=_says(_seconds, "time to authenticate"))
+    idle_timeout: float = field(default=1800.0, metadata=_says(_seconds, "time without a word from the peer"))
+    command_timeout: float = field(
+        default=60.0, metadata=_says(_seconds, "time one command may work before it is stopped")
+    )
+    drain_timeout: float = field(
+        default=30.0, metadata=_says(_seconds, "time for running commands to finish at shutdown")
+    )
+    read_threads: int = field(default=4, metadata=_says(_count, "threads that run queries"))
+    log_level: str = field(
+        default="info", metadata=_says(_one_of("debug", "info", "warning", "error"), "how much to log")
+    )
+    log_format: str = field(default="text", metadata=_says(_one_of("text", "json"), "form of log lines"))
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def data_folder(self) -> Path:
+        """Where the certificate is kept: `data_dir`, or the folder of a SQLite store, or the XDG one."""
+        if self.data_dir is not None:
+            return self.data_dir
+        url = self.store
+        if url.startswith("postgres"):
+            return Path(default_store(os.environ)).parent
+        return Path(re.sub(r"^sqlite:(//)?", "", url)).expanduser().absolute().parent
+
+    @property
+    def shown_store(self) -> str:
+        """The store's URL for people and logs: without a password."""
+        return redact_url(self.store)
+
+    @property
+    def policy(self) -> Policy:
+        """What this server promises and refuses."""
+        return Policy(csid=self.csid, realm=self.realm, max_object=self.max_object)
+
+
+SETTINGS: tuple[tuple[str, str, object], ...] = tuple(
+    (f.name, f.metadata["help"], f.default) for f in fields(Config)
+)
+"""Every setting: its name, one line of help, its default; options and manual are made from it."""
+
+
+def load_config(
+    options: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Config:
+    """Gather the settings: options first, then the environment, then the file, then defaults.
+
+    Args:
+        options: explicitly given settings by field name; None values count as not given.
+        environ: the environment; `KALENDS_CONFIG` names a file when `file` is None. Default os.environ.
+        file: a TOML file with kebab-case keys (`cap-port = 1026`).
+
+    Raises:
+        ConfigError: a value that cannot be used, an unknown key in the file, or settings that contradict
+            each other.
+    """
+    env = os.environ if environ is None else environ
+    if file is None and env.get(ENV_PREFIX + "CONFIG"):
+        file = Path(env[ENV_PREFIX + "CONFIG"]).expanduser()
+    written = _read_file(file) if file is not None else {}
+    values: dict[str, Any] = {}
+    for f in fields(Config):
+        found = _find(f.name, options or {}, env, written, file)
+        if found is not None:
+            source, raw = found
+            try:
+                values[f.name] = f.metadata["parse"](raw)
+            except ValueError as error:
+                raise ConfigError(f.name, source, str(error)) from None
+    values.setdefault("store", default_store(env))
+    values.setdefault("realm", values.get("csid", Config.__dataclass_fields__["csid"].default))
+    config = Config(**values)
+    _check(config)
+    return config
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as stream:
+            written = tomllib.load(stream)
+    except OSError as error:
+        raise ConfigError("", str(file), f"cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError("", str(file), f"is not TOML: {error}") from None
+    known = {f.name for f in fields(Config)}
+    for key in written:
+        if key.replace("-", "_") not in known:
+            raise ConfigError("", str(file), f"there is no setting {key!r}")
+    return {key.replace("-", "_"): value for key, value in written.items()}
+
+
+def _find(
+    name: str,
+    options: Mapping[str, object],
+    env: Mapping[str, str],
+    written: Mapping[str, Any],
+    file: Path | None,
+) -> tuple[str, object] | None:
+    if options.get(name) is not None:
+        return "--" + name.replace("_", "-"), options[name]
+    variable = ENV_PREFIX + name.upper()
+    if variable in env:
+        return variable, env[variable]
+    if name in written:
+        return f"{file}: {name.replace('_', '-')}", written[name]
+    return None
+
+
+def _check(config: Config) -> None:
+    if config.plaintext and not config.is_loopback:
+        raise ConfigError(
+            "plaintext",
+            "--plaintext",
+            f"refused: {config.host} can be reached from other machines; use TLS, or listen on 127.0.0.1",
+        )
+    if (config.tls_cert is None) != (config.tls_key is None):
+        raise ConfigError("tls_cert", "--tls-cert", "a certificate and its key go together; one is missing")
+    if config.max_buffered < config.max_message:
+        raise ConfigError("max_buffered", "--max-buffered", "must be at least max-message")

@@ -33,3 +33,15 @@ class StoreSchemaError(StoreError):
 
 class DeadlineError(StoreError):
     """The work was interrupted because its deadline passed or it was cancelled."""
+
+
+class DuplicateError(StoreError):
+    """Something of that name is there already."""
+
+
+class DuplicateUidError(DuplicateError):
+    """The calendar holds a BOOKED object of that kind with that UID already."""
+
+
+class DuplicateNameError(DuplicateError):
+    """The calendar holds an object with that DAV name in that state already."""

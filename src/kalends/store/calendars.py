@@ -1,0 +1,192 @@
+"""Calendars: one row per VAGENDA, and row 0, the VCALSTORE itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import cast
+
+from kalends.store.base import Row, Tx
+from kalends.store.sqltext import chunks, with_list
+
+VCALSTORE = 0
+"""Row of the VCALSTORE: the store's own VCARs, VQUERYs and properties are the objects of calendar 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarRow:
+    """A calendar.
+
+    Attributes:
+        id: key; 0 is the VCALSTORE.
+        calid: relative CALID; '' for the VCALSTORE.
+        home_id: the principal in whose home it lies; None for the VCALSTORE and ownerless ones.
+        slug: last path segment under the home, for CalDAV; None without a home.
+        tick: counts the transactions that changed it.
+        floor_tick: oldest tick a sync token may name.
+        rights_tick: tick of the last change of a VCAR.
+        longest: no instance is longer, in seconds.
+        allow_conflict: ALLOW-CONFLICT.
+        auto_process: whether iTIP messages are processed by the server (RFC 6638).
+    """
+
+    id: int
+    calid: str
+    home_id: int | None
+    slug: str | None
+    tick: int
+    floor_tick: int
+    rights_tick: int
+    longest: int
+    allow_conflict: bool
+    auto_process: bool
+
+
+_SELECT = (
+    "select id, calid, home_id, slug, tick, floor_tick, rights_tick, longest, allow_conflict, auto_process"
+    " from calendar where id = ?"
+)
+_BY_CALID = _SELECT.replace("id = ?", "calid = ?")
+_MANY = _SELECT.replace("id = ?", "id in (??)")
+_OF_HOME = _SELECT.replace("id = ?", "home_id = ? order by calid")
+_ALL = _SELECT.replace("id = ?", "id <> 0 order by calid")
+
+
+def _row(row: Row) -> CalendarRow:
+    values = (*row[:8], bool(row[8]), bool(row[9]))
+    return CalendarRow(*values)  # type: ignore[arg-type]  # the columns' types are the schema's
+
+
+def by_id(tx: Tx, calendar_id: int) -> CalendarRow | None:
+    """The calendar with that id, or None."""
+    row = tx.row(_SELECT, (calendar_id,))
+    return None if row is None else _row(row)
+
+
+def by_calid(tx: Tx, calid: str) -> CalendarRow | None:
+    """The calendar with that relative CALID, or None."""
+    row = tx.row(_BY_CALID, (calid,))
+    return None if row is None else _row(row)
+
+
+def many(tx: Tx, ids: Iterable[int]) -> dict[int, CalendarRow]:
+    """The calendars with those ids that exist, by id."""
+    wanted = sorted(set(ids))
+    return {
+        calendar.id: calendar
+        for part in chunks(wanted)
+        for calendar in map(_row, tx.rows(with_list(_MANY, len(part)), part))
+    }
+
+
+def every(tx: Tx, home_id: int | None = None) -> list[CalendarRow]:
+    """All calendars in order of CALID, without the VCALSTORE.
+
+    Args:
+        tx: a transaction.
+        home_id: only those in this principal's home; None for all.
+    """
+    rows = tx.rows(_ALL) if home_id is None else tx.rows(_OF_HOME, (home_id,))
+    return [_row(row) for row in rows]
+
+
+def add(
+    tx: Tx,
+    *,
+    id: int,  # noqa: A002 - the column's name
+    calid: str,
+    home_id: int | None = None,
+    slug: str | None = None,
+    allow_conflict: bool = True,
+    auto_process: bool = True,
+) -> CalendarRow:
+    """Add a calendar.
+
+    Args:
+        tx: a write transaction.
+        id: a new id (`ids.new_id`).
+        calid: relative CALID.
+        home_id: the principal in whose home it lies.
+        slug: last path segment under that home.
+        allow_conflict: ALLOW-CONFLICT.
+        auto_process: whether the server processes iTIP messages by itself.
+
+    Raises:
+        DuplicateError: the CALID, or the slug in that home, is taken.
+    """
+    tx.run(
+        "insert into calendar (id, calid, home_id, slug, allow_conflict, auto_process)"
+        " values (?, ?, ?, ?, ?, ?)",
+        (id, calid, home_id, slug, int(allow_conflict), int(auto_process)),
+    )
+    added = by_id(tx, id)
+    assert added is not None
+    return added
+
+
+def bump(tx: Tx, ids: Iterable[int]) -> dict[int, int]:
+    """Count a change of calendars, which locks them until the transaction ends.
+
+    It is the first statement of every write: in ascending id, so that two writers never wait for each other.
+
+    Returns:
+        The new tick of each calendar that exists.
+    """
+    ticks: dict[int, int] = {}
+    for calendar_id in sorted(set(ids)):
+        row = tx.row("update calendar set tick = tick + 1 where id = ? returning tick", (calendar_id,))
+        if row is not None:
+            ticks[calendar_id] = cast("int", row[0])
+    return ticks
+
+
+def set_flags(
+    tx: Tx, calendar_id: int, *, allow_conflict: bool | None = None, auto_process: bool | None = None
+) -> None:
+    """Set the switches that are given."""
+    if allow_conflict is not None:
+        tx.run("update calendar set allow_conflict = ? where id = ?", (int(allow_conflict), calendar_id))
+    if auto_process is not None:
+        tx.run("update calendar set auto_process = ? where id = ?", (int(auto_process), calendar_id))
+
+
+def set_name(tx: Tx, calendar_id: int, *, calid: str, home_id: int | None, slug: str | None) -> None:
+    """Give a calendar another CALID, home and slug.
+
+    Raises:
+        DuplicateError: one of them is taken.
+    """
+    tx.run(
+        "update calendar set calid = ?, home_id = ?, slug = ? where id = ?",
+        (calid, home_id, slug, calendar_id),
+    )
+
+
+def set_rights_tick(tx: Tx, calendar_id: int, tick: int) -> None:
+    """Remember that a VCAR changed at `tick`, so that parsed rights are read anew."""
+    tx.run("update calendar set rights_tick = ? where id = ?", (tick, calendar_id))
+
+
+def set_floor_tick(tx: Tx, calendar_id: int, tick: int) -> None:
+    """Sync tokens older than `tick` are no longer answered."""
+    tx.run("update calendar set floor_tick = ? where id = ?", (tick, calendar_id))
+
+
+def raise_longest(tx: Tx, calendar_id: int, seconds: int) -> None:
+    """Make sure that `longest` covers an instance of that length. It never shrinks, except by a reindex."""
+    tx.run("update calendar set longest = ? where id = ? and longest < ?", (seconds, calendar_id, seconds))
+
+
+def remove(tx: Tx, calendar_id: int) -> bool:
+    """Remove a calendar with its objects, its log and its mounts.
+
+    Returns:
+        Whether it was there. The VCALSTORE is never removed.
+    """
+    if calendar_id == VCALSTORE:
+        return False
+    tx.run("delete from change where calendar_id = ?", (calendar_id,))
+    tx.run("delete from object where calendar_id = ?", (calendar_id,))
+    tx.run("delete from mount where calendar_id = ?", (calendar_id,))
+    tx.run("update principal set default_calendar = null where default_calendar = ?", (calendar_id,))
+    return tx.run("delete from calendar where id = ?", (calendar_id,)) == 1

@@ -1,0 +1,334 @@
+"""Objects: the self-contained VCALENDAR texts, which are the truth; every other row is derived from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from kalends.store.base import Row, SqlValue, Tx
+from kalends.store.sqltext import chunks, with_list
+
+State = Literal["BOOKED", "UNPROCESSED", "DELETED"]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRow:
+    """An object.
+
+    Attributes:
+        id: key.
+        calendar_id: the calendar it is in.
+        name: last path segment in DAV.
+        uid: UID, CARID, QUERYID, TZID or CALID.
+        kind: upper-case name of its (first) component that is no VTIMEZONE, or VTIMEZONE.
+        state: BOOKED, UNPROCESSED or DELETED.
+        method: METHOD of an UNPROCESSED object, upper case; else None.
+        ics: its octets, UTF-8, as stored.
+        etag: without quotes.
+        schedule_tag: RFC 6638, or None.
+        size: octets of `ics`.
+        first_at: start of its first occurrence, seconds UTC; None when it has no time.
+        last_at: end of its last occurrence; None when it has no end, or no time.
+        expanded_to: instance rows are complete before here; None when all of them are there.
+        tick: the calendar's tick at its last change.
+        created_at: seconds UTC.
+        changed_at: seconds UTC.
+        changed_by: the principal who changed it last.
+    """
+
+    id: int
+    calendar_id: int
+    name: str
+    uid: str
+    kind: str
+    state: State
+    method: str | None
+    ics: bytes
+    etag: str
+    schedule_tag: str | None
+    size: int
+    first_at: int | None
+    last_at: int | None
+    expanded_to: int | None
+    tick: int
+    created_at: int
+    changed_at: int
+    changed_by: int | None
+
+
+_SELECT = (
+    "select id, calendar_id, name, uid, kind, state, method, ics, etag, schedule_tag, size, first_at,"
+    " last_at, expanded_to, tick, created_at, changed_at, changed_by from object where id = ?"
+)
+_BY_NAME = _SELECT.replace("id = ?", "calendar_id = ? and name = ? and state = ?")
+_MANY = _SELECT.replace("id = ?", "id in (??)")
+
+
+def _row(row: Row) -> ObjectRow:
+    return ObjectRow(*row)  # type: ignore[arg-type]  # the columns' types are the schema's
+
+
+def _where(conditions: dict[str, SqlValue], order: str) -> tuple[str, list[SqlValue]]:
+    given = {column: value for column, value in conditions.items() if value is not None}
+    condition = " and ".join(f"{column} = ?" for column in given)
+    return _SELECT.replace("id = ?", f"{condition} order by {order}"), list(given.values())
+
+
+def get(tx: Tx, object_id: int) -> ObjectRow | None:
+    """The object with that id, or None."""
+    row = tx.row(_SELECT, (object_id,))
+    return None if row is None else _row(row)
+
+
+def get_many(tx: Tx, ids: Iterable[int]) -> dict[int, ObjectRow]:
+    """The objects with those ids that exist, by id."""
+    wanted = sorted(set(ids))
+    return {
+        found.id: found
+        for part in chunks(wanted)
+        for found in map(_row, tx.rows(with_list(_MANY, len(part)), part))
+    }
+
+
+def by_uid(
+    tx: Tx, calendar_id: int, uid: str, state: State | None = None, kind: str | None = None
+) -> list[ObjectRow]:
+    """The objects with that UID in a calendar, oldest first; several when not BOOKED, or of several kinds."""
+    sql, values = _where(
+        {"calendar_id": calendar_id, "uid": uid, "state": state, "kind": kind}, "created_at, id"
+    )
+    return [_row(row) for row in tx.rows(sql, values)]
+
+
+def by_uid_anywhere(tx: Tx, uid: str, state: State | None = None) -> list[ObjectRow]:
+    """The objects with that UID in the whole store."""
+    sql, values = _where({"uid": uid, "state": state}, "calendar_id, created_at, id")
+    return [_row(row) for row in tx.rows(sql, values)]
+
+
+def by_name(tx: Tx, calendar_id: int, name: str, state: State = "BOOKED") -> ObjectRow | None:
+    """The object with that DAV name in a calendar (BOOKED) or its inbox (UNPROCESSED), or None."""
+    row = tx.row(_BY_NAME, (calendar_id, name, state))
+    return None if row is None else _row(row)
+
+
+def every(
+    tx: Tx, calendar_id: int, *, kind: str | None = None, state: State | None = None
+) -> list[ObjectRow]:
+    """The objects of a calendar, of one kind and state when given, in order of id."""
+    sql, values = _where({"calendar_id": calendar_id, "kind": kind, "state": state}, "id")
+    return [_row(row) for row in tx.rows(sql, values)]
+
+
+def page(tx: Tx, after: int = -1, limit: int = 500, calendar_id: int | None = None) -> list[ObjectRow]:
+    """The next objects in order of id, for work that walks through all of them in bounded memory.
+
+    Args:
+        tx: a transaction.
+        after: the last id seen.
+        limit: how many at most.
+        calendar_id: only this calendar's; None for all.
+    """
+    where = "id > ?" if calendar_id is None else "id > ? and calendar_id = ?"
+    sql = _SELECT.replace("id = ?", f"{where} order by id limit ?")
+    values = (after, limit) if calendar_id is None else (after, calendar_id, limit)
+    return [_row(row) for row in tx.rows(sql, values)]
+
+
+def insert(
+    tx: Tx,
+    *,
+    id: int,  # noqa: A002 - the column's name
+    calendar_id: int,
+    name: str,
+    uid: str,
+    kind: str,
+    state: State,
+    ics: bytes,
+    etag: str,
+    tick: int,
+    now: int,
+    method: str | None = None,
+    schedule_tag: str | None = None,
+    changed_by: int | None = None,
+) -> ObjectRow:
+    """Add an object; `index.index_object` then derives its other rows.
+
+    Args:
+        tx: a write transaction that has bumped the calendar.
+        id: a new id (`ids.new_id`).
+        calendar_id: the calendar.
+        name: last path segment in DAV.
+        uid: UID, CARID, QUERYID, TZID or CALID.
+        kind: upper-case component name.
+        state: BOOKED, UNPROCESSED or DELETED.
+        ics: the octets to keep.
+        etag: without quotes.
+        tick: the calendar's new tick.
+        now: seconds since 1970 UTC.
+        method: METHOD when UNPROCESSED.
+        schedule_tag: RFC 6638.
+        changed_by: the acting principal.
+
+    Raises:
+        DuplicateUidError: a BOOKED object of that kind and UID is there.
+        DuplicateNameError: the name is taken in that state.
+    """
+    row = ObjectRow(
+        id, calendar_id, name, uid, kind, state, method, ics, etag, schedule_tag, len(ics),
+        None, None, None, tick, now, now, changed_by,
+    )  # fmt: skip
+    tx.run(
+        "insert into object (id, calendar_id, name, uid, kind, state, method, ics, etag, schedule_tag, size,"
+        " tick, created_at, changed_at, changed_by) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            id,
+            calendar_id,
+            name,
+            uid,
+            kind,
+            state,
+            method,
+            ics,
+            etag,
+            schedule_tag,
+            len(ics),
+            tick,
+            now,
+            now,
+            changed_by,
+        ),
+    )
+    return row
+
+
+def update_text(
+    tx: Tx,
+    object_id: int,
+    *,
+    ics: bytes,
+    etag: str,
+    tick: int,
+    now: int,
+    changed_by: int | None = None,
+    schedule_tag: str | None = None,
+    kind: str | None = None,
+    uid: str | None = None,
+) -> ObjectRow:
+    """Replace an object's text; `index.index_object` then has to be called.
+
+    Args:
+        tx: a write transaction that has bumped the calendar.
+        object_id: the object; it must exist.
+        ics: the new octets.
+        etag: the new ETag, without quotes.
+        tick: the calendar's new tick.
+        now: seconds since 1970 UTC.
+        changed_by: the acting principal.
+        schedule_tag: the new Schedule-Tag; None leaves it.
+        kind: the new kind, when it changed.
+        uid: the new UID, when it changed.
+
+    Returns:
+        The row as it is now.
+    """
+    tx.run(
+        "update object set ics = ?, size = ?, etag = ?, tick = ?, changed_at = ?, changed_by = ?,"
+        " schedule_tag = coalesce(?, schedule_tag), kind = coalesce(?, kind), uid = coalesce(?, uid)"
+        " where id = ?",
+        (ics, len(ics), etag, tick, now, changed_by, schedule_tag, kind, uid, object_id),
+    )
+    found = get(tx, object_id)
+    assert found is not None, "update_text of an object that does not exist"
+    return found
+
+
+def set_state(
+    tx: Tx,
+    object_id: int,
+    state: State,
+    *,
+    tick: int,
+    now: int,
+    method: str | None = None,
+    changed_by: int | None = None,
+) -> None:
+    """Give an object another state; its derived rows stay as they are.
+
+    Raises:
+        DuplicateUidError: it would be the second BOOKED one of its UID.
+    """
+    tx.run(
+        "update object set state = ?, method = ?, tick = ?, changed_at = ?, changed_by = ? where id = ?",
+        (state, method, tick, now, changed_by, object_id),
+    )
+
+
+def move(
+    tx: Tx,
+    object_id: int,
+    calendar_id: int,
+    *,
+    name: str,
+    tick: int,
+    now: int,
+    changed_by: int | None = None,
+) -> None:
+    """Put an object with its derived rows into another calendar.
+
+    Args:
+        tx: a write transaction that has bumped both calendars.
+        object_id: the object.
+        calendar_id: where it goes.
+        name: its DAV name there.
+        tick: the new tick of the calendar it goes to.
+        now: seconds since 1970 UTC.
+        changed_by: the acting principal.
+
+    Raises:
+        DuplicateUidError: a BOOKED object of its UID is there.
+        DuplicateNameError: the name is taken there.
+    """
+    tx.run(
+        "update object set calendar_id = ?, name = ?, tick = ?, changed_at = ?, changed_by = ? where id = ?",
+        (calendar_id, name, tick, now, changed_by, object_id),
+    )
+    tx.run(
+        "update instance set calendar_id = ?"
+        " where component_id in (select id from component where object_id = ?)",
+        (calendar_id, object_id),
+    )
+    tx.run("update component set calendar_id = ? where object_id = ?", (calendar_id, object_id))
+    longest = tx.row(
+        "select max(end_at - start_at) from instance i join component c on c.id = i.component_id"
+        " where c.object_id = ?",
+        (object_id,),
+    )
+    if longest is not None and longest[0] is not None:
+        tx.run(
+            "update calendar set longest = ? where id = ? and longest < ?",
+            (longest[0], calendar_id, longest[0]),
+        )
+
+
+def remove(tx: Tx, object_id: int) -> bool:
+    """Remove an object with its derived rows. Returns whether it was there."""
+    return tx.run("delete from object where id = ?", (object_id,)) == 1
+
+
+def counts(tx: Tx, calendar_id: int) -> dict[tuple[str, str], int]:
+    """How many objects a calendar holds, by (kind, state)."""
+    rows = tx.rows(
+        "select kind, state, count(*) from object where calendar_id = ? group by kind, state", (calendar_id,)
+    )
+    return {(str(kind), str(state)): cast("int", count) for kind, state, count in rows}
+
+
+def total_size(tx: Tx, calendar_id: int) -> int:
+    """Octets of all texts of a calendar."""
+    row = tx.row(
+        "select cast(coalesce(sum(size), 0) as bigint) from object where calendar_id = ?", (calendar_id,)
+    )
+    assert row is not None
+    return cast("int", row[0])

@@ -1,0 +1,157 @@
+"""Principals: users, groups, rooms and resources, and the addresses by which they are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from kalends.store.base import Row, Tx
+
+PrincipalKind = Literal["user", "group", "room", "resource"]
+
+
+@dataclass(frozen=True, slots=True)
+class PrincipalRow:
+    """A principal.
+
+    Attributes:
+        id: key.
+        upn: user@realm.
+        kind: user, group, room or resource.
+        name: for people.
+        secret: SCRAM verifier text; None when the principal can't log in with a password. Not in the repr.
+        tz: TZID, or None.
+        locale: RFC 5646 tag, or None.
+        admin: may do everything.
+        default_calendar: id, or None.
+        created_at: seconds UTC.
+    """
+
+    id: int
+    upn: str
+    kind: PrincipalKind
+    name: str
+    secret: str | None = field(repr=False)
+    tz: str | None
+    locale: str | None
+    admin: bool
+    default_calendar: int | None
+    created_at: int
+
+
+_SELECT = (
+    "select id, upn, kind, name, secret, tz, locale, admin, default_calendar, created_at"
+    " from principal where id = ?"
+)
+_BY_UPN = _SELECT.replace("id = ?", "upn = ?")
+_BY_ADDRESS = _SELECT.replace("id = ?", "id = (select principal_id from address where uri = ?)")
+_ALL = _SELECT.replace("where id = ?", "order by upn")
+
+
+def _row(row: Row) -> PrincipalRow:
+    values = (*row[:7], bool(row[7]), *row[8:])
+    return PrincipalRow(*values)  # type: ignore[arg-type]  # the columns' types are the schema's
+
+
+def add(
+    tx: Tx,
+    *,
+    id: int,  # noqa: A002 - the column's name
+    upn: str,
+    now: int,
+    kind: PrincipalKind = "user",
+    name: str = "",
+    secret: str | None = None,
+    tz: str | None = None,
+    locale: str | None = None,
+    admin: bool = False,
+    default_calendar: int | None = None,
+) -> PrincipalRow:
+    """Add a principal.
+
+    Raises:
+        DuplicateError: the UPN is taken.
+    """
+    row = PrincipalRow(id, upn, kind, name, secret, tz, locale, admin, default_calendar, now)
+    tx.run(
+        "insert into principal (id, upn, kind, name, secret, tz, locale, admin, default_calendar, created_at)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (id, upn, kind, name, secret, tz, locale, int(admin), default_calendar, now),
+    )
+    return row
+
+
+def by_id(tx: Tx, principal_id: int) -> PrincipalRow | None:
+    """The principal with that id, or None."""
+    row = tx.row(_SELECT, (principal_id,))
+    return None if row is None else _row(row)
+
+
+def by_upn(tx: Tx, upn: str) -> PrincipalRow | None:
+    """The principal with that UPN, or None."""
+    row = tx.row(_BY_UPN, (upn,))
+    return None if row is None else _row(row)
+
+
+def by_address(tx: Tx, uri: str) -> PrincipalRow | None:
+    """The principal with that (normalised) address, or None."""
+    row = tx.row(_BY_ADDRESS, (uri,))
+    return None if row is None else _row(row)
+
+
+def every(tx: Tx) -> list[PrincipalRow]:
+    """All principals in order of UPN."""
+    return [_row(row) for row in tx.rows(_ALL)]
+
+
+def set_secret(tx: Tx, principal_id: int, secret: str | None) -> None:
+    """Replace the SCRAM verifier; None forbids logging in with a password."""
+    tx.run("update principal set secret = ? where id = ?", (secret, principal_id))
+
+
+def set_admin(tx: Tx, principal_id: int, admin: bool) -> None:
+    """Make somebody an administrator, or no longer."""
+    tx.run("update principal set admin = ? where id = ?", (int(admin), principal_id))
+
+
+def set_name(tx: Tx, principal_id: int, name: str) -> None:
+    """Set the name that people see."""
+    tx.run("update principal set name = ? where id = ?", (name, principal_id))
+
+
+def set_default_calendar(tx: Tx, principal_id: int, calendar_id: int | None) -> None:
+    """Set the calendar that is meant when none is named."""
+    tx.run("update principal set default_calendar = ? where id = ?", (calendar_id, principal_id))
+
+
+def add_address(tx: Tx, principal_id: int, uri: str) -> None:
+    """Give a principal one more (normalised) address.
+
+    Raises:
+        DuplicateError: somebody has it.
+    """
+    tx.run("insert into address (uri, principal_id) values (?, ?)", (uri, principal_id))
+
+
+def remove_address(tx: Tx, uri: str) -> bool:
+    """Take an address away. Returns whether it was there."""
+    return tx.run("delete from address where uri = ?", (uri,)) == 1
+
+
+def addresses(tx: Tx, principal_id: int) -> list[str]:
+    """The addresses of a principal, sorted."""
+    rows = tx.rows("select uri from address where principal_id = ? order by uri", (principal_id,))
+    return [str(row[0]) for row in rows]
+
+
+def remove(tx: Tx, principal_id: int) -> bool:
+    """Remove a principal with addresses, memberships, tokens and mounts. Returns whether it was there.
+
+    Calendars in its home stay, without a home: whoever removes somebody decides about them first.
+    """
+    tx.run("delete from address where principal_id = ?", (principal_id,))
+    tx.run("delete from member where group_id = ? or member_id = ?", (principal_id, principal_id))
+    tx.run("delete from token where principal_id = ?", (principal_id,))
+    tx.run("delete from mount where principal_id = ?", (principal_id,))
+    tx.run("update calendar set home_id = null, slug = null where home_id = ?", (principal_id,))
+    return tx.run("delete from principal where id = ?", (principal_id,)) == 1

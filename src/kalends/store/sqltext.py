@@ -1,0 +1,46 @@
+"""Small tools for SQL text that is written once for both databases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import TypeVar
+
+T = TypeVar("T")
+
+MAX_IN_LIST = 500
+"""Values in one IN (…): far below SQLite's 32,766 parameters, and few distinct statements to cache."""
+
+# A quoted string, a quoted name, a comment, or one of the two characters that mean something else in psycopg.
+_SPECIAL = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|\?|%", re.DOTALL)
+
+
+@lru_cache(maxsize=1024)
+def to_psycopg(sql: str) -> str:
+    """Turn `?` parameters into psycopg's `%s`, leaving quoted text and comments alone.
+
+    Args:
+        sql: a statement with `?` for each parameter.
+
+    Returns:
+        The statement with `%s` for each parameter and every literal % doubled.
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        found = match[0]
+        return "%s" if found == "?" else found.replace("%", "%%")
+
+    return _SPECIAL.sub(replace, sql)
+
+
+@lru_cache(maxsize=256)
+def with_list(sql: str, count: int) -> str:
+    """Put `count` parameters where `(??)` stands, for `x in (??)`."""
+    return sql.replace("(??)", f"({', '.join('?' * count)})")
+
+
+def chunks(values: Sequence[T], size: int = MAX_IN_LIST) -> Iterator[Sequence[T]]:
+    """Cut a sequence into pieces that fit one IN (…)."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

@@ -7,7 +7,7 @@ CAL-OWNERS() and CURRENT-TARGET() into literals. The store compiles bound trees 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal as OneOf
 
 Operator = OneOf["=", "!=", "<", ">", "<=", ">="]
@@ -172,10 +172,10 @@ class Query:
         select: what to return, in written order.
         source: upper-case FROM component.
         where: the condition; None selects everything in the default states.
-        text: the query as it was written, for messages and logs.
+        text: the query as it was written, for messages and logs; two queries are equal without it.
     """
 
     select: tuple[Selected, ...]
     source: str
     where: Condition | None = None
-    text: str = ""
+    text: str = field(default="", compare=False)

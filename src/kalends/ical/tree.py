@@ -1,8 +1,12 @@
 """A lossless tree of content lines (RFC 5545 §3.1, §3.4, §3.6).
 
 The tree keeps each content line's original folded text, line ending included, so that serialising an
-untouched tree gives back the very same octets. Names, parameters and values are cut out only when asked
-for: reading an event to store it touches a handful of its lines.
+untouched tree gives back the very same octets; blank lines belong to the line before them, a byte order
+mark alone is dropped. Names, parameters and values are cut out only when asked for: reading an event to
+store it touches a handful of its lines.
+
+Values are kept whatever they hold, except NUL, which no database stores as text; other control characters
+are `validate`'s to refuse. Names are letters, digits, hyphens and, as some programs write them, underscores.
 """
 
 from __future__ import annotations
@@ -11,28 +15,46 @@ import re
 from collections.abc import Iterator
 
 from kalends.ical.errors import ICalError
+from kalends.ical.properties import PROPERTIES
 
 MAX_OCTETS = 50_000_000
 """Largest text parsed at all; what a store accepts for one object is a smaller, configurable limit."""
 MAX_LINES = 1_000_000
-"""Content lines in one text: 10,000 events of a hundred lines each."""
+"""Content lines in one text: 10,000 events of a hundred lines each. Folds do not count, blank lines do."""
 MAX_DEPTH = 16
 """Nested components. RFC 5545, 4324, 7953 and 9073 together need five."""
+MAX_PARAMS = 65_536
+"""Characters of a line's name and parameters, folds included. Real ones stay below 4,000; without a bound one
+line could hold millions of parameters, which cost hundreds of times their octets."""
 FOLD_AT = 75
 """Octets of a physical line before it is folded, the line break not counted (RFC 5545 §3.1)."""
 
 Param = tuple[str, tuple[str, ...]]
 """A parameter: upper-case name, decoded values (quotes removed, RFC 6868 carets resolved)."""
 
-_LOGICAL_END = re.compile(r"\n(?![ \t])")
-_FOLD = re.compile(r"\r?\n[ \t]")
-_NAME = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)?\Z")
-_PARAM = re.compile(r';\s*([A-Za-z0-9-]+)\s*=((?:"[^"]*"|[^",;:]*)(?:,(?:"[^"]*"|[^",;:]*))*)')
+_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)?\Z")
+_LINES = re.compile(
+    r"""(                                         # one content line as it came:
+        (?: ([A-Za-z0-9_-]++) [:;] )?+            #   its name (empty: look closer)
+        [^\n]*+ \n                                #   the rest of its first physical line
+        (?: [ \t] [^\n]*+ \n )*+                  #   its folds
+        (?: \r? \n )*+                            #   blank lines after it belong to it
+    )""",
+    re.VERBOSE,
+)
+_HEAD = re.compile(r'(?:[^":]++|"[^"]*+")*+')
+_BLANK = re.compile(r"(?:\r?\n)*+")
+_PARAM = re.compile(r';\s*([A-Za-z0-9_-]++)\s*=((?:"[^"]*+"|[^",;:]*+)(?:,(?:"[^"]*+"|[^",;:]*+))*+)')
 _ITEM = re.compile(r'"([^"]*)"|([^",]*)')
 _CARET = re.compile(r"\^[n'^]")
 _CARETS = {"^n": "\n", "^'": '"', "^^": "^"}
 _NEEDS_QUOTES = re.compile(r"[,;:]")
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
+_LINE_BREAKERS = re.compile("[\x00\r\n]")
+_CUT = re.compile("[\udc80-\udcff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_KNOWN = {name: name for name in PROPERTIES}
+"""Names that need no look: they are found as they stand and share one string in memory."""
 
 
 def unfold(raw: str) -> str:
@@ -46,11 +68,15 @@ def unfold(raw: str) -> str:
 
     Source: RFC 5545 §3.1.
     """
-    if "\n" in raw:
-        raw = _FOLD.sub("", raw)
-        if "\udc80" <= max(raw, default="") <= "\udcff":  # a fold had cut a UTF-8 sequence in two
-            raw = raw.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
-    return raw.rstrip("\r\n")
+    text = raw.rstrip("\r\n")
+    if "\n" not in text:
+        return text
+    # Whole replacements, not a regular expression: a line of a million folds costs no million pieces.
+    for mark in ("\r\n ", "\r\n\t", "\n ", "\n\t"):
+        text = text.replace(mark, "")
+    if not text.isascii() and _CUT.search(text):  # a fold had cut a UTF-8 sequence in two
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+    return text
 
 
 def fold(line: str) -> str:
@@ -106,11 +132,11 @@ class Line:
     """
 
     __slots__ = ("_params", "_value", "name", "raw")
+    _params: tuple[Param, ...]  # set together with _value
 
     def __init__(self, raw: str, name: str) -> None:
         self.raw = raw
         self.name = name
-        self._params: tuple[Param, ...] | None = None
         self._value: str | None = None
 
     @classmethod
@@ -124,52 +150,65 @@ class Line:
 
         Returns:
             A line folded at 75 octets.
+
+        Raises:
+            ICalError: for a name that is none, or a value with a raw line break or NUL, which would smuggle
+                in lines of its own.
         """
+        if not _NAME.match(name) or not all(_NAME.match(key) for key, _ in params):
+            raise ICalError(f"not the name of a property or parameter: {name[:40]!r}")
+        if _LINE_BREAKERS.search(value) or _SURROGATE.search(value):
+            raise ICalError(f"{name.upper()}: a value cannot hold a raw line break or NUL")
         head = "".join(f";{key}={','.join(encode_param(v) for v in values)}" for key, values in params)
         line = cls(fold(f"{name}{head}:{value}"), name.upper())
         line._params, line._value = params, value
         return line
 
-    def _split(self) -> None:
+    def _split(self) -> str:
+        """Cut the line into parameters and value, both kept; returns the value."""
         text = unfold(self.raw)
-        colon = text.find(":")
-        semicolon = text.find(";", 0, colon)
-        if semicolon < 0:
-            self._params, self._value = (), text[colon + 1 :]
-            return
+        head, _, value = text.partition(":")
+        if ";" not in head:
+            self._params = ()
+        elif '"' in head:
+            value = self._split_quoted(text, len(head.partition(";")[0]))
+        else:
+            params: list[Param] = []
+            for part in head.split(";")[1:]:
+                key, equals, items = part.partition("=")
+                if "^" in items:
+                    items = _decode_param(items)
+                if equals:
+                    params.append((key.strip().upper(), tuple(items.split(","))))
+            self._params = tuple(params)
+        self._value = value
+        return value
+
+    def _split_quoted(self, text: str, at: int) -> str:
+        """The same where quotes may hide colons and semicolons; `at` is the first semicolon."""
         params: list[Param] = []
-        at = semicolon
         while match := _PARAM.match(text, at):
-            items = match[2]
-            if '"' in items:
-                values = tuple(_decode_param(q or p) for q, p in _split_items(items))
-            else:
-                values = tuple(_decode_param(v) for v in items.split(","))
-            params.append((match[1].upper(), values))
+            params.append((match[1].upper(), tuple(_decode_param(q or p) for q, p in _split_items(match[2]))))
             at = match.end()
         if text[at : at + 1] != ":":  # a broken parameter list: the value starts at the next colon
             at = text.find(":", at)
         self._params = tuple(params)
-        self._value = text[at + 1 :] if at >= 0 else ""
+        return text[at + 1 :] if at >= 0 else ""
 
     @property
     def value(self) -> str:
         """The value as it stands on the wire, unfolded, escapes not resolved."""
-        if self._value is None:
-            self._split()
-        assert self._value is not None
-        return self._value
+        return self._split() if self._value is None else self._value
 
     @property
     def params(self) -> tuple[Param, ...]:
         """The parameters in order, decoded."""
-        if self._params is None:
+        if self._value is None:
             self._split()
-        assert self._params is not None
         return self._params
 
     def param(self, name: str) -> str | None:
-        """The first value of a parameter as written, or None (no RFC default: see `values.param_default`)."""
+        """The first value of a parameter as written, or None (no default: see `properties.param_default`)."""
         for key, values in self.params:
             if key == name:
                 return values[0] if values else ""
@@ -180,8 +219,15 @@ class Line:
         return tuple(v for key, values in self.params if key == name for v in values)
 
     def with_value(self, value: str) -> Line:
-        """A new line with the same name and parameters and another wire value."""
-        return Line.make(self.name, value, self.params)
+        """A new line with another wire value; name and parameters stay as they were written.
+
+        Raises:
+            ICalError: for a value with a raw line break or NUL.
+        """
+        if _LINE_BREAKERS.search(value) or _SURROGATE.search(value):
+            raise ICalError(f"{self.name}: a value cannot hold a raw line break or NUL")
+        text = unfold(self.raw)
+        return Line(fold(text[: len(text) - len(self.value)] + value), self.name)
 
     def with_params(self, params: tuple[Param, ...]) -> Line:
         """A new line with the same name and value and other parameters."""
@@ -210,7 +256,7 @@ class Component:
         name: upper-case component name.
         items: lines and nested components in their written order. May be changed freely.
         begin: the raw BEGIN line. end: the raw END line.
-        line_number: where BEGIN stood in the text, from 1; 0 when built by the program.
+        line_number: of a root component, where its text started, from 1; 0 for all others (see `numbered`).
     """
 
     __slots__ = ("begin", "end", "items", "line_number", "name")
@@ -289,6 +335,8 @@ class Component:
                 out.append(item.raw)
             else:
                 item._write(out)
+                if out[-1][-1] != "\n":  # it once was the end of a text without a last line break
+                    out[-1] += "\r\n"
         out.append(self.end)
 
     def to_ics(self) -> str:
@@ -305,38 +353,90 @@ class Component:
         return f"<{self.name} {len(self.items)} items>"
 
 
-def parse_all(data: bytes | str) -> list[Component]:
+def numbered(root: Component) -> Iterator[tuple[int, Component, Line | None]]:
+    """Every line of a component with its number in the text it came from.
+
+    Args:
+        root: a root component as parsed and not changed since.
+
+    Yields:
+        Physical line number from 1, the component, and the line; None in place of the line for BEGIN.
+    """
+    yield from _numbered(root, max(root.line_number, 1))
+
+
+def _numbered(component: Component, number: int) -> Iterator[tuple[int, Component, Line | None]]:
+    yield number, component, None
+    number += component.begin.count("\n")
+    for item in component.items:
+        if isinstance(item, Line):
+            yield number, component, item
+            number += item.raw.count("\n")
+        else:
+            yield from _numbered(item, number)
+            number += item.to_ics().count("\n")
+
+
+def mend_cut_folds(component: Component) -> bool:
+    """Fold anew the lines whose fold had cut a UTF-8 sequence in two, so that the tree is valid text.
+
+    A store of text needs this; the meaning does not change, the octets do.
+
+    Args:
+        component: changed in place, nested components included.
+
+    Returns:
+        Whether there was anything to mend.
+
+    Source: RFC 5545 §3.1.
+    """
+    mended = False
+    for part in component.walk():
+        for at, item in enumerate(part.items):
+            if isinstance(item, Line) and not item.raw.isascii() and _CUT.search(item.raw):
+                part.items[at] = Line(fold(unfold(item.raw)), item.name)
+                mended = True
+    return mended
+
+
+def parse_all(data: bytes | str, *, cap_lenient: bool = False) -> list[Component]:
     """Parse a text that holds any number of root components.
 
     Args:
         data: octets (UTF-8, a byte order mark is dropped) or text.
+        cap_lenient: accept the slips of RFC 4324's own examples: REPLY for VREPLY in BEGIN and END, and a
+            VQUERY closed by END:VCAR.
 
     Returns:
-        The root components in order; an empty text gives an empty list.
+        The root components in order; an empty or blank text gives an empty list.
 
     Raises:
         ICalError: with line number and reason, for anything that cannot be kept losslessly.
 
-    Source: RFC 5545 §3.4.
+    Source: RFC 5545 §3.4; RFC 4324 §9.6, §10.4.
     """
-    text = _decode(data) if isinstance(data, bytes) else data.removeprefix("\ufeff")
-    if len(text) > MAX_OCTETS:
-        raise ICalError(f"the text is longer than {MAX_OCTETS} octets")
-    if not text:
-        return []
-    logical = _LOGICAL_END.split(text)
-    if len(logical) > MAX_LINES:
+    text = _decode(data) if isinstance(data, bytes) else _checked(data)
+    if "\0" in text:
+        raise ICalError("a NUL character", text.count("\n", 0, text.index("\0")) + 1)
+    if text.count("\n") > MAX_LINES and _count_lines(text) > MAX_LINES:
         raise ICalError(f"the text has more than {MAX_LINES} lines")
-    return _Reader(logical).read()
+    return _Reader(text, cap_lenient).read()
 
 
-def parse(data: bytes | str) -> Component:
+def parse(data: bytes | str, *, cap_lenient: bool = False) -> Component:
     """Parse a text that holds exactly one root component.
+
+    Args:
+        data: octets or text, see `parse_all`.
+        cap_lenient: see `parse_all`.
+
+    Returns:
+        The root component.
 
     Raises:
         ICalError: also when there is no root component, or more than one.
     """
-    roots = parse_all(data)
+    roots = parse_all(data, cap_lenient=cap_lenient)
     if len(roots) != 1:
         raise ICalError(
             "no component: BEGIN is missing" if not roots else f"{len(roots)} components, one expected",
@@ -345,91 +445,165 @@ def parse(data: bytes | str) -> Component:
     return roots[0]
 
 
+def _count_lines(text: str) -> int:
+    return text.count("\n") - text.count("\n ") - text.count("\n\t")
+
+
+def _checked(text: str) -> str:
+    if not text.isascii():
+        if len(text) > MAX_OCTETS // 4 and len(text.encode("utf-8", "replace")) > MAX_OCTETS:
+            raise ICalError(f"the text is longer than {MAX_OCTETS} octets")
+        if surrogate := _SURROGATE.search(text):
+            raise ICalError("not UTF-8", text.count("\n", 0, surrogate.start()) + 1)
+    elif len(text) > MAX_OCTETS:
+        raise ICalError(f"the text is longer than {MAX_OCTETS} octets")
+    return text.removeprefix("\ufeff")
+
+
 def _decode(data: bytes) -> str:
     if len(data) > MAX_OCTETS:
         raise ICalError(f"the text is longer than {MAX_OCTETS} octets")
     data = data.removeprefix(b"\xef\xbb\xbf")
     try:
         return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        # A fold may have cut a UTF-8 sequence in two: legal to receive (RFC 5545 §3.1), else refused.
-        joined = re.sub(rb"\r?\n[ \t]", b"", data)
+    except UnicodeDecodeError:
+        return _decode_cut(data)
+
+
+def _decode_cut(data: bytes) -> str:
+    """Octets whose folds may cut UTF-8 sequences: legal to receive (RFC 5545 §3.1), all else is refused."""
+    for number, line in _byte_lines(data):
+        joined = line
+        for mark in (b"\r\n ", b"\r\n\t", b"\n ", b"\n\t"):
+            joined = joined.replace(mark, b"")
         try:
             joined.decode("utf-8")
-        except UnicodeDecodeError:
-            raise ICalError("not UTF-8", data.count(b"\n", 0, error.start) + 1) from None
-        return data.decode("utf-8", "surrogateescape")
+        except UnicodeDecodeError as error:
+            raise ICalError("not UTF-8", number + _folds_before(line, error.start)) from None
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _byte_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    number = 1
+    for match in re.finditer(rb"[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z)", data):
+        yield number, match[0]
+        number += match[0].count(b"\n")
+
+
+def _folds_before(line: bytes, at: int) -> int:
+    """How many folds stand before the octet that is number `at` of the unfolded line."""
+    folds = removed = 0
+    for match in re.finditer(rb"\r?\n[ \t]", line):
+        if match.start() - removed > at:
+            break
+        removed += len(match[0])
+        folds += 1
+    return folds
 
 
 class _Reader:
-    """Turns logical lines into components; line numbers are counted only when something is wrong."""
+    """Turns lines into components; line numbers are counted only when something is wrong."""
 
-    def __init__(self, logical: list[str]) -> None:
-        self.logical = logical
+    def __init__(self, text: str, cap_lenient: bool) -> None:
+        blank = _BLANK.match(text)
+        self.blank = blank[0] if blank else ""
+        """Blank lines before the first line."""
+        self.whole = text[-1:] == "\n"
+        self.long = len(text) > MAX_PARAMS
+        self.lines: list[tuple[str, str]] = _LINES.findall(
+            text if self.whole else text + "\n", len(self.blank)
+        )
+        if len(self.blank) == len(text):
+            self.lines = []
+        self.cap_lenient = cap_lenient
+        self.roots: list[Component] = []
+        self.stack: list[Component] = []
 
     def fail(self, index: int, reason: str) -> ICalError:
         return ICalError(reason, self.number(index))
 
     def number(self, index: int) -> int:
-        return sum(1 + raw.count("\n") for raw in self.logical[:index]) + 1
+        return 1 + self.blank.count("\n") + sum(raw.count("\n") for raw, _ in self.lines[:index])
 
     def read(self) -> list[Component]:
-        roots: list[Component] = []
-        stack: list[Component] = []
-        items: list[Line | Component] | None = None
-        last = len(self.logical) - 1
-        for index, raw in enumerate(self.logical):
-            colon = raw.find(":")
-            semicolon = raw.find(";", 0, colon)
-            name = raw[: semicolon if semicolon >= 0 else colon] if colon >= 0 else ""
-            if not name.isalpha() and not _NAME.match(name):
-                name = self.odd_name(index, raw)
-            name = name.upper()
-            full = raw if index == last else raw + "\n"
+        if self.long:
+            self.check_heads()
+        strays: list[Line | Component] = []
+        append = strays.append
+        known = _KNOWN.get
+        for index, (raw, written) in enumerate(self.lines):
+            name = known(written)
+            if name and ":" in raw:
+                append(Line(raw, name))
+                continue
+            name = self.odd_name(index, raw, written)
             if name == "BEGIN":
-                opened = self.begin(index, full, len(stack))
-                if items is None:
-                    roots.append(opened)
-                else:
-                    items.append(opened)
-                stack.append(opened)
-                items = opened.items
+                append = self.begin(index, raw).items.append
             elif name == "END":
-                self.end(index, full, stack)
-                items = stack[-1].items if stack else None
-            elif items is not None:
-                items.append(Line(full, name))
-            elif name:
-                raise self.fail(index, f"{name} stands outside any component")
-        if stack:
-            raise self.fail(last, f"END:{stack[-1].name} is missing")
-        return roots
+                self.end(index, raw)
+                append = self.stack[-1].items.append if self.stack else strays.append
+            else:
+                append(Line(raw, name))
+            if strays:
+                self.refuse_stray(strays[0])
+        if strays:
+            self.refuse_stray(strays[0])
+        if self.stack:
+            raise self.fail(len(self.lines) - 1, f"END:{self.stack[-1].name} is missing")
+        if not self.whole and self.roots:
+            self.roots[-1].end = self.roots[-1].end[:-1]
+        return self.roots
 
-    def odd_name(self, index: int, raw: str) -> str:
-        """The name of a line that is blank, folded inside its name, or broken."""
+    def check_heads(self) -> None:
+        for index, (raw, _) in enumerate(self.lines):
+            if len(raw) > MAX_PARAMS and (head := _HEAD.match(raw)) and head.end() > MAX_PARAMS:
+                raise self.fail(index, f"name and parameters longer than {MAX_PARAMS} characters")
+
+    def odd_name(self, index: int, raw: str, written: str) -> str:
+        """The name of a line that is no registered property in upper case; refuses lines without a name."""
+        if written and ":" in raw:
+            return written.upper()
         text = unfold(raw)
-        if not text.strip():
-            return ""
-        name = re.split("[;:]", text, maxsplit=1)[0].strip()
+        name = re.split("[;:]", text, maxsplit=1)[0].rstrip()
         if ":" not in text or not _NAME.match(name):
             raise self.fail(index, f"not a content line (name:value): {text[:40]!r}")
-        return name
+        return name.upper()
 
-    def begin(self, index: int, raw: str, depth: int) -> Component:
-        if depth >= MAX_DEPTH:
+    def begin(self, index: int, raw: str) -> Component:
+        name = self.component_name(raw)
+        if len(self.stack) >= MAX_DEPTH:
             raise self.fail(index, f"components nested deeper than {MAX_DEPTH}")
-        name = unfold(raw).partition(":")[2].strip()
         if not _NAME.match(name):
             raise self.fail(index, f"BEGIN of what? {name[:40]!r} is no component name")
-        component = Component(name)
-        component.begin = raw
-        component.line_number = index + 1
+        component = Component.__new__(Component)
+        component.name, component.items, component.begin, component.end = name, [], raw, ""
+        if self.stack:
+            component.line_number = 0
+            self.stack[-1].items.append(component)
+        else:
+            component.line_number = 1
+            if not self.roots:
+                component.begin = self.blank + raw
+            else:
+                component.line_number = self.roots[-1].line_number + self.roots[-1].to_ics().count("\n")
+            self.roots.append(component)
+        self.stack.append(component)
         return component
 
-    def end(self, index: int, raw: str, stack: list[Component]) -> None:
+    def end(self, index: int, raw: str) -> None:
+        name = self.component_name(raw)
+        if not self.stack:
+            raise self.fail(index, f"END:{name[:40]} without BEGIN")
+        opened = self.stack.pop()
+        if name != opened.name and not (self.cap_lenient and (opened.name, name) == ("VQUERY", "VCAR")):
+            raise self.fail(index, f"END:{name[:40]} closes BEGIN:{opened.name[:40]}")
+        opened.end = raw
+
+    def component_name(self, raw: str) -> str:
         name = unfold(raw).partition(":")[2].strip().upper()
-        if not stack:
-            raise self.fail(index, f"END:{name} without BEGIN")
-        if name != stack[-1].name:
-            raise self.fail(index, f"END:{name} closes BEGIN:{stack[-1].name}")
-        stack.pop().end = raw
+        return "VREPLY" if self.cap_lenient and name == "REPLY" else name
+
+    def refuse_stray(self, stray: Line | Component) -> None:
+        assert isinstance(stray, Line)
+        index = next(i for i, (raw, _) in enumerate(self.lines) if raw is stray.raw)
+        raise self.fail(index, f"{stray.name[:40]} stands outside any component")

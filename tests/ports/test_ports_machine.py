@@ -1,0 +1,176 @@
+"""What is seen of this machine's sockets, and what a knock tells, against sockets made by the tests."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from kalends.ports import foreign, free, knock, sockets, speech
+
+CAP_GREETING = (
+    b"RPY 0 0 . 0 126\r\nContent-Type: application/beep+xml\r\n\r\n"
+    b"<greeting><profile uri='http://iana.org/beep/cap/1.0' /><profile uri='http://iana.org/beep/TLS' /></greeting>\r\nEND\r\n"
+)
+
+
+@contextmanager
+def serving(greeting: bytes = b"", answer: bytes = b"", address: str = "127.0.0.1") -> Iterator[int]:
+    """A listener that greets, answers the first question and hangs up."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.bind((address, 0))
+        listener.listen()
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.settimeout(2)
+                    try:
+                        connection.sendall(greeting)
+                        if connection.recv(4096):
+                            connection.sendall(answer)
+                    except OSError:
+                        continue
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(5)
+
+
+@pytest.mark.parametrize("how", ["sock_diag", "/proc/net"])
+@pytest.mark.parametrize(
+    ("address", "family", "kind"),
+    [
+        ("127.0.0.1", "tcp", socket.SOCK_STREAM),
+        ("::1", "tcp6", socket.SOCK_STREAM),
+        ("127.0.0.1", "udp", socket.SOCK_DGRAM),
+        ("::1", "udp6", socket.SOCK_DGRAM),
+    ],
+)
+def test_a_bound_socket_is_seen_with_its_owner(
+    monkeypatch: pytest.MonkeyPatch, how: str, address: str, family: str, kind: socket.SocketKind
+) -> None:
+    if how == "/proc/net":
+
+        def refuse(_port: int) -> Iterator[sockets.Socket]:
+            raise PermissionError
+
+        monkeypatch.setattr(sockets, "_diag", refuse)
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind) as sock:
+        sock.bind((address, 0))
+        if kind == socket.SOCK_STREAM:
+            sock.listen()
+        port = sock.getsockname()[1]
+        look = sockets.look(port)
+        mine = [s for s in look.sockets if s.family == family and s.kind == "listening"]
+        assert look.how == how
+        assert [(s.address, s.uid) for s in mine] == [(address, os.geteuid())]
+        assert [o.pid for o in mine[0].owners] == [os.getpid()]
+        assert mine[0].owners[0].started > 1_000_000_000
+        assert port in sockets.listening()
+    assert not [s for s in sockets.look(port).sockets if s.kind == "listening"]
+
+
+def test_a_connection_is_told_from_a_listener() -> None:
+    with serving() as port, socket.create_connection(("127.0.0.1", port)) as client:
+        local = client.getsockname()[1]
+        assert [s.kind for s in sockets.look(local).sockets] == ["connection"]
+        assert sockets.look(local).sockets[0].peer == f"127.0.0.1:{port}"
+
+
+def test_psutil_sees_the_same_listener_as_the_kernel_tells() -> None:
+    with serving() as port:
+        seen = foreign.look(port)
+        assert [(s.family, s.kind, s.address) for s in seen.sockets if s.kind == "listening"] == [
+            ("tcp", "listening", "127.0.0.1")
+        ]
+        assert port in set(foreign.listening())
+
+
+@pytest.mark.parametrize(
+    ("greeting", "answer", "protocol"),
+    [
+        (CAP_GREETING, b"", "CAP"),
+        (CAP_GREETING.replace(b"cap/1.0", b"xxx/1.0"), b"", "BEEP"),
+        (b"SSH-2.0-OpenSSH_9.9\r\n", b"", "SSH"),
+        (b"220 mail.example ESMTP\r\n", b"", "SMTP"),
+        (b"220 ProFTPD FTP server\r\n", b"", "FTP"),
+        (b"* OK IMAP4rev1 ready\r\n", b"", "IMAP"),
+        (b"+OK POP3\r\n", b"", "POP3"),
+        (b"J\x00\x00\x00\x0a8.0.36\x00more", b"", "MySQL"),
+        (b"", b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n", "HTTP"),
+        (b"", b"-ERR unknown command 'HEAD'\r\n", "Redis"),
+    ],
+)
+def test_a_knock_names_what_is_spoken(greeting: bytes, answer: bytes, protocol: str) -> None:
+    with serving(greeting, answer) as port:
+        result = knock.knock("127.0.0.1", port)
+    assert result.state == "connected"
+    assert result.said is not None
+    assert result.said.protocol == protocol
+
+
+def test_cap_is_named_with_its_profiles() -> None:
+    said = speech.recognise(CAP_GREETING)
+    assert said is not None
+    assert said.detail == ("profile http://iana.org/beep/cap/1.0", "profile http://iana.org/beep/TLS")
+
+
+def test_refused_is_told_from_silent() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        assert knock.knock("127.0.0.1", probe.getsockname()[1]).state == "refused"
+    with serving() as port:
+        result = knock.knock("127.0.0.1", port)
+        assert (result.state, result.silent, result.said) == ("connected", True, None)
+
+
+def test_a_hostile_banner_reaches_nobody_raw() -> None:
+    with serving(b"SSH-2.0-\x1b[2J\x1b]0;owned\x07\xe2\x80\xae" + b"x" * 500 + b"\n") as port:
+        said = knock.knock("127.0.0.1", port).said
+    assert said is not None
+    assert said.detail[0].isprintable()
+    assert len(said.detail[0]) <= 100
+
+
+def test_an_endless_banner_ends() -> None:
+    with serving(b"\xff" * 1_000_000) as port:
+        result = knock.knock("127.0.0.1", port)
+    assert result.said is None
+    assert len(result.detail[0]) < 100
+
+
+def test_free_ports_can_be_bound_and_lie_outside_the_kernels_own_range() -> None:
+    from kalends.ports.registry import Registry
+
+    found = free.find(Registry.load(), 5)
+    first, last = sockets.ephemeral_range()
+    assert len(found) == 5
+    assert all(not first <= port <= last and free.bindable(port) for port in found)
+
+
+def test_a_port_in_use_is_not_free() -> None:
+    with serving() as port:
+        assert not free.bindable(port)
+
+
+def test_registered_free_ports_are_ones_iana_has_not_assigned() -> None:
+    from kalends.ports.registry import Registry
+
+    registry = Registry.load()
+    for port in free.find(registry, 5, registered=True):
+        assert port not in free.BLOCKED_BY_BROWSERS
+        assert {r.status for r in registry.at(port)} <= {"unassigned"}

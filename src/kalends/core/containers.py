@@ -2,19 +2,154 @@
 
 from __future__ import annotations
 
-from kalends.core.model import Caller, Target
+from collections.abc import Mapping
+
+from kalends.core import agendas, defaults, rights
+from kalends.core.errors import DeniedError, DuplicateError, InvalidError, NotFoundError
+from kalends.core.model import Caller, Identity, Policy, Target
+from kalends.core.names import ANONYMOUS, check_calid, complete_upn, relative
+from kalends.core.timezones import definition
+from kalends.core.writer import Writer
+from kalends.ical.tree import Component
+from kalends.ical.values import escape_text, unescape_text
+from kalends.store import calendars, ids, objects, principals
+from kalends.store import errors as store
 from kalends.store.base import Tx
+from kalends.store.calendars import VCALSTORE, CalendarRow
+
+NEW = -1
+"""`calendar_id` of a destination that does not exist yet: what a VAGENDA can be renamed to (A-55)."""
+_NOWHERE = "no such calendar or store"
 
 
 def resolve(tx: Tx, caller: Caller, given: str) -> Target:
     """Find the container a TARGET names: `cap://csid/calid`, `calid`, `cap://csid` or the bare csid (store).
+
+    Args:
+        tx: a transaction.
+        caller: who asks.
+        given: the TARGET as written.
+
+    Returns:
+        The container; replies echo `given`.
 
     Raises:
         NotFoundError: unknown, or not visible to the caller; both look the same.
 
     Source: RFC 4324 §5, §8.3; A-16, A-17, A-60.
     """
-    raise NotImplementedError
+    calid = relative(given, caller.policy)
+    if calid == "":
+        return Target(given, VCALSTORE, "")
+    calendar = None if calid is None else calendars.by_calid(tx, calid)
+    if calendar is None or not rights.visible(tx, caller, calendar):
+        raise NotFoundError(_NOWHERE)
+    return Target(given, calendar.id, calendar.calid)
+
+
+def destination(tx: Tx, caller: Caller, given: str) -> Target:
+    """Find where a MOVE goes: a container, or a name that no calendar has yet.
+
+    Args:
+        tx: a transaction.
+        caller: who moves.
+        given: the TARGET as written.
+
+    Returns:
+        The container; `calendar_id` is `NEW` for an unused (or invisible) CALID.
+
+    Raises:
+        NotFoundError: the TARGET is in another store.
+
+    Source: RFC 4324 §10.10; A-55.
+    """
+    try:
+        return resolve(tx, caller, given)
+    except NotFoundError:
+        calid = relative(given, caller.policy)
+        if calid is None:
+            raise
+        return Target(given, NEW, calid)
+
+
+def calendar_of(tx: Tx, target: Target) -> CalendarRow:
+    """The row of a container.
+
+    Raises:
+        NotFoundError: it is gone.
+    """
+    calendar = calendars.by_id(tx, target.calendar_id)
+    if calendar is None:
+        raise NotFoundError(_NOWHERE)
+    return calendar
+
+
+def owners(tx: Tx, caller: Caller, calid: str | None, target: Target) -> list[str]:
+    """What CAL-OWNERS() and CAL-OWNERS(calid) stand for: OWNERs, or the CALMASTER of the store.
+
+    Args:
+        tx: a transaction.
+        caller: who asks.
+        calid: an address, or None for the target.
+        target: the TARGET of the running command.
+
+    Returns:
+        UPNs (URIs for the store); empty for what is not there or not visible.
+
+    Source: RFC 4324 §6.1.1.1.
+    """
+    if calid is not None:
+        try:
+            target = resolve(tx, caller, calid)
+        except NotFoundError:
+            return []
+    return agendas.owners(tx, calendar_of(tx, target))
+
+
+def ensure_store(tx: Tx, policy: Policy, now: int) -> None:
+    """Give a new store its VCALSTORE, its four VCARs and its time zones; later, follow the configuration.
+
+    May be called at every start: it writes only what is missing or has another value.
+
+    Args:
+        tx: a write transaction.
+        policy: names and limits, which the VCALSTORE's properties tell.
+        now: seconds since 1970 UTC.
+
+    Source: RFC 4324 §8.13, §8.14, §9.2; STO-01 to STO-04, ACL-04, ACL-05.
+    """
+    caller = housekeeper(policy, now)
+    if calendars.by_id(tx, VCALSTORE) is None:
+        calendars.add(tx, id=VCALSTORE, calid="")
+    found = objects.by_uid(tx, VCALSTORE, agendas.STORE_UID, "BOOKED", "VCALSTORE")
+    wanted = defaults.vcalstore(policy, now)
+    if not found:
+        writer = Writer(tx, caller, (VCALSTORE,))
+        writer.insert(VCALSTORE, agendas.wrap(wanted), kind="VCALSTORE", uid=agendas.STORE_UID)
+        for vcar in defaults.vcars():
+            writer.insert(VCALSTORE, agendas.wrap(vcar), kind="VCAR", uid=vcar.value("CARID") or "")
+        _insert_zones(writer, VCALSTORE, wanted, {})
+        return
+    whole = agendas.parsed(found[0]).copy()
+    held = whole.children("VCALSTORE")[0]
+    stale = False
+    for name in ("CSID", "MAXDATE", "MINDATE"):
+        line, now_is = held.first(name), wanted.value(name) or ""
+        if line is not None and line.value != now_is:
+            held.replace(line, line.with_value(now_is))
+            stale = True
+    if stale:
+        Writer(tx, caller, (VCALSTORE,)).update(found[0], whole)
+
+
+def housekeeper(policy: Policy, now: int) -> Caller:
+    """The store acting by itself: nobody's name, all rights.
+
+    Args:
+        policy: the store's limits.
+        now: seconds since 1970 UTC.
+    """
+    return Caller(Identity(ANONYMOUS, None, admin=True), "job", now, policy)
 
 
 def create_calendar(
@@ -28,17 +163,208 @@ def create_calendar(
 ) -> Target:
     """Make a calendar (VAGENDA) with its default VCARs and time zone.
 
+    Args:
+        tx: a write transaction.
+        caller: who makes it.
+        calid: relative or full CALID.
+        owner_upn: a UPN, or a user name of this realm.
+        name: what people call it.
+        allow_conflict: ALLOW-CONFLICT.
+
     Raises:
-        DuplicateError, InvalidError, NotFoundError (unknown owner).
+        DuplicateError, InvalidError, NotFoundError (unknown owner), DeniedError.
     """
-    raise NotImplementedError
+    owner = complete_upn(owner_upn, caller.policy)
+    if principals.by_upn(tx, owner) is None:
+        raise NotFoundError(f"there is no user {owner}")
+    agenda = Component("VAGENDA")
+    agenda.add("CALID", calid)
+    agenda.add("OWNER", owner)
+    if name:
+        agenda.add("NAME", escape_text(name))
+    agenda.add("ALLOW-CONFLICT", "TRUE" if allow_conflict else "FALSE")
+    return found_calendar(tx, caller, agenda, {})
+
+
+def found_calendar(tx: Tx, caller: Caller, written: Component, zones: Mapping[str, Component]) -> Target:
+    """Make a calendar from the VAGENDA of a CREATE, with the store's default VCARs and its VTIMEZONEs.
+
+    Args:
+        tx: a write transaction.
+        caller: who makes it.
+        written: the VAGENDA; contained components are not looked at.
+        zones: VTIMEZONEs that came with it, by TZID.
+
+    Raises:
+        DuplicateError: the CALID is taken.
+        InvalidError: RFC 4324 §9.1 is broken.
+        DeniedError: the caller may not make this calendar.
+
+    Source: RFC 4324 §8.13, §8.14, §9.1; CRE-09, CRE-10, STO-05, ACL-05.
+    """
+    if caller.identity.principal_id is None and not caller.identity.admin:
+        raise DeniedError("this is not allowed in the calendar store")
+    agenda = agendas.complete(tx, caller, written)
+    if not rights.may_own(tx, caller, agendas.owners_in(agenda)):
+        raise DeniedError("calendars can only be made for oneself")
+    calid = agenda.value("CALID") or ""
+    _respect_store(tx, agenda)
+    if not relative(calid, caller.policy) or calendars.by_calid(tx, calid) is not None:
+        raise DuplicateError(f"the CALID {calid} is taken")
+    writer = Writer(tx, caller, (VCALSTORE,))
+    home = agendas.home_of(tx, agenda)
+    new = ids.new_id(caller.now)
+    try:
+        calendars.add(
+            tx, id=new, calid=calid, home_id=home, slug=_slug(tx, calid, home),
+            allow_conflict=agendas.allows_conflict(agenda),
+        )  # fmt: skip
+    except store.DuplicateError as error:
+        raise DuplicateError(f"the CALID {calid} is taken") from error
+    writer.lock(new)
+    row = writer.insert(new, agendas.wrap(agenda), kind="VAGENDA", uid=calid)
+    writer.log(row, VCALSTORE, "props")
+    _insert_zones(writer, new, agenda, zones)
+    for vcar in _default_vcars(tx):
+        writer.insert(new, agendas.wrap(vcar), kind="VCAR", uid=unescape_text(vcar.value("CARID") or ""))
+    return Target(calid, new, calid)
+
+
+def _respect_store(tx: Tx, agenda: Component) -> None:
+    """ALLOW-CONFLICT:FALSE of the store rules every calendar (RFC 4324 §8.1; CON-02).
+
+    Raises:
+        InvalidError: the calendar says TRUE.
+    """
+    row = calendars.by_id(tx, VCALSTORE)
+    assert row is not None, "a store without its VCALSTORE"
+    if not agendas.allows_conflict(agendas.properties(tx, row)) and agendas.allows_conflict(agenda):
+        raise InvalidError("the store does not allow conflicts, so ALLOW-CONFLICT must be FALSE")
+
+
+def _default_vcars(tx: Tx) -> list[Component]:
+    """Copies of the VCARs that the store's DEFAULT-VCARS names (RFC 4324 §8.14)."""
+    row = calendars.by_id(tx, VCALSTORE)
+    assert row is not None, "a store without its VCALSTORE"
+    wanted = agendas.listed(agendas.properties(tx, row), "DEFAULT-VCARS")
+    found = {vcar.uid: vcar for vcar in objects.every(tx, VCALSTORE, kind="VCAR", state="BOOKED")}
+    return [agendas.parsed(found[carid]).children("VCAR")[0] for carid in wanted if carid in found]
+
+
+def _insert_zones(writer: Writer, calendar_id: int, held: Component, given: Mapping[str, Component]) -> None:
+    """One VTIMEZONE for each value of DEFAULT-TZID (RFC 4324 §8.13; STO-04, STO-05)."""
+    for tzid in dict.fromkeys(agendas.time_zones(held)):
+        if objects.by_uid(writer.tx, calendar_id, tzid, "BOOKED", "VTIMEZONE"):
+            continue
+        zone = given.get(tzid) or definition(tzid) or _store_zone(writer.tx, tzid)
+        if zone is None:
+            raise InvalidError(f"the time zone {tzid[:80]} of DEFAULT-TZID is not known here")
+        writer.insert(calendar_id, agendas.wrap(zone), kind="VTIMEZONE", uid=tzid)
+
+
+def _store_zone(tx: Tx, tzid: str) -> Component | None:
+    found = objects.by_uid(tx, VCALSTORE, tzid, "BOOKED", "VTIMEZONE")
+    return agendas.parsed(found[0]).children("VTIMEZONE")[0] if found else None
+
+
+def _slug(tx: Tx, calid: str, home: int | None) -> str | None:
+    """The last segment of a calendar's path under its home, made distinct."""
+    if home is None:
+        return None
+    taken = {calendar.slug for calendar in calendars.every(tx, home)}
+    stem = slug = calid.rstrip("/").rpartition("/")[2] or "calendar"
+    number = 1
+    while slug in taken:
+        number += 1
+        slug = f"{stem}-{number}"
+    return slug
 
 
 def calendars_of(tx: Tx, caller: Caller, owner_upn: str | None = None) -> list[Target]:
-    """The calendars the caller may see, or those of one owner, ordered by CALID."""
-    raise NotImplementedError
+    """The calendars the caller may see, or those of one owner, ordered by CALID.
+
+    Args:
+        tx: a transaction.
+        caller: who asks.
+        owner_upn: a UPN, or a user name of this realm.
+    """
+    seen = rights.visible_calendars(tx, caller)
+    if owner_upn is not None:
+        owned = {calendar.id for calendar in agendas.owned_by(tx, [complete_upn(owner_upn, caller.policy)])}
+        seen = [calendar for calendar in seen if calendar.id in owned]
+    return [Target(calendar.calid, calendar.id, calendar.calid) for calendar in seen]
 
 
 def remove_calendar(tx: Tx, caller: Caller, target: Target) -> int:
-    """Remove a calendar with all it contains; returns the number of objects removed."""
-    raise NotImplementedError
+    """Remove a calendar with all it contains.
+
+    Args:
+        tx: a write transaction.
+        caller: who removes it.
+        target: the calendar.
+
+    Returns:
+        The number of objects removed, its own properties, rights and time zones included.
+
+    Raises:
+        NotFoundError: not there or not visible.
+        InvalidError: the store itself.
+    """
+    if target.is_store:
+        raise InvalidError("the calendar store cannot be removed")
+    rights.require(tx, caller, target, "DELETE")
+    writer = Writer(tx, caller, (VCALSTORE, target.calendar_id))
+    row = agendas.row_of(tx, calendar_of(tx, target))
+    count = sum(objects.counts(tx, target.calendar_id).values())
+    calendars.remove(tx, target.calendar_id)
+    writer.log(row, VCALSTORE, "remove")
+    return count
+
+
+def settle(tx: Tx, calendar: CalendarRow, held: Component) -> None:
+    """Let a calendar's row follow its properties: home of its first known owner, ALLOW-CONFLICT."""
+    home = agendas.home_of(tx, held)
+    if home != calendar.home_id:
+        calendars.set_name(
+            tx, calendar.id, calid=calendar.calid, home_id=home, slug=_slug(tx, calendar.calid, home)
+        )
+    if agendas.allows_conflict(held) != calendar.allow_conflict:
+        calendars.set_flags(tx, calendar.id, allow_conflict=agendas.allows_conflict(held))
+
+
+def rename_calendar(tx: Tx, caller: Caller, target: Target, calid: str) -> None:
+    """Give a calendar another CALID; what it contains and who may do what stay as they are.
+
+    Args:
+        tx: a write transaction.
+        caller: who renames it.
+        target: the calendar.
+        calid: the new relative CALID.
+
+    Raises:
+        DuplicateError: the CALID is taken.
+        InvalidError: not a CALID.
+        NotFoundError: not there or not visible.
+
+    Source: RFC 4324 §10.10 (Nellis becomes Area-51); A-55, MOV-03.
+    """
+    rights.require(tx, caller, target, "MOVE")
+    check_calid(calid)
+    if calendars.by_calid(tx, calid) is not None:
+        raise DuplicateError(f"the CALID {calid} is taken")
+    writer = Writer(tx, caller, (VCALSTORE, target.calendar_id))
+    calendar = calendar_of(tx, target)
+    row = agendas.row_of(tx, calendar)
+    whole = agendas.parsed(row).copy()
+    held = whole.children("VAGENDA")[0]
+    line = held.first("CALID")
+    assert line is not None, "a VAGENDA without its CALID"
+    held.replace(line, line.with_value(calid))
+    try:
+        calendars.set_name(
+            tx, calendar.id, calid=calid, home_id=calendar.home_id, slug=_slug(tx, calid, calendar.home_id)
+        )
+    except store.DuplicateError as error:
+        raise DuplicateError(f"the CALID {calid} is taken") from error
+    row = writer.update(row, whole, uid=calid)
+    writer.log(row, VCALSTORE, "props")

@@ -46,6 +46,7 @@ class Policy:
         max_terms: terms of one query.
         quota: objects in one calendar; 0 for no limit.
         default_tz: zone for floating times where neither client nor calendar names one.
+        calmaster: contact URI of who is responsible for the store; '' for `mailto:calmaster@realm`.
     """
 
     csid: str = "localhost"
@@ -58,6 +59,7 @@ class Policy:
     max_terms: int = 1_000
     quota: int = 0
     default_tz: str = "UTC"
+    calmaster: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,106 @@
+"""Who may do what. VCARs will answer these questions; until then owners and administrators may do all.
+
+Every question has one function here, and nobody else in the house decides about rights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from kalends.core import agendas
+from kalends.core.errors import DeniedError, NotFoundError
+from kalends.core.model import Caller, Target
+from kalends.ical.tree import Component
+from kalends.store import calendars
+from kalends.store.base import Tx
+from kalends.store.calendars import VCALSTORE, CalendarRow
+
+Permission = Literal["SEARCH", "CREATE", "DELETE", "MODIFY", "MOVE"]
+
+
+def may(tx: Tx, caller: Caller, calendar_id: int, permission: Permission) -> bool:
+    """Whether the caller has a permission in a calendar, or in the store (id 0).
+
+    The store's own properties, time zones and rights may be read by everyone who has a name here.
+
+    Source: RFC 4324 §4.2 (all rights are denied unless granted).
+    """
+    who = caller.identity
+    if who.admin:
+        return True
+    if who.principal_id is None:
+        return False
+    if calendar_id == VCALSTORE:
+        return permission == "SEARCH"
+    calendar = calendars.by_id(tx, calendar_id)
+    return calendar is not None and owns(tx, caller, calendar)
+
+
+def owns(tx: Tx, caller: Caller, calendar: CalendarRow) -> bool:
+    """Whether the caller is an OWNER of the calendar (CAL-OWNERS(), RFC 4324 §6.1.1.1)."""
+    who = caller.identity
+    if who.principal_id is None:
+        return False
+    if calendar.home_id == who.principal_id:  # the home's principal always is an owner: see agendas.home_of
+        return True
+    owners = agendas.owners(tx, calendar)
+    return who.upn in owners or not who.groups.isdisjoint(owners)
+
+
+def visible(tx: Tx, caller: Caller, calendar: CalendarRow) -> bool:
+    """Whether the caller may know that the calendar exists."""
+    return caller.identity.admin or owns(tx, caller, calendar)
+
+
+def visible_calendars(tx: Tx, caller: Caller) -> list[CalendarRow]:
+    """The calendars the caller may know of, ordered by CALID."""
+    who = caller.identity
+    if who.admin:
+        return calendars.every(tx)
+    if who.principal_id is None:
+        return []
+    return agendas.owned_by(tx, (who.upn, *sorted(who.groups)))
+
+
+def require(tx: Tx, caller: Caller, target: Target, permission: Permission) -> None:
+    """Go on only with a permission.
+
+    Raises:
+        NotFoundError: the calendar is not visible to the caller, which looks like one that does not exist.
+        DeniedError: the store, which everyone can see, but not change.
+    """
+    if may(tx, caller, target.calendar_id, permission):
+        return
+    if target.is_store:
+        raise DeniedError("this is not allowed in the calendar store")
+    raise NotFoundError("no such calendar or store")
+
+
+def may_own(tx: Tx, caller: Caller, owners: Sequence[str]) -> bool:
+    """Whether the caller may make a calendar with these owners: administrators any, others their own."""
+    who = caller.identity
+    return who.admin or (who.principal_id is not None and who.upn in owners)
+
+
+class Sight:
+    """What a caller may see of the components in one calendar: the one place where found things are cut.
+
+    Attributes:
+        whole: every component is seen whole, so that the store's own answer to a WHERE can be trusted;
+            otherwise a WHERE has to be matched again over what `of` leaves (no leak through conditions).
+    """
+
+    __slots__ = ("whole",)
+
+    def __init__(self, whole: bool) -> None:
+        self.whole = whole
+
+    def of(self, component: Component) -> Component | None:
+        """The component as the caller may see it; None when nothing of it may be seen."""
+        return component if self.whole else None
+
+
+def sight(tx: Tx, caller: Caller, calendar_id: int) -> Sight:
+    """What the caller may see in a calendar."""
+    return Sight(may(tx, caller, calendar_id, "SEARCH"))

@@ -1,0 +1,164 @@
+"""From a command's VCALENDAR to self-contained object texts, and back to their components."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from kalends.calquery.instants import Instants
+from kalends.core.defaults import PRODID
+from kalends.core.errors import InvalidError
+from kalends.ical.errors import ICalError
+from kalends.ical.moment import parse_moment
+from kalends.ical.tree import Component, Line
+from kalends.ical.values import unescape_text
+
+ID_OF = {
+    "VAGENDA": "CALID",
+    "VALARM": "SEQUENCE",
+    "VCAR": "CARID",
+    "VEVENT": "UID",
+    "VFREEBUSY": "UID",
+    "VJOURNAL": "UID",
+    "VQUERY": "QUERYID",
+    "VTIMEZONE": "TZID",
+    "VTODO": "UID",
+}
+"""The property that names a component of each kind in a reply (RFC 4324 §10.4)."""
+UID_KINDS = ("VEVENT", "VTODO", "VJOURNAL")
+"""Kinds that share one space of UIDs in a calendar (RFC 4324 §2.2; A-64)."""
+_OF_COMMAND = frozenset(("CMD", "TARGET"))
+
+
+@dataclass(slots=True)
+class Draft:
+    """One object in the making: all components of one identifier.
+
+    Attributes:
+        kind: component name.
+        uid: the identifier, unescaped.
+        id_name: the property that holds it.
+        id_value: the identifier as it stands on the wire.
+        components: master and overrides, in their written order.
+    """
+
+    kind: str
+    uid: str
+    id_name: str
+    id_value: str
+    components: list[Component] = field(default_factory=list)
+
+
+def identifier(component: Component) -> tuple[str, str]:
+    """The name and wire value of the property that identifies a component.
+
+    An x-component is named by its UID, or else by the first property that calls itself an id.
+
+    Returns:
+        Name and value; the value is '' when the component has none.
+
+    Source: RFC 4324 §10.4 (created-id, x-id).
+    """
+    name = ID_OF.get(component.name)
+    if name is not None:
+        return name, component.value(name) or ""
+    uid = component.first("UID")
+    if uid is not None:
+        return "UID", uid.value
+    for line in component.lines:
+        if line.name == "X-ID" or line.name.endswith("-ID"):
+            return line.name, line.value
+    return "X-ID", ""
+
+
+def drafts(vcalendar: Component) -> list[Draft]:
+    """Group the components of a VCALENDAR into objects.
+
+    Args:
+        vcalendar: a command's VCALENDAR.
+
+    Returns:
+        One draft per object, in order of their first components.
+
+    Raises:
+        InvalidError: a component has no identifier.
+
+    Source: RFC 4324 §2.2, §10.4.
+    """
+    found: dict[tuple[str, str], Draft] = {}
+    for component in vcalendar.items:
+        if isinstance(component, Line):
+            continue
+        name, wire = identifier(component)
+        uid = unescape_text(wire).strip()
+        if not uid:
+            if component.name in ID_OF:
+                raise InvalidError(f"a {component.name} needs a {name}", component.line_number)
+            wire = uid = str(uuid.uuid4())
+        key = ("UID" if component.name in UID_KINDS else component.name, uid)
+        draft = found.get(key)
+        if draft is None:
+            draft = found[key] = Draft(component.name, uid, name, wire)
+        elif draft.kind != component.name:
+            raise InvalidError(f"the UID {uid[:80]} stands in a {draft.kind} and in a {component.name}")
+        draft.components.append(component)
+    return list(found.values())
+
+
+def header(vcalendar: Component) -> list[Line]:
+    """The lines that a command's VCALENDAR shares with each object made of it: all but CMD and TARGET."""
+    return [line for line in vcalendar.lines if line.name not in _OF_COMMAND]
+
+
+def assemble(head: list[Line], zones: list[Component], components: list[Component]) -> Component:
+    """Build an object's text.
+
+    Args:
+        head: the client's lines of its VCALENDAR; VERSION and PRODID are added when they are missing.
+        zones: the VTIMEZONEs the components refer to.
+        components: what the object is.
+
+    Returns:
+        A VCALENDAR whose lines are the client's own, octet for octet.
+    """
+    whole = Component("VCALENDAR", [*head, *zones, *components])
+    names = {line.name for line in head}
+    if "PRODID" not in names:
+        whole.items.insert(0, Line.make("PRODID", PRODID))
+    if "VERSION" not in names:
+        whole.items.insert(0, Line.make("VERSION", "2.0"))
+    return whole
+
+
+def zones_named(components: list[Component]) -> Iterator[str]:
+    """The TZIDs that components refer to, each once."""
+    seen: set[str] = set()
+    for component in components:
+        for part in component.walk():
+            for line in part.items:
+                if isinstance(line, Line) and line.params:
+                    tzid = line.param("TZID")
+                    if tzid and tzid not in seen:
+                        seen.add(tzid)
+                        yield tzid
+
+
+def mains(vcalendar: Component, kind: str) -> list[Component]:
+    """The components of an object's text that are the object itself: no companion time zones."""
+    return vcalendar.children(kind)
+
+
+def recurrence_key(component: Component, zones: object = None) -> int | None:
+    """The instant of a component's RECURRENCE-ID; None for a master.
+
+    Raises:
+        InvalidError: the RECURRENCE-ID is no date.
+    """
+    line = component.first("RECURRENCE-ID")
+    if line is None:
+        return None
+    try:
+        return Instants(zones).epoch(parse_moment(line.value, line.param("TZID")))
+    except ICalError as error:
+        raise InvalidError(f"RECURRENCE-ID: {error.reason}") from error

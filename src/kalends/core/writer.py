@@ -1,0 +1,169 @@
+"""The hand that writes: lock the calendars, write the text, derive its rows, log the change."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from kalends.core.errors import DuplicateError, NotFoundError
+from kalends.core.model import Caller, State
+from kalends.ical.tree import Component
+from kalends.store import calendars, changes, ids, index, objects
+from kalends.store import errors as store
+from kalends.store.base import Tx
+from kalends.store.changes import ChangeRow, Op
+from kalends.store.objects import ObjectRow
+
+HORIZON = 2 * 366 * 86_400
+"""Seconds from now for which instances are kept as rows; later ones are expanded when somebody asks."""
+_OPS: dict[str, Op] = {"VAGENDA": "props", "VCALSTORE": "props", "VCAR": "rights"}
+
+
+class Writer:
+    """Writes to calendars that it locked, with one tick for all it does to each of them.
+
+    Args:
+        tx: a write transaction.
+        caller: who acts, through which face, when.
+        calendar_ids: every calendar that will be touched; they are locked in ascending order.
+
+    Raises:
+        NotFoundError: one of the calendars is gone.
+    """
+
+    def __init__(self, tx: Tx, caller: Caller, calendar_ids: Iterable[int]) -> None:
+        self.tx = tx
+        self.caller = caller
+        wanted = set(calendar_ids)
+        self.ticks = calendars.bump(tx, wanted)
+        if len(self.ticks) != len(wanted):
+            raise NotFoundError("no such calendar or store")
+
+    def insert(
+        self,
+        calendar_id: int,
+        vcalendar: Component,
+        *,
+        kind: str,
+        uid: str,
+        state: State = "BOOKED",
+        method: str | None = None,
+        name: str | None = None,
+    ) -> ObjectRow:
+        """Add an object.
+
+        Args:
+            calendar_id: a locked calendar.
+            vcalendar: the whole text; its octets are kept.
+            kind: component name.
+            uid: its identifier, unescaped.
+            state: BOOKED, UNPROCESSED or DELETED.
+            method: METHOD of an iTIP object.
+            name: the name a DAV client chose; None makes one.
+
+        Raises:
+            DuplicateError: the identifier, or the name, is taken.
+        """
+        now = self.caller.now
+        new = ids.new_id(now)
+        data = vcalendar.to_bytes()
+        try:
+            row = objects.insert(
+                self.tx, id=new, calendar_id=calendar_id, name=name or f"{new:x}.ics", uid=uid, kind=kind,
+                state=state, method=method, ics=data, etag=etag_of(data), tick=self.ticks[calendar_id],
+                now=now, changed_by=self.caller.identity.principal_id,
+            )  # fmt: skip
+        except store.DuplicateError as error:
+            raise DuplicateError(_taken(error, kind)) from error
+        self._index(row, vcalendar)
+        self.log(row, calendar_id, _OPS.get(kind, "put"))
+        return row
+
+    def update(
+        self, row: ObjectRow, vcalendar: Component, *, kind: str | None = None, uid: str | None = None
+    ) -> ObjectRow:
+        """Replace an object's text.
+
+        Args:
+            row: the object as it was.
+            vcalendar: its new text.
+            kind: the new kind, when it changed.
+            uid: the new identifier, when it changed.
+
+        Raises:
+            DuplicateError: the new identifier is taken.
+        """
+        data = vcalendar.to_bytes()
+        try:
+            row = objects.update_text(
+                self.tx, row.id, ics=data, etag=etag_of(data), tick=self.ticks[row.calendar_id],
+                now=self.caller.now, changed_by=self.caller.identity.principal_id, kind=kind, uid=uid,
+            )  # fmt: skip
+        except store.DuplicateError as error:
+            raise DuplicateError(_taken(error, kind or row.kind)) from error
+        self._index(row, vcalendar)
+        self.log(row, row.calendar_id, _OPS.get(row.kind, "put"))
+        return row
+
+    def remove(self, row: ObjectRow) -> None:
+        """Remove an object for good."""
+        objects.remove(self.tx, row.id)
+        self.log(row, row.calendar_id, "rights" if row.kind == "VCAR" else "remove")
+
+    def mark(self, row: ObjectRow) -> None:
+        """Put an object in state DELETED."""
+        objects.set_state(
+            self.tx, row.id, "DELETED", tick=self.ticks[row.calendar_id], now=self.caller.now,
+            method=row.method, changed_by=self.caller.identity.principal_id,
+        )  # fmt: skip
+        self.log(row, row.calendar_id, "rights" if row.kind == "VCAR" else "state")
+
+    def move(self, row: ObjectRow, calendar_id: int) -> None:
+        """Put an object into another locked calendar.
+
+        Raises:
+            DuplicateError: its identifier is taken there.
+        """
+        try:
+            objects.move(
+                self.tx, row.id, calendar_id, name=row.name, tick=self.ticks[calendar_id],
+                now=self.caller.now, changed_by=self.caller.identity.principal_id,
+            )  # fmt: skip
+        except store.DuplicateError as error:
+            raise DuplicateError(_taken(error, row.kind)) from error
+        self.log(row, row.calendar_id, "move-out")
+        self.log(row, calendar_id, "move-in")
+
+    def _index(self, row: ObjectRow, vcalendar: Component) -> None:
+        index.index_object(
+            self.tx, row, vcalendar, horizon=self.caller.now + HORIZON,
+            recur_limit=self.caller.policy.recur_limit,
+        )  # fmt: skip
+
+    def lock(self, calendar_id: int) -> None:
+        """Lock one more calendar: one that this transaction made, so that nobody else can wait for it."""
+        self.ticks.update(calendars.bump(self.tx, (calendar_id,)))
+
+    def log(self, row: ObjectRow, calendar_id: int, op: Op) -> None:
+        """Append to the change log of a locked calendar."""
+        tick = self.ticks[calendar_id]
+        changes.append(
+            self.tx,
+            ChangeRow(
+                calendar_id, tick, row.id, row.name, row.uid, row.kind, op,
+                self.caller.identity.principal_id, self.caller.via, self.caller.now,
+            ),
+        )  # fmt: skip
+        if row.kind == "VCAR":
+            calendars.set_rights_tick(self.tx, calendar_id, tick)
+
+
+def etag_of(data: bytes) -> str:
+    """The ETag of an object's octets, without quotes."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _taken(error: store.DuplicateError, kind: str) -> str:
+    if isinstance(error, store.DuplicateNameError):
+        return "the name is taken in this calendar"
+    return f"the identifier of this {kind} is taken in this calendar"

@@ -1,0 +1,363 @@
+"""PostgreSQL through psycopg 3: the same SQL, a small pool, and a watch that cancels what takes too long."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+from kalends.store.base import Deadline, Dialect, Row, SqlValue, Tx
+from kalends.store.errors import (
+    DeadlineError,
+    StoreBusyError,
+    StoreError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+)
+from kalends.store.sqltext import to_psycopg
+from kalends.store.watch import Watch
+
+try:
+    import psycopg
+    from psycopg.pq import TransactionStatus
+    from psycopg.types.numeric import Int8Dumper
+except ImportError as error:
+    raise StoreUnavailableError(
+        "postgresql:// needs psycopg: install Kalends with its extra: pip install 'kalends[postgres]'"
+    ) from error
+
+from kalends.store.postgres_errors import RETRY, is_gone, mapped
+from kalends.store.postgres_schema import Catalogue, Connection, migrate, redacted
+
+T = TypeVar("T")
+
+TOO_LONG = "the work took longer than it may, and was undone"
+
+CONNECTIONS = 8
+"""Sessions at most: more would only wait for each other's rows; PostgreSQL's default allows 100 in all."""
+CONNECT_SECONDS = 10
+LOCK_SECONDS = 30
+"""Longest wait for a calendar's row, when the caller gave no deadline."""
+TRIES = 10
+"""How often a transaction that met another (40001, 40P01) starts again."""
+RECONNECTS = 3
+"""How often a lost session is replaced before the database counts as down."""
+PAUSE_SECONDS = 0.05
+"""Mean pause before the first of these, doubled each time and never the same for two writers."""
+QUEUED_JOBS = 10_000
+"""Submitted writes that may wait."""
+PREPARE_AFTER = 2
+"""A statement that comes back this often is prepared on the server."""
+STATEMENTS = 256
+
+_READ = "begin isolation level repeatable read read only"
+_WRITE = "begin isolation level read committed"
+_SESSION = f"""
+set client_encoding = 'UTF8'; set timezone = 'UTC'; set jit = off; set standard_conforming_strings = on;
+set lock_timeout = {LOCK_SECONDS * 1000}; set idle_in_transaction_session_timeout = '10min';
+select set_config('synchronous_commit', 'on', false)
+ where current_setting('synchronous_commit') in ('off', 'local')
+"""
+
+
+class PostgresTx:
+    """A transaction on one session; see `base.Tx`.
+
+    Attributes:
+        met: the last error the database gave, whatever the work made of it.
+    """
+
+    dialect: Dialect = "postgres"
+
+    def __init__(self, connection: Connection, catalogue: Catalogue, deadline: Deadline | None) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._catalogue = catalogue
+        self._deadline = deadline
+        self._depth = 0
+        self.met: psycopg.Error | None = None
+
+    def check(self) -> None:
+        """Stop when the deadline passed, or when the database gave the transaction up."""
+        if self._deadline is not None and self._deadline.passed(time.monotonic()):
+            raise DeadlineError(TOO_LONG)
+        if self.met is not None and self._connection.info.transaction_status != TransactionStatus.INTRANS:
+            raise mapped(self.met) from self.met
+
+    def _execute(self, sql: str, params: Sequence[Any] = ()) -> None:
+        if self._deadline is not None and self._deadline.passed(time.monotonic()):
+            raise DeadlineError(TOO_LONG)
+        try:
+            self._cursor.execute(to_psycopg(sql), params)
+        except psycopg.Error as error:
+            self.met = error
+            raise mapped(error) from error
+
+    def rows(self, sql: str, params: Sequence[SqlValue] = ()) -> list[Row]:
+        """Run a query and return all its rows."""
+        self._execute(sql, params)
+        return cast("list[Row]", self._cursor.fetchall()) if self._cursor.description is not None else []
+
+    def row(self, sql: str, params: Sequence[SqlValue] = ()) -> Row | None:
+        """Run a query and return its first row, or None."""
+        self._execute(sql, params)
+        return cast("Row | None", self._cursor.fetchone()) if self._cursor.description is not None else None
+
+    def run(self, sql: str, params: Sequence[SqlValue] = ()) -> int:
+        """Run a statement and return the number of rows it changed."""
+        self._execute(sql, params)
+        return self._cursor.rowcount
+
+    def many(self, sql: str, rows: Sequence[Sequence[SqlValue]]) -> None:
+        """Run one statement for many rows: an insert as a single statement over arrays, else pipelined."""
+        if not rows:
+            return
+        unnested = self._catalogue.unnested(sql) if len(rows) > 1 else None
+        if unnested is not None:
+            self._execute(unnested, [list(column) for column in zip(*rows, strict=True)])
+            return
+        try:
+            self._cursor.executemany(to_psycopg(sql), rows)
+        except psycopg.Error as error:
+            self.met = error
+            raise mapped(error) from error
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A nested block that is undone alone when it raises."""
+        self._depth += 1
+        name = f"nested{self._depth}"
+        self._execute(f"savepoint {name}")
+        try:
+            yield
+            self._execute(f"release {name}")
+        except BaseException:
+            if not self._connection.broken:
+                self._undo(name)
+            raise
+        finally:
+            self._depth -= 1
+
+    def _undo(self, name: str) -> None:
+        try:
+            self._cursor.execute(f"rollback to {name}; release {name}")
+        except psycopg.Error as error:  # what led here is raised; the transaction is lost as a whole
+            self.met = error
+
+    def finish(self) -> None:
+        """Forbid further use."""
+        self._cursor.close()
+
+
+class _AgainError(Exception):
+    """The transaction left no trace and may run once more.
+
+    Attributes:
+        met: why it ended. gone: whether the session was lost.
+    """
+
+    def __init__(self, met: psycopg.Error, *, gone: bool) -> None:
+        self.met = met
+        self.gone = gone
+
+
+class PostgresStore:
+    """A store in a PostgreSQL database (13 or later); see `base.Store`.
+
+    Args:
+        url: `postgresql://…` as libpq takes it; its password is never shown again.
+        read_only: refuse every write.
+        connections: sessions at most.
+    """
+
+    dialect: Dialect = "postgres"
+
+    def __init__(self, url: str, *, read_only: bool = False, connections: int = CONNECTIONS) -> None:
+        self.url = redacted(url)
+        self.read_only = read_only
+        self._dsn = url
+        self._idle: list[Connection] = []
+        self._lock = threading.Lock()
+        self._connections = connections
+        self._slots = threading.BoundedSemaphore(connections)
+        self._queued = threading.BoundedSemaphore(QUEUED_JOBS)
+        self._closed = threading.Event()
+        self._watch = Watch("kalends-watch")
+        first = self._connect()
+        try:
+            migrate(first, self.url, read_only=read_only)
+            self._catalogue = Catalogue(first)
+        except psycopg.Error as error:
+            first.close()
+            raise mapped(error, self.url) from error
+        except StoreError:
+            first.close()
+            raise
+        self._idle.append(first)
+        self._workers = ThreadPoolExecutor(connections, "kalends-write")
+
+    def __repr__(self) -> str:
+        return f"<PostgresStore {self.url}>"
+
+    # -- sessions ---------------------------------------------------------------------------------------
+
+    def _connect(self) -> Connection:
+        try:
+            connection = psycopg.connect(
+                self._dsn, autocommit=True, connect_timeout=CONNECT_SECONDS, prepare_threshold=PREPARE_AFTER
+            )
+            connection.prepared_max = STATEMENTS
+            # One type for every integer, else each size of number would make a prepared statement of its own.
+            connection.adapters.register_dumper(int, Int8Dumper)
+            connection.execute(_SESSION)
+        except psycopg.Error as error:
+            raise mapped(error, self.url) from None  # psycopg's own error holds the URL's parts
+        return connection
+
+    @contextmanager
+    def _session(self, deadline: Deadline | None, *, fresh: bool) -> Iterator[Connection]:
+        """Lend a session.
+
+        Args:
+            deadline: how long to wait for one.
+            fresh: forget the idle ones, which a restart of the server has ended too.
+        """
+        patience = LOCK_SECONDS if deadline is None or deadline.at is None else deadline.at - time.monotonic()
+        if not self._slots.acquire(timeout=max(patience, 0)):
+            raise StoreBusyError(f"all {self._connections} sessions of the database are in use")
+        try:
+            if fresh:
+                self._drop_idle()
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+            connection = connection or self._connect()
+            try:
+                yield connection
+            finally:
+                if connection.info.transaction_status == TransactionStatus.IDLE:
+                    with self._lock:
+                        self._idle.append(connection)
+                else:
+                    connection.close()
+        finally:
+            self._slots.release()
+
+    def _drop_idle(self) -> None:
+        with self._lock:
+            dropped, self._idle = self._idle, []
+        for connection in dropped:
+            connection.close()
+
+    # -- the seam ---------------------------------------------------------------------------------------
+
+    def read(self, work: Callable[[Tx], T], deadline: Deadline | None = None) -> T:
+        """Run `work` on one consistent snapshot, in the calling thread."""
+        self._refuse_when_closed()
+        return self._transact(_READ, work, deadline)
+
+    def write(self, work: Callable[[Tx], T], deadline: Deadline | None = None) -> T:
+        """Run `work` in a write transaction, in the calling thread, and return after its durable commit."""
+        self._refuse_when_closed()
+        self._refuse_when_read_only()
+        return self._transact(_WRITE, work, deadline)
+
+    def submit(self, work: Callable[[Tx], T], deadline: Deadline | None = None) -> Future[T]:
+        """Run `work` in a thread of the pool; the future is done after the durable commit."""
+        try:
+            self._refuse_when_closed()
+            self._refuse_when_read_only()
+            if not self._queued.acquire(blocking=False):
+                raise StoreBusyError(f"{QUEUED_JOBS} writes are waiting already")
+        except StoreError as error:
+            refused: Future[T] = Future()
+            refused.set_exception(error)
+            return refused
+        future = self._workers.submit(self._transact, _WRITE, work, deadline)
+        future.add_done_callback(lambda _: self._queued.release())
+        return future
+
+    def close(self) -> None:
+        """Finish what was submitted or runs, and close all sessions."""
+        with self._lock:
+            if self._closed.is_set():
+                return
+            self._closed.set()
+        self._workers.shutdown(wait=True)
+        for _ in range(self._connections):
+            self._slots.acquire(timeout=LOCK_SECONDS)
+        self._watch.stop()
+        self._drop_idle()
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed.is_set():
+            raise StoreUnavailableError("the store is closed")
+
+    def _refuse_when_read_only(self) -> None:
+        if self.read_only:
+            raise StoreReadOnlyError(f"{self.url} was opened read-only")
+
+    # -- transactions -----------------------------------------------------------------------------------
+
+    def _transact(self, begin: str, work: Callable[[Tx], T], deadline: Deadline | None) -> T:
+        met = lost = 0
+        while True:
+            try:
+                return self._once(begin, work, deadline, fresh=lost > 0)
+            except _AgainError as again:
+                lost += again.gone
+                met += not again.gone
+                if lost > RECONNECTS or met > TRIES:
+                    raise mapped(again.met, self.url) from again.met
+                if again.gone and lost == 1:
+                    continue  # most often an idle session that the server ended long ago
+                pause = PAUSE_SECONDS * 2 ** min(lost + met - 1, 5) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+                time.sleep(pause)
+                if deadline is not None and deadline.passed(time.monotonic()):
+                    raise DeadlineError(TOO_LONG) from again.met
+
+    def _once(self, begin: str, work: Callable[[Tx], T], deadline: Deadline | None, *, fresh: bool) -> T:
+        with self._session(deadline, fresh=fresh) as connection:
+            tx = PostgresTx(connection, self._catalogue, deadline)
+            try:
+                with self._watch.over(deadline, connection.cancel_safe):
+                    tx.rows(begin)
+                    result = work(tx)
+                    tx.check()
+            except BaseException:
+                _roll_back(connection)
+                if tx.met is not None and (isinstance(tx.met, RETRY) or is_gone(tx.met)):
+                    raise _AgainError(tx.met, gone=is_gone(tx.met)) from tx.met
+                raise
+            finally:
+                tx.finish()
+            _commit(connection, self.url, writes=begin is _WRITE)
+            return result
+
+
+def _roll_back(connection: Connection) -> None:
+    """Undo; a session that can't even do that is not used again (see `_session`)."""
+    try:
+        if not connection.broken:
+            connection.execute("rollback")
+    except psycopg.Error:
+        connection.close()
+
+
+def _commit(connection: Connection, url: str, *, writes: bool) -> None:
+    try:
+        connection.execute("commit")
+    except psycopg.Error as error:
+        if not writes:
+            connection.close()
+            return
+        if isinstance(error, RETRY):
+            raise _AgainError(error, gone=False) from error
+        if is_gone(error):
+            raise StoreUnavailableError(
+                f"{url}: session lost during the commit: its outcome is unknown, look before trying again"
+            ) from error
+        raise mapped(error, url) from error

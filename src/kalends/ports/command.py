@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn, TextIO
 
-from kalends.ports import free, report, sockets, text
+from kalends.ports import report, sockets, text
 from kalends.ports.clean import clean
 from kalends.ports.registry import Record, Registry, load_file
 
@@ -190,9 +190,7 @@ def _portless(records: list[Record], options: argparse.Namespace, out: TextIO) -
             {
                 "format": report.FORMAT,
                 "port": None,
-                "official": {
-                    "records": [{f: getattr(r, f) for f in Record.__dataclass_fields__} for r in records]
-                },
+                "official": {"records": [{f: getattr(r, f) for f in Record._fields} for r in records]},
             },
         )
         return 0
@@ -249,6 +247,8 @@ def _holds(check: str, one: report.Report) -> bool:
         return bool(one.verdict.registered_names)
     if check == "listening":
         return one.verdict.state != "nothing listens"
+    from kalends.ports import free  # noqa: PLC0415 - the rest need not pay for it
+
     bound = [s for s in one.machine.sockets if s.kind == "listening"]
     return one.port > 0 and not bound and free.bindable(one.port)
 
@@ -279,6 +279,8 @@ def _range(registry: Registry, low: int, high: int, options: argparse.Namespace,
 
 
 def _free(registry: Registry, options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
+    from kalends.ports import free  # noqa: PLC0415 - the rest need not pay for it
+
     if options.port is not None:
         raise _UsageError("--free takes no port; --range limits the choice")
     if not 1 <= options.free <= MAX_FREE:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import socket
 import time
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from kalends.ports import speech
 from kalends.ports.clean import clean
@@ -33,8 +33,7 @@ _STATES = {
 _POSTGRES_TLS_QUESTION = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 
 
-@dataclass(frozen=True, slots=True)
-class Knock:
+class Knock(NamedTuple):
     """The result of one connect.
 
     Attributes:
@@ -50,7 +49,7 @@ class Knock:
     seconds: float = 0.0
     said: speech.Speech | None = None
     silent: bool = False
-    detail: tuple[str, ...] = field(default=())
+    detail: tuple[str, ...] = ()
 
 
 def knock(address: str, port: int, server_name: str | None = None) -> Knock:

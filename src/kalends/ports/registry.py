@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
+_DATA = Path(__file__).parent / "data"
 SYSTEM, USER, DYNAMIC = (0, 1023), (1024, 49151), (49152, 65535)
 """The three ranges (RFC 6335 §6)."""
 RANGES = (("system", SYSTEM), ("user", USER), ("dynamic", DYNAMIC))
@@ -26,8 +26,7 @@ _COUNT = re.compile(rb"(\w+) (\d+)")
 _SNAPSHOT = re.compile(rb"Snapshot A (\d{4}-\d\d-\d\d)[^,]*, B (\d{4}-\d\d-\d\d)|Snapshot (\d{4}-\d\d-\d\d)")
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One line of the registry; '' where the registry gives nothing.
 
     Attributes:
@@ -54,8 +53,7 @@ class Record:
     src: str
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """Consecutive ports of equal status."""
 
     low: int
@@ -89,7 +87,7 @@ class Registry:
     @classmethod
     def load(cls) -> Registry:
         """The snapshot in the package."""
-        return cls((resources.files("kalends.ports") / "data" / "registry.tsv").read_bytes())
+        return cls((_DATA / "registry.tsv").read_bytes())
 
     @property
     def snapshot(self) -> str:
@@ -244,12 +242,12 @@ def person(contact: str) -> str:
 
 @functools.cache
 def _people() -> str:
-    return (resources.files("kalends.ports") / "data" / "people.csv").read_text("utf-8")
+    return (_DATA / "people.csv").read_text("utf-8")
 
 
 def evidence(port: int) -> list[dict[str, str]]:
     """The cited claims about a port, and those that hold for every port, in file order."""
-    text = (resources.files("kalends.ports") / "data" / "evidence.tsv").read_text("utf-8")
+    text = (_DATA / "evidence.tsv").read_text("utf-8")
     header, *lines = (line.split("\t") for line in text.splitlines() if line)
     keys = [key.lstrip("# ") for key in header]
     return [dict(zip(keys, cells, strict=True)) for cells in lines if _covers(cells[0], port)]

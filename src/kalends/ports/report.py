@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from kalends.ports import knock as knocking
 from kalends.ports import sockets
@@ -16,8 +15,7 @@ FORMAT = "kalends.port/1"
 LOOPBACK = ("127.0.0.1", "::1")
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(NamedTuple):
     """What was seen here.
 
     Attributes:
@@ -39,8 +37,7 @@ class Machine:
     unprivileged_from: int
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What registry and reality say when they are laid side by side.
 
     Attributes:
@@ -58,8 +55,7 @@ class Verdict:
     reachable_from: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """Everything known of one port."""
 
     port: int
@@ -205,7 +201,7 @@ def as_json(report: Report, *, verbose: bool = False) -> dict[str, Any]:
 
 
 def _record(entry: Record) -> dict[str, Any]:
-    return {field: getattr(entry, field) for field in Record.__dataclass_fields__}
+    return {field: getattr(entry, field) for field in Record._fields}
 
 
 def _socket(sock: sockets.Socket, *, verbose: bool) -> dict[str, Any]:

@@ -12,8 +12,8 @@ import socket
 import struct
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 _NETLINK_SOCK_DIAG = 4
 _BY_FAMILY, _DONE, _ERROR = 20, 3, 2
@@ -25,8 +25,7 @@ _UNIT = re.compile(r"/([^/]+\.(?:service|socket))(?:/|$)")
 _CONTAINER = re.compile(r"(?:docker|libpod|cri-containerd|crio|lxc)[-/.]([0-9a-f]{12,64}|[\w.-]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """A process that holds a socket.
 
     Attributes:
@@ -47,8 +46,7 @@ class Owner:
     container: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Socket:
+class Socket(NamedTuple):
     """A socket bound to the port.
 
     Attributes:
@@ -71,8 +69,7 @@ class Socket:
     owner_hidden: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """What one look at the machine's sockets showed.
 
     Attributes:
@@ -83,7 +80,7 @@ class Look:
 
     how: str
     sockets: tuple[Socket, ...]
-    unseen: tuple[str, ...] = field(default=())
+    unseen: tuple[str, ...] = ()
 
 
 def look(port: int, *, owners: bool = True) -> Look:
@@ -244,8 +241,7 @@ def _with_owners(found: list[Socket]) -> list[Socket]:
     holders = _holders(wanted)
     me = os.geteuid()
     return [
-        replace(
-            sock,
+        sock._replace(
             owners=tuple(holders.get(sock.inode, ())),
             owner_hidden=""
             if sock.inode in holders

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kalends.ports.clean import clean
 
 _PROFILE = re.compile(rb"<profile\s[^>]*?uri\s*=\s*[\"']([^\"']{1,200})[\"']")
 
 
-@dataclass(frozen=True, slots=True)
-class Speech:
+class Speech(NamedTuple):
     """A recognised protocol.
 
     Attributes:

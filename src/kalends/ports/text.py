@@ -41,8 +41,9 @@ _KNOCK_WORDS = {
 }
 _WHY = (
     "A name in the registry is a promise, not a fact: it says who may be here, never who is. Ports "
-    "registered and unused still do work: nobody else gets the name, firewalls and scanners label the number by it, and "
-    "the protocol it was kept for can be taken up on any day without asking anyone. What listens decides."
+    "registered and unused still do work: nobody else gets the name, firewalls and scanners label the "
+    "number by it, and the protocol it was kept for can be taken up on any day without asking anyone. "
+    "What listens decides."
 )
 
 
@@ -182,7 +183,7 @@ def _same(records: Sequence[Record]) -> Iterator[list[Record]]:
     """Records that differ in their transport only stand together."""
     groups: dict[tuple[object, ...], list[Record]] = {}
     for entry in records:
-        key = tuple(getattr(entry, f) for f in Record.__dataclass_fields__ if f not in ("transport", "src"))
+        key = tuple(getattr(entry, f) for f in Record._fields if f not in ("transport", "src"))
         groups.setdefault(key, []).append(entry)
     yield from groups.values()
 

@@ -1,0 +1,392 @@
+"""The verbs: one small class each, in a table. A new verb is a class and a row.
+
+A verb either answers at once (`answer`) or prepares work that the shell runs in a transaction (`work`).
+Work re-reads who the caller is, so that a removed user loses access with the next command.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from kalends.cap import replies
+from kalends.cap.capability import own_capability
+from kalends.cap.messages import Request
+from kalends.cap.replies import Reply
+from kalends.cap.selections import selections_of
+from kalends.cap.status import (
+    ACCESS_DENIED,
+    BAD_ARGS,
+    NOT_FOUND,
+    PERMISSION_DENIED,
+    RefusalError,
+    Status,
+    status_of,
+)
+from kalends.core import containers, identity, ledger, search
+from kalends.core.errors import KalendsError
+from kalends.core.model import Caller, Policy, Selection, Target
+from kalends.core.uids import generate
+from kalends.ical.tree import Component, fold
+from kalends.store.base import Tx
+
+Kind = Literal["read", "write"]
+Work = Callable[[Tx], list[Reply]]
+Options = Literal["none", "optional"]
+
+_CONTROL = frozenset({"VQUERY"})
+_COUNT = re.compile(r"[1-9][0-9]{0,8}\Z")
+_LANGUAGES = frozenset({"i-default", "en", "posix", "c"})
+_CHARSETS = frozenset({"", "utf-8", "utf8"})
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a verb may know besides the command.
+
+    Attributes:
+        upn: who is authenticated; '@' for anonymous.
+        utc: seconds since 1970.
+        policy: the store's limits.
+        default_tz: the client's zone for floating times.
+        strict: refuse what RFC 4324 forbids even where it is harmless.
+    """
+
+    upn: str
+    utc: int
+    policy: Policy
+    default_tz: str | None = None
+    strict: bool = False
+
+    def caller(self, tx: Tx) -> Caller:
+        """Look up who acts, now.
+
+        Raises:
+            RefusalError: 4.1, when the user is gone.
+        """
+        who = identity.identify(tx, self.upn)
+        if who is None:
+            raise RefusalError(ACCESS_DENIED, "This user is no longer known here.")
+        return Caller(who, "cap", self.utc, self.policy, self.default_tz, self.strict)
+
+
+class Verb:
+    """One CAP command.
+
+    Attributes:
+        name: as it stands in CMD.
+        kind: the transaction its work needs; None when it answers at once.
+        options: whether it knows an OPTIONS parameter (PRM-05).
+        latency: whether LATENCY and ACTION are allowed (LAT-05).
+        targets: whether a TARGET is needed (A-20).
+    """
+
+    name: ClassVar[str]
+    kind: ClassVar[Kind | None] = None
+    options: ClassVar[Options] = "none"
+    latency: ClassVar[bool] = True
+    targets: ClassVar[bool] = False
+
+    def check(self, request: Request) -> None:
+        """Refuse parameters that this verb does not take.
+
+        Raises:
+            RefusalError: 6.3.
+        """
+        if request.options is not None and self.options == "none":
+            raise RefusalError(BAD_ARGS, f"{self.name} takes no OPTIONS.")
+        if request.latency is not None and not self.latency:
+            raise RefusalError(BAD_ARGS, f"{self.name} takes no LATENCY.")
+        if self.targets and not request.targets:
+            raise RefusalError(BAD_ARGS, f"{self.name} needs a TARGET: the calendar or store it works on.")
+
+    def answer(self, request: Request, around: Circumstances) -> list[Reply]:
+        """Answer at once; only for verbs without `kind`."""
+        raise NotImplementedError
+
+    def work(self, request: Request, around: Circumstances) -> Work:
+        """Prepare the work for a transaction; only for verbs with `kind`.
+
+        Raises:
+            RefusalError: when what was sent cannot be executed on any target.
+        """
+        raise NotImplementedError
+
+
+def _each_target(request: Request, around: Circumstances, run: Callable[[Tx, Caller, Target], Reply]) -> Work:
+    """Work that treats every target for itself: one refused leaves the others done (SES-18)."""
+
+    def alone(tx: Tx) -> list[Reply]:
+        caller = around.caller(tx)
+        return [run(tx, caller, containers.resolve(tx, caller, request.targets[0]))]
+
+    def several(tx: Tx) -> list[Reply]:
+        caller = around.caller(tx)
+        found: list[Reply] = []
+        for given in request.targets:
+            try:
+                with tx.savepoint():
+                    found.append(run(tx, caller, containers.resolve(tx, caller, given)))
+            except KalendsError as error:
+                status = status_of(error)
+                assert status is not None  # a KalendsError always has one
+                found.append(replies.refused(request.ident, given, status))
+        return found
+
+    return alone if len(request.targets) == 1 else several
+
+
+def _data(request: Request) -> list[Component]:
+    """The components that are data, not part of the command."""
+    return [part for part in request.vcalendar.components if part.name not in _CONTROL]
+
+
+class GetCapability(Verb):
+    """GET-CAPABILITY: what this server can do. Source: RFC 4324 §10.7."""
+
+    name = "GET-CAPABILITY"
+
+    def answer(self, request: Request, around: Circumstances) -> list[Reply]:
+        """All thirteen properties."""
+        text = replies.envelope(request.ident, None, replies.vreply(own_capability(around.policy)))
+        return [Reply(None, text)]
+
+
+class GenerateUid(Verb):
+    """GENERATE-UID: unique identifiers, as many as OPTIONS says. Source: RFC 4324 §10.6; GUI-02, GUI-03."""
+
+    name = "GENERATE-UID"
+    options = "optional"
+
+    def answer(self, request: Request, around: Circumstances) -> list[Reply]:
+        """That many UIDs and one status."""
+        if request.options is None and around.strict:
+            raise RefusalError(BAD_ARGS, "GENERATE-UID needs OPTIONS with the number of UIDs.")
+        asked = "1" if request.options is None else request.options
+        if not _COUNT.match(asked):
+            raise RefusalError(BAD_ARGS, "OPTIONS of GENERATE-UID is the number of UIDs, 1 or more.")
+        lines = [fold(f"UID:{uid}") for uid in generate(int(asked), around.policy)]
+        return [replies.done(request.ident, None, *lines)]
+
+
+class Create(Verb):
+    """CREATE: new objects in each target. Source: RFC 4324 §10.4."""
+
+    name = "CREATE"
+    kind = "write"
+    targets = True
+
+    def work(self, request: Request, around: Circumstances) -> Work:
+        """One reply per target, one VREPLY per component."""
+        if not request.vcalendar.components:
+            raise RefusalError(BAD_ARGS, "CREATE needs at least one component to create.")
+
+        def run(tx: Tx, caller: Caller, target: Target) -> Reply:
+            receipts = ledger.create(tx, caller, target, request.vcalendar)
+            return replies.flat_receipts(request.ident, target.given, receipts)
+
+        return _each_target(request, around, run)
+
+
+class Search(Verb):
+    """SEARCH: what the queries select, one reply per target. Source: RFC 4324 §10.12."""
+
+    name = "SEARCH"
+    kind = "read"
+    targets = True
+
+    def work(self, request: Request, around: Circumstances) -> Work:
+        """One VREPLY per QUERY."""
+        selections = selections_of(request.vcalendar, strict=around.strict)
+        _no_data(self.name, request)
+
+        def run(tx: Tx, caller: Caller, target: Target) -> Reply:
+            return replies.answers(request.ident, target.given, search.search(tx, caller, target, selections))
+
+        return _each_target(request, around, run)
+
+
+class Delete(Verb):
+    """DELETE: remove, or with OPTIONS=MARK mark, what the queries select. Source: RFC 4324 §10.5."""
+
+    name = "DELETE"
+    kind = "write"
+    options = "optional"
+    targets = True
+
+    def work(self, request: Request, around: Circumstances) -> Work:
+        """One VREPLY per removed object, none when nothing matched."""
+        if request.options is not None and request.options.upper() != "MARK":
+            raise RefusalError(BAD_ARGS, "OPTIONS of DELETE can only be MARK.")
+        mark = request.options is not None
+        selections = selections_of(request.vcalendar, strict=around.strict)
+        _no_data(self.name, request)
+
+        def run(tx: Tx, caller: Caller, target: Target) -> Reply:
+            receipts = ledger.delete(tx, caller, target, selections, mark=mark)
+            return replies.receipts_by_method(request.ident, target.given, receipts)
+
+        return _each_target(request, around, run)
+
+
+class Move(Verb):
+    """MOVE: what the queries select goes into the target. Source: RFC 4324 §10.10."""
+
+    name = "MOVE"
+    kind = "write"
+    targets = True
+
+    def work(self, request: Request, around: Circumstances) -> Work:
+        """One VREPLY per moved object."""
+        if len(request.targets) != 1:
+            raise RefusalError(BAD_ARGS, "MOVE has one TARGET: an object cannot go to two places.")
+        selections = selections_of(request.vcalendar, strict=around.strict)
+        _no_data(self.name, request)
+
+        def run(tx: Tx, caller: Caller, target: Target) -> Reply:
+            receipts = ledger.move(tx, caller, target, selections)
+            if not receipts:
+                nothing = Status(NOT_FOUND, "Nothing matched the query; nothing was moved.")
+                return replies.refused(request.ident, target.given, nothing)
+            return replies.flat_receipts(request.ident, target.given, receipts)
+
+        return _each_target(request, around, run)
+
+
+class Modify(Verb):
+    """MODIFY: old values become new ones, all or nothing over all targets. Source: RFC 4324 §10.9; A-62."""
+
+    name = "MODIFY"
+    kind = "write"
+    targets = True
+
+    def work(self, request: Request, around: Circumstances) -> Work:
+        """One reply per target; any refusal undoes everything."""
+        selection, old, new = self._parts(request, around)
+
+        def run(tx: Tx) -> list[Reply]:
+            caller = around.caller(tx)
+            targets = [containers.resolve(tx, caller, given) for given in request.targets]
+            receipts = ledger.modify(tx, caller, targets, selection, old, new)
+            return [
+                replies.nested_receipts(request.ident, target.given, changed)
+                for target, changed in zip(targets, receipts, strict=True)
+            ]
+
+        return run
+
+    def _parts(self, request: Request, around: Circumstances) -> tuple[Selection, Component, Component]:
+        """VQUERY, old values, new values (MDF-02). Modifying a VQUERY itself takes three of them."""
+        parts = request.vcalendar.components
+        if len(parts) != 3 or parts[0].name != "VQUERY":
+            raise RefusalError(
+                BAD_ARGS, "MODIFY needs a VQUERY, a component with old and one with new values."
+            )
+        _, old, new = parts
+        if old.name != new.name:
+            raise RefusalError(BAD_ARGS, f"The old values are a {old.name}, the new ones a {new.name}.")
+        chooser = Component("VCALENDAR", [parts[0]])
+        (selection,) = selections_of(chooser, strict=around.strict)
+        return selection, old, new
+
+
+class Identify(Verb):
+    """IDENTIFY: act as somebody else; all such wishes are refused, as RFC 4324 §10.8 allows."""
+
+    name = "IDENTIFY"
+    options = "optional"
+
+    def answer(self, request: Request, around: Circumstances) -> list[Reply]:
+        """6.4, the only refusal this verb knows (IDN-02)."""
+        raise RefusalError(PERMISSION_DENIED, "Acting as another identity is not permitted.")
+
+
+class SetLocale(Verb):
+    """SET-LOCALE: English in UTF-8 is what there is. Source: RFC 4324 §10.13; LOC-02, LOC-03, A-54."""
+
+    name = "SET-LOCALE"
+    options = "optional"
+
+    def answer(self, request: Request, around: Circumstances) -> list[Reply]:
+        """Success for the language spoken already, 6.3 for any other, and no change."""
+        locale, _, charset = (request.options or "i-default").partition(".")
+        language = locale.lower().replace("_", "-")
+        if language not in _LANGUAGES and not language.startswith("en-"):
+            raise RefusalError(BAD_ARGS, "That language is not offered; i-default and en are.")
+        if charset.lower() not in _CHARSETS:
+            raise RefusalError(BAD_ARGS, "That charset is not offered; UTF-8 is.")
+        return [replies.done(request.ident, None)]
+
+
+class Continue(Verb):
+    """CONTINUE: only after a TIMEOUT, and none was sent. Source: RFC 4324 §10.3; LAT-09."""
+
+    name = "CONTINUE"
+
+    def answer(self, request: Request, around: Circumstances) -> list[Reply]:
+        """6.3: there is nothing to continue."""
+        raise RefusalError(BAD_ARGS, "There was no TIMEOUT that could be continued.")
+
+
+class Timeout(Verb):
+    """TIMEOUT: only for commands with LATENCY; this server sends none. Source: RFC 4324 §10.14; LAT-11."""
+
+    name = "TIMEOUT"
+    latency = False
+
+    def answer(self, request: Request, around: Circumstances) -> list[Reply]:
+        """6.3: no command of ours has a latency."""
+        raise RefusalError(BAD_ARGS, "No command with a LATENCY is being waited for.")
+
+
+class ReplyVerb(Verb):
+    """REPLY belongs into a BEEP reply, not into a MSG. Source: RFC 4324 §10.11."""
+
+    name = "REPLY"
+    latency = False
+
+    def answer(self, request: Request, around: Circumstances) -> list[Reply]:
+        """6.3: nothing was asked by this message."""
+        raise RefusalError(BAD_ARGS, "REPLY answers a command; it cannot be sent as one.")
+
+
+class Abort(Verb):
+    """ABORT: stop a command that is being worked on; the session does it. Source: RFC 4324 §10.2."""
+
+    name = "ABORT"
+    latency = False
+
+    def answer(self, request: Request, around: Circumstances) -> list[Reply]:
+        """6.3 when there is nothing to abort (LAT-04, LAT-10)."""
+        if request.ident is None:
+            raise RefusalError(BAD_ARGS, "ABORT without ID needs exactly one command being worked on.")
+        raise RefusalError(BAD_ARGS, "No command with that ID is being worked on.")
+
+
+def _no_data(name: str, request: Request) -> None:
+    data = _data(request)
+    if data:
+        raise RefusalError(BAD_ARGS, f"{name} takes VQUERY components only, not {data[0].name[:40]}.")
+
+
+VERBS: Mapping[str, Verb] = {
+    verb.name: verb
+    for verb in (
+        Abort(),
+        Continue(),
+        Create(),
+        Delete(),
+        GenerateUid(),
+        GetCapability(),
+        Identify(),
+        Modify(),
+        Move(),
+        ReplyVerb(),
+        Search(),
+        SetLocale(),
+        Timeout(),
+    )
+}
+"""Every command of RFC 4324 §10.1; anything else is 9.0."""

@@ -1,0 +1,119 @@
+"""The order of work on one channel: what may run now, what has to wait (RFC 3080 §2.6.1).
+
+Messages of a channel are executed as if one after the other. Work of one kind may overlap: reads see the
+same store whatever their order, and writes are queued in order by the store. A read waits for the writes
+before it, and the reverse.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from kalends.cap.commands import Kind, Work
+from kalends.cap.messages import Request
+from kalends.cap.replies import Reply
+
+MAX_TOGETHER = 64
+"""Jobs of one channel that run at the same time: a group commit's worth of pipelined writes."""
+
+JobKind = Kind | Literal["prepare"]
+
+
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """One MSG and what is answered to it.
+
+    Attributes:
+        channel, msgno: where the answer goes.
+        replies: per request of the message, what it says; None while it is not done.
+        left: requests not done yet.
+    """
+
+    channel: int
+    msgno: int
+    replies: list[list[Reply] | None] = field(default_factory=list)
+    left: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One request's work.
+
+    Attributes:
+        number: names it between session and shell.
+        exchange, index: where its replies belong.
+        kind: `prepare` reads a large message and gives requests; the others need a transaction.
+        request: the command; None while it is being prepared.
+        work: what runs in the transaction.
+        prepare: what runs without one.
+        aborted: the client asked to stop it.
+    """
+
+    number: int
+    exchange: Exchange
+    kind: JobKind
+    index: int = 0
+    request: Request | None = None
+    work: Work | None = None
+    prepare: Callable[[], list[Request]] | None = None
+    aborted: bool = False
+
+
+class Lane:
+    """The jobs of one channel.
+
+    Args:
+        together: kinds of which several jobs may run at the same time.
+    """
+
+    def __init__(self, together: frozenset[Kind]) -> None:
+        self._together = together
+        self._waiting: deque[Job] = deque()
+        self._running: dict[int, Job] = {}
+
+    def add(self, job: Job) -> None:
+        """Put a job at the end of the line."""
+        self._waiting.append(job)
+
+    def push_front(self, jobs: list[Job]) -> None:
+        """Put jobs, in order, before all others: what a prepared message turned out to hold."""
+        self._waiting.extendleft(reversed(jobs))
+
+    def drop(self, job: Job) -> bool:
+        """Take a job out if it has not begun; tells whether it had not."""
+        if job.number in self._running:
+            return False
+        self._waiting.remove(job)
+        return True
+
+    def end(self, job: Job) -> None:
+        """Note that a running job is over."""
+        self._running.pop(job.number, None)
+
+    def startable(self) -> list[Job]:
+        """Take out the jobs that may begin now, in order."""
+        ready: list[Job] = []
+        while self._waiting and self._fits(self._waiting[0]):
+            job = self._waiting.popleft()
+            self._running[job.number] = job
+            ready.append(job)
+        return ready
+
+    def _fits(self, job: Job) -> bool:
+        if not self._running:
+            return True
+        kind = next(iter(self._running.values())).kind
+        return kind == job.kind and kind in self._together and len(self._running) < MAX_TOGETHER
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All jobs not over yet, the running ones first."""
+        return [*self._running.values(), *self._waiting]
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs or waits."""
+        return not self._running and not self._waiting

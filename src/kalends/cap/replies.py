@@ -1,0 +1,192 @@
+"""Writing replies: a VCALENDAR with CMD:REPLY, one TARGET, and VREPLYs in the shape of the verb's example."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from kalends import __version__
+from kalends.cap.status import OK, Status, status_of
+from kalends.core.model import Answer, Receipt
+from kalends.ical.tree import Component, Line, fold
+from kalends.ical.values import escape_text
+
+PRODID = f"-//Kalends//Kalends {__version__}//EN"
+
+_HEAD = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:{PRODID}\r\n"
+_TAIL = "END:VCALENDAR\r\n"
+_BEGIN, _END = "BEGIN:VREPLY\r\n", "END:VREPLY\r\n"
+_SUCCESS = "REQUEST-STATUS:2.0\r\n"
+_TEXT_IDS = {"QUERYID", "CARID", "TZID", "UID"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a command says about one TARGET.
+
+    Attributes:
+        target: the TARGET as the client wrote it; None for commands without one.
+        text: one or more VCALENDARs, folded.
+        ran: whether the command was executed there; False means that nothing was done.
+    """
+
+    target: str | None
+    text: str
+    ran: bool = True
+
+
+def envelope(
+    ident: str | None, target: str | None, content: str, *, method: str | None = None, verb: str = "REPLY"
+) -> str:
+    """Wrap VREPLYs into a VCALENDAR.
+
+    Args:
+        ident: the ID parameter exactly as the command had it (PRM-02); None for none.
+        target: the one TARGET; None for none.
+        content: folded lines.
+        method: METHOD, when the objects spoken of have one (DEL-05).
+        verb: REPLY, or the command that we send.
+
+    Source: RFC 4324 §10.11.
+    """
+    param = f";ID={ident}" if ident is not None else ""
+    lines = fold(f"CMD{param}:{verb}")
+    if target is not None:
+        lines += fold(f"TARGET:{target}")
+    if method is not None:
+        lines += fold(f"METHOD:{method}")
+    return f"{_HEAD}{lines}{content}{_TAIL}"
+
+
+def vreply(*parts: str) -> str:
+    """One VREPLY around folded lines."""
+    return f"{_BEGIN}{''.join(parts)}{_END}"
+
+
+def status_line(status: Status) -> str:
+    """A folded REQUEST-STATUS line."""
+    return _SUCCESS if status is OK else fold(f"REQUEST-STATUS:{status.line}")
+
+
+def refused(ident: str | None, target: str | None, status: Status) -> Reply:
+    """The reply for a command that was not executed on a target."""
+    return Reply(target, envelope(ident, target, vreply(status_line(status))), ran=False)
+
+
+def done(ident: str | None, target: str | None, *lines: str) -> Reply:
+    """A reply of one VREPLY: the lines, then success."""
+    return Reply(target, envelope(ident, target, vreply(*lines, _SUCCESS)))
+
+
+def _status(receipt: Receipt) -> Status:
+    if receipt.error is None:
+        return OK
+    status = status_of(receipt.error)
+    assert status is not None  # a KalendsError always has one
+    return status
+
+
+def _id_lines(receipt: Receipt) -> str:
+    text = ""
+    if receipt.id_name:
+        text = fold(f"{receipt.id_name}:{receipt.id_value}")
+    if receipt.recurrence is not None:
+        text += receipt.recurrence.raw
+    return text
+
+
+def flat_receipts(ident: str | None, target: str, receipts: Sequence[Receipt]) -> Reply:
+    """Receipts as CREATE and MOVE tell them: a VREPLY each, id and status side by side (A-22).
+
+    Source: RFC 4324 §10.4, §10.10.
+    """
+    replies = (vreply(_id_lines(receipt), status_line(_status(receipt))) for receipt in receipts)
+    return Reply(target, envelope(ident, target, "".join(replies)))
+
+
+def receipts_by_method(ident: str | None, target: str, receipts: Sequence[Receipt]) -> Reply:
+    """Receipts as DELETE tells them: objects of different METHOD in separate VCALENDARs (DEL-05).
+
+    Source: RFC 4324 §10.5.
+    """
+    groups: dict[str | None, list[Receipt]] = {}
+    for receipt in receipts:
+        groups.setdefault(receipt.method, []).append(receipt)
+    texts = [
+        envelope(
+            ident,
+            target,
+            "".join(vreply(_id_lines(r), status_line(_status(r))) for r in group),
+            method=method,
+        )
+        for method, group in (groups or {None: []}).items()
+    ]
+    return Reply(target, "".join(texts))
+
+
+def nested_receipts(ident: str | None, target: str, receipts: Sequence[Receipt]) -> Reply:
+    """Receipts as MODIFY tells them: status inside the component, with what identifies it (MDF-11).
+
+    Source: RFC 4324 §10.9.
+    """
+    replies = (
+        vreply(f"BEGIN:{r.kind}\r\n{_id_lines(r)}{status_line(_status(r))}END:{r.kind}\r\n") for r in receipts
+    )
+    return Reply(target, envelope(ident, target, "".join(replies)))
+
+
+def answers(ident: str | None, target: str, found: Sequence[Answer]) -> Reply:
+    """The results of SEARCH: one VREPLY a QUERY, scheduling objects in a VCALENDAR of their METHOD.
+
+    A wrapped component holds its own REQUEST-STATUS, as in the RFC's example; bare contents (`VALARM.*`)
+    and empty results have it beside them.
+
+    Source: RFC 4324 §10.12; SEA-02, SEA-04, A-22.
+    """
+    methods: dict[str | None, None] = {None: None}
+    for answer in found:
+        for item in answer.found:
+            methods.setdefault(item.method)
+    texts = []
+    for method in methods:
+        replies = "".join(_answer(answer, method) for answer in found)
+        if replies:
+            texts.append(envelope(ident, target, replies, method=method))
+    return Reply(target, "".join(texts))
+
+
+def _answer(answer: Answer, method: str | None) -> str:
+    """One QUERY's VREPLY for the objects of one METHOD; without METHOD also the empty one."""
+    chosen = [item for item in answer.found if item.method == method]
+    if not chosen:
+        return vreply(_SUCCESS) if method is None and not answer.found else ""
+    parts: list[str] = []
+    for item in chosen:
+        bare = False
+        for thing in item.items:
+            parts.append(_shown(thing))
+            bare = bare or isinstance(thing, Line)
+        if bare:
+            parts.append(_SUCCESS)
+    if answer.truncated:
+        parts.append(fold("X-KALENDS-TRUNCATED:TRUE"))
+    return vreply(*parts)
+
+
+def _shown(thing: Component | Line) -> str:
+    if isinstance(thing, Line):
+        return thing.raw if thing.raw.endswith("\n") else thing.raw + "\r\n"
+    text = thing.to_ics()
+    cut = len(thing.begin)
+    end = "" if text.endswith("\n") else "\r\n"
+    return f"{text[:cut]}{_SUCCESS}{text[cut:]}{end}"
+
+
+def encode(texts: Iterable[str]) -> bytes:
+    """The octets of a body."""
+    return "".join(texts).encode("utf-8", "surrogateescape")
+
+
+def text_line(name: str, value: str) -> str:
+    """A folded line whose value is TEXT."""
+    return fold(f"{name}:{escape_text(value)}")

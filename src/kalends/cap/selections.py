@@ -1,0 +1,88 @@
+"""VQUERY components to selections: the queries of SEARCH, DELETE, MOVE and MODIFY, parsed."""
+
+from __future__ import annotations
+
+import re
+
+from kalends.calquery.errors import QueryError, TooComplexError
+from kalends.calquery.parse import parse
+from kalends.calquery.tree import Query
+from kalends.cap.status import BAD_ARGS, TOO_COMPLEX, RefusalError
+from kalends.core.model import Selection
+from kalends.ical.tree import Component, Line, unfold
+from kalends.ical.values import unescape_text
+
+MAX_QUERIES = 100
+"""QUERY properties of one command: a screen of a calendar program needs about ten."""
+
+_FOLD = re.compile(r"\r?\n[ \t]")
+_BOOLEANS = {"TRUE": True, "FALSE": False}
+
+
+def selections_of(vcalendar: Component, *, strict: bool = False) -> tuple[Selection, ...]:
+    """Parse every VQUERY of a command.
+
+    Args:
+        vcalendar: the command's object.
+        strict: read CAL-QUERY as strictly as the RFC's grammar.
+
+    Returns:
+        One selection per VQUERY, in order.
+
+    Raises:
+        RefusalError: 6.3 with the column and what was expected there, or 8.1 for a query that is too complex.
+
+    Source: RFC 4324 §9.6, §6.1.1.
+    """
+    found = tuple(_selection(vquery, strict=strict) for vquery in vcalendar.children("VQUERY"))
+    if not found:
+        raise RefusalError(BAD_ARGS, "The command needs a VQUERY that says what it is about.")
+    if sum(len(selection.queries) for selection in found) > MAX_QUERIES:
+        raise RefusalError(TOO_COMPLEX, f"The command has more than {MAX_QUERIES} queries.")
+    return found
+
+
+def _selection(vquery: Component, *, strict: bool) -> Selection:
+    for name in ("QUERYID", "EXPAND", "TARGET"):
+        if len(vquery.all(name)) > 1:
+            raise RefusalError(BAD_ARGS, f"{name} occurs more than once in a VQUERY.")
+    query_id, container = vquery.value("QUERYID"), vquery.value("TARGET")
+    lines = vquery.all("QUERY")
+    if not lines and query_id is None:
+        raise RefusalError(BAD_ARGS, "A VQUERY needs a QUERY, or the QUERYID of a stored one.")
+    if strict and container is not None and query_id is None:
+        raise RefusalError(BAD_ARGS, "TARGET in a VQUERY needs a QUERYID beside it.")
+    if len(lines) > MAX_QUERIES:
+        raise RefusalError(TOO_COMPLEX, f"The command has more than {MAX_QUERIES} queries.")
+    return Selection(
+        queries=tuple(_query(line, strict=strict) for line in lines),
+        expand=_expand(vquery),
+        query_id=None if query_id is None else unescape_text(query_id),
+        container=None if container is None else container.strip(),
+    )
+
+
+def _expand(vquery: Component) -> bool:
+    value = vquery.value("EXPAND")
+    if value is None:
+        return False
+    expand = _BOOLEANS.get(value.strip().upper())
+    if expand is None:
+        raise RefusalError(BAD_ARGS, "EXPAND is TRUE or FALSE.")
+    return expand
+
+
+def _query(line: Line, *, strict: bool) -> Query:
+    """Parse one QUERY; where unfolding glued two words, each fold is one space (A-30)."""
+    try:
+        return parse(line.value, strict=strict)
+    except TooComplexError as error:
+        raise RefusalError(TOO_COMPLEX, f"QUERY is too complex: {error}.") from None
+    except QueryError as error:
+        spaced = unfold(_FOLD.sub(" ", line.raw)).partition(":")[2]
+        if strict or spaced == line.value:
+            raise RefusalError(BAD_ARGS, f"QUERY: {error}.") from None
+        try:
+            return parse(spaced, strict=False)
+        except QueryError:
+            raise RefusalError(BAD_ARGS, f"QUERY: {error}.") from None

@@ -1,0 +1,488 @@
+"""One client's CAP session: channels, the capability exchange, commands in order, replies in shape.
+
+It stands on a `beep.Session`: the shell hands it the events it does not handle itself, runs the work that
+comes back, and hands in the outcome. No I/O and no clock here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from kalends.beep import events
+from kalends.beep.codes import ReplyCode
+from kalends.beep.session import Session as Wire
+from kalends.cap import capability, mime, replies
+from kalends.cap.commands import VERBS, Circumstances, Kind, Verb, Work
+from kalends.cap.exchange import Exchange, Job, JobKind, Lane
+from kalends.cap.messages import Request, read_id, read_message
+from kalends.cap.replies import Reply
+from kalends.cap.status import (
+    ABORTED,
+    BAD_ARGS,
+    FAILURE,
+    TIMED_OUT,
+    TOO_COMPLEX,
+    TOO_LARGE,
+    UNKNOWN_COMMAND,
+    RefusalError,
+    Status,
+    status_of,
+)
+from kalends.core.errors import InterruptedCommandError, KalendsError
+from kalends.core.identity import complete_upn
+from kalends.core.model import Policy
+from kalends.store.errors import DeadlineError
+
+URI = "http://iana.org/beep/cap/1.0"
+"""The profile (RFC 4324 §12.1, §13)."""
+LANGUAGES = ("i-default", "en")
+"""What the greeting's `localize` says: English, as i-default demands."""
+INLINE_OCTETS = 65_536
+"""Messages up to this size are read in the loop (about 5 ms); larger ones are work for a thread."""
+ANONYMOUS = "@"
+OUR_ID = "kalends-capability"
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """Run `work` in a transaction of that kind and hand the outcome to `Session.finish`.
+
+    Attributes:
+        number: give it back with the outcome.
+        kind: `read` (store.read in a thread) or `write` (store.submit).
+        work: gives the replies, or raises.
+        seconds: how long it may take; None for no limit.
+    """
+
+    number: int
+    kind: Kind
+    work: Work = field(repr=False)
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Call `job.prepare()` in a thread, without a transaction, and hand its result to `Session.finish`.
+
+    Attributes:
+        number: give it back with the outcome.
+        job: holds what is to be called.
+    """
+
+    number: int
+    job: Job = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop the work of that number if it still can be; `finish` is called for it all the same."""
+
+    number: int
+
+
+Action = Execute | Prepare | Cancel
+Outcome = list[Reply] | list[Request] | Exception
+
+
+class Session:
+    """The CAP side of one BEEP session.
+
+    Args:
+        wire: the BEEP session; replies are handed to it.
+        policy: what this store promises.
+        strict: refuse what RFC 4324 forbids even where it is harmless.
+        command_seconds: how long one command may work; None for no limit.
+        writes_together: the store keeps the order of writes submitted together.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        policy: Policy,
+        *,
+        strict: bool = False,
+        command_seconds: float | None = None,
+        writes_together: bool = True,
+    ) -> None:
+        self._wire = wire
+        self._policy = policy
+        self._strict = strict
+        self._seconds = command_seconds
+        together: set[Kind] = {"read", "write"} if writes_together else {"read"}
+        self._together = frozenset(together)
+        self._lanes: dict[int, Lane] = {}
+        self._jobs: dict[int, Job] = {}
+        self._ids: set[str] = set()
+        self._next_number = 1
+        self._asked: tuple[int, int] | None = None
+        self._was_asked = False
+        self._introduced = False
+        self._draining = False
+        self._upn: str | None = None
+        self.peer = capability.UNKNOWN
+
+    # -- events of the wire -----------------------------------------------------------------------------
+
+    def handle(self, event: events.Event, utc: int) -> list[Action]:
+        """Take an event of the BEEP session.
+
+        Args:
+            event: any event; those about greetings, TLS and SASL are none of ours and ignored.
+            utc: seconds since 1970.
+
+        Returns:
+            Work for the shell. What is to be written waits in the BEEP session.
+
+        Source: RFC 4324 §12.1, §12.2.
+        """
+        match event:
+            case events.MessageReceived():
+                return self._message(event, utc)
+            case events.MessageTooLarge():
+                self._too_large(event)
+            case events.StartRequested():
+                self._start(event, utc)
+            case events.ReplyReceived() | events.ErrorReceived() | events.AnswerReceived():
+                self._capability_answered(event.channel, event.msgno, event.payload)
+            case events.CloseRequested():
+                self._wire.accept_close(event.channel)
+            case events.ReleaseRequested():
+                self._wire.accept_release()
+            case events.ChannelClosed():
+                self._lanes.pop(event.channel, None)
+            case _:
+                pass
+        return []
+
+    def _start(self, event: events.StartRequested, utc: int) -> None:
+        offer = next((offer for offer in event.profiles if offer.uri == URI), None)
+        who = self._wire.authenticated
+        if offer is None:
+            self._wire.refuse_start(event.channel, ReplyCode.REFUSED, "this server speaks CAP only")
+        elif who is None:
+            self._wire.refuse_start(event.channel, ReplyCode.AUTHENTICATION_REQUIRED, "authenticate first")
+        elif self._draining:
+            self._wire.refuse_start(event.channel, ReplyCode.SERVICE_NOT_AVAILABLE, "the server is stopping")
+        else:
+            try:
+                self._upn = complete_upn(who, self._policy) if who else ANONYMOUS
+            except KalendsError as error:
+                self._wire.refuse_start(event.channel, ReplyCode.NOT_AUTHORIZED, error.reason)
+                return
+            content = self._piggybacked(offer.content, utc) if offer.content.strip() else b""
+            self._wire.accept_start(event.channel, URI, content)
+            self._lanes[event.channel] = Lane(self._together)
+            self._ask_capability(event.channel)
+
+    def _piggybacked(self, content: bytes, utc: int) -> bytes:
+        """Answer a GET-CAPABILITY that came with <start> (SES-12)."""
+        try:
+            (request, *more) = read_message(content, strict=self._strict)
+            if more or request.fault is not None or request.verb != "GET-CAPABILITY":
+                raise request.fault or RefusalError(
+                    BAD_ARGS, "Only one GET-CAPABILITY may come with <start>."
+                )
+            said = self._answer_now(VERBS[request.verb], request, utc)
+        except RefusalError as error:
+            said = [replies.refused(None, None, error.status)]
+        self._introduced = True
+        return mime.wrap(replies.encode(reply.text for reply in said))
+
+    def _ask_capability(self, channel: int) -> None:
+        """Send our own GET-CAPABILITY, once, as the first message (SES-11)."""
+        if self._was_asked:
+            return
+        self._was_asked = True
+        text = replies.envelope(OUR_ID, None, "", verb="GET-CAPABILITY")
+        self._asked = channel, self._wire.send_message(channel, mime.wrap(text.encode()))
+
+    def _capability_answered(self, channel: int, msgno: int, payload: bytes) -> None:
+        if (channel, msgno) != self._asked:
+            return
+        self._asked = None
+        try:
+            self.peer = capability.read_capability(read_message(payload)[0].vcalendar)
+        except RefusalError:
+            self.peer = capability.UNKNOWN  # an unreadable answer says nothing; every default is safe
+
+    def _too_large(self, event: events.MessageTooLarge) -> None:
+        limit = self._policy.max_object
+        status = Status(TOO_LARGE, f"The message has more octets than this server accepts ({limit}).")
+        self._refuse_message(event.channel, event.msgno, status, read_id(event.prefix))
+
+    def _refuse_message(self, channel: int, msgno: int, status: Status, ident: str | None = None) -> None:
+        text = replies.refused(ident, None, status).text
+        self._wire.send_error(channel, msgno, mime.wrap(replies.encode([text])))
+
+    # -- commands ---------------------------------------------------------------------------------------
+
+    def _message(self, event: events.MessageReceived, utc: int) -> list[Action]:
+        exchange = Exchange(event.channel, event.msgno)
+        if self._draining:
+            status = Status(FAILURE, "The server is stopping; nothing was changed, try again later.")
+            self._refuse_message(event.channel, event.msgno, status)
+            return []
+        lane = self._lanes.setdefault(event.channel, Lane(self._together))
+        if len(event.payload) > INLINE_OCTETS:
+            payload, strict = event.payload, self._strict
+            job = self._job(exchange, "prepare")
+            job.prepare = lambda: read_message(payload, strict=strict)
+            lane.add(job)
+        else:
+            try:
+                requests = read_message(event.payload, strict=self._strict)
+            except RefusalError as error:
+                self._refuse_message(event.channel, event.msgno, error.status)
+                return []
+            jobs, cancels = self._take(exchange, requests, utc)
+            for job in jobs:
+                lane.add(job)
+            return [*cancels, *self._pump(lane)]
+        return self._pump(lane)
+
+    def _job(self, exchange: Exchange, kind: JobKind) -> Job:
+        job = Job(self._next_number, exchange, kind)
+        self._next_number += 1
+        self._jobs[job.number] = job
+        return job
+
+    def _take(
+        self, exchange: Exchange, requests: Sequence[Request], utc: int
+    ) -> tuple[list[Job], list[Action]]:
+        """Sort the requests of one message: answered at once, refused, or jobs."""
+        exchange.replies = [None] * len(requests)
+        exchange.left = len(requests)
+        jobs: list[Job] = []
+        cancels: list[Action] = []
+        for index, request in enumerate(requests):
+            try:
+                verb = self._verb(request)
+                if verb.name == "ABORT" and (victim := self._victim(request, exchange)):
+                    cancels += self._abort(victim)
+                    said = [_aborted(request)]
+                elif verb.kind is None:
+                    said = self._answer_now(verb, request, utc)
+                else:
+                    job = self._job(exchange, verb.kind)
+                    job.index, job.request = index, request
+                    try:
+                        job.work = verb.work(request, self._around(utc))
+                    except BaseException:
+                        del self._jobs[job.number]
+                        raise
+                    if request.ident is not None:
+                        self._ids.add(request.ident)
+                    jobs.append(job)
+                    continue
+            except (RefusalError, KalendsError) as error:
+                said = _refused(request, error)
+            self._said(exchange, index, said)
+        return jobs, cancels
+
+    def _verb(self, request: Request) -> Verb:
+        """Look the verb up and check what all verbs have in common."""
+        if request.fault is not None:
+            raise request.fault
+        verb = VERBS.get(request.verb)
+        if verb is None:
+            raise RefusalError(UNKNOWN_COMMAND, f"The command {request.verb[:40]} is not known here.")
+        if self._strict:
+            self._check_strictly(request)
+        self._introduced = True
+        if request.ident in self._ids and verb.name not in {"ABORT", "CONTINUE", "TIMEOUT", "REPLY"}:
+            raise RefusalError(BAD_ARGS, "A command with this ID is still being worked on.")
+        verb.check(request)
+        return verb
+
+    def _check_strictly(self, request: Request) -> None:
+        if not self._introduced and request.verb != "GET-CAPABILITY":
+            raise RefusalError(BAD_ARGS, "The first command of a session must be GET-CAPABILITY.")
+        if request.localize is not None and request.localize.lower().replace("_", "-") not in LANGUAGES:
+            raise RefusalError(BAD_ARGS, "LOCALIZE names a language that the greeting did not.")
+
+    def _around(self, utc: int) -> Circumstances:
+        assert self._upn is not None  # no channel without it
+        return Circumstances(self._upn, utc, self._policy, self.peer.default_tz, self._strict)
+
+    def _answer_now(self, verb: Verb, request: Request, utc: int) -> list[Reply]:
+        return verb.answer(request, self._around(utc))
+
+    def _pump(self, lane: Lane) -> list[Action]:
+        actions: list[Action] = []
+        for job in lane.startable():
+            if job.kind == "prepare":
+                actions.append(Prepare(job.number, job))
+            else:
+                assert job.work is not None
+                actions.append(Execute(job.number, job.kind, job.work, self._limit(job)))
+        return actions
+
+    def _limit(self, job: Job) -> float | None:
+        """Seconds a job may work: LATENCY with ACTION=ABORT, or the server's own limit."""
+        request = job.request
+        if request is None or request.latency is None or request.action != "ABORT":
+            return self._seconds
+        return min(request.latency, self._seconds or request.latency)
+
+    # -- outcomes ---------------------------------------------------------------------------------------
+
+    def finish(self, number: int, outcome: Outcome, utc: int) -> list[Action]:
+        """Take what became of an Execute or Prepare.
+
+        Args:
+            number: the one of the action.
+            outcome: what the work returned, or the exception it raised.
+            utc: seconds since 1970.
+
+        Returns:
+            Work that may begin now.
+        """
+        job = self._jobs.pop(number, None)
+        if job is None:
+            return []
+        lane = self._lanes.get(job.exchange.channel)
+        if lane is not None:
+            lane.end(job)
+        cancels: list[Action] = []
+        if job.kind == "prepare":
+            cancels = self._prepared(job, outcome, lane, utc)
+        else:
+            self._done(job, outcome)
+        return cancels if lane is None else [*cancels, *self._pump(lane)]
+
+    def _prepared(self, job: Job, outcome: Outcome, lane: Lane | None, utc: int) -> list[Action]:
+        if isinstance(outcome, Exception):
+            exchange = job.exchange
+            if self._reachable(exchange.channel):
+                self._refuse_message(exchange.channel, exchange.msgno, _status(outcome))
+            return []
+        requests = [request for request in outcome if isinstance(request, Request)]
+        jobs, cancels = self._take(job.exchange, requests, utc)
+        if lane is not None:
+            lane.push_front(jobs)
+        return cancels
+
+    def _done(self, job: Job, outcome: Outcome) -> None:
+        request = job.request
+        assert request is not None
+        if request.ident is not None:
+            self._ids.discard(request.ident)
+        if not isinstance(outcome, Exception):
+            said = [reply for reply in outcome if isinstance(reply, Reply)]
+        elif job.aborted and isinstance(outcome, DeadlineError | InterruptedCommandError):
+            said = [_aborted(request)]
+        elif isinstance(outcome, DeadlineError):
+            said = _refused(request, self._too_slow(job))
+        else:
+            said = _refused(request, outcome)
+        self._said(job.exchange, job.index, said)
+
+    def _too_slow(self, job: Job) -> RefusalError:
+        """The client's own limit is 7.0; ours means too much work was asked for."""
+        request = job.request
+        assert request is not None
+        if request.action == "ABORT":
+            return RefusalError(
+                TIMED_OUT, "The LATENCY is over; the command was stopped, nothing was changed."
+            )
+        if job.kind == "read":
+            return RefusalError(TOO_COMPLEX, "The query takes longer than this server allows; ask for less.")
+        return RefusalError(FAILURE, "The command takes longer than this server allows; nothing was changed.")
+
+    def _said(self, exchange: Exchange, index: int, said: list[Reply]) -> None:
+        exchange.replies[index] = said
+        exchange.left -= 1
+        if exchange.left == 0:
+            self._send(exchange)
+
+    def _send(self, exchange: Exchange) -> None:
+        """Answer a MSG: RPY for one TARGET, ANS…NUL for several, ERR when nothing ran (SES-17 to SES-19)."""
+        if not self._reachable(exchange.channel):
+            return
+        said = [reply for some in exchange.replies for reply in some or ()]
+        by_target: dict[str | None, list[str]] = {}
+        for reply in said:
+            by_target.setdefault(reply.target, []).append(reply.text)
+        bodies = [self._fitting(texts) for texts in by_target.values()]
+        channel, msgno = exchange.channel, exchange.msgno
+        if len(bodies) > 1:
+            for body in bodies:
+                self._wire.send_answer(channel, msgno, body)
+            self._wire.send_nul(channel, msgno)
+        elif any(reply.ran for reply in said):
+            self._wire.send_reply(channel, msgno, bodies[0])
+        else:
+            self._wire.send_error(channel, msgno, bodies[0])
+
+    def _fitting(self, texts: list[str]) -> bytes:
+        """The message of some texts, or a refusal when it is larger than either side allows (SES-23)."""
+        body = mime.wrap(replies.encode(texts))
+        limits = [size for size in (self.peer.max_size, self._policy.max_object) if size]
+        limit = min(limits, default=0)
+        if not limit or len(body) <= limit:
+            return body
+        text = f"The answer has {len(body)} octets, more than MAX-COMP-SIZE ({limit}) allows; ask for less."
+        refusal = replies.vreply(replies.status_line(Status(TOO_LARGE, text)))
+        head, _, _ = texts[0].partition("BEGIN:VREPLY\r\n")
+        return mime.wrap(replies.encode([head, refusal, "END:VCALENDAR\r\n"]))
+
+    def _reachable(self, channel: int) -> bool:
+        return not self._wire.terminated and channel in self._wire.channels
+
+    # -- stopping ---------------------------------------------------------------------------------------
+
+    def _victim(self, request: Request, exchange: Exchange) -> Job | None:
+        """The job an ABORT means: the named one, or the only one (LAT-10)."""
+        jobs = [
+            job for job in self._jobs.values() if job.request is not None and job.exchange is not exchange
+        ]
+        if request.ident is not None:
+            jobs = [job for job in jobs if job.request is not None and job.request.ident == request.ident]
+        return jobs[0] if len(jobs) == 1 else None
+
+    def _abort(self, job: Job) -> list[Action]:
+        """Stop a job: at once if it has not begun, else by asking the store (LAT-03, A-40)."""
+        job.aborted = True
+        lane = self._lanes.get(job.exchange.channel)
+        if lane is None or not lane.drop(job):
+            return [Cancel(job.number)]
+        del self._jobs[job.number]
+        self._done(job, InterruptedCommandError("aborted before it began"))
+        return []
+
+    def drain(self) -> None:
+        """Refuse new channels and commands from now on; what is being worked on goes on."""
+        self._draining = True
+
+    @property
+    def busy(self) -> bool:
+        """Whether work is under way or waiting."""
+        return bool(self._jobs)
+
+    def next_timer(self) -> float | None:
+        """When `handle_timer` wants to be called; None, for the store watches over LATENCY itself."""
+        return None
+
+    def handle_timer(self, now: float) -> list[Action]:
+        """Let time pass (seconds of the shell's clock)."""
+        return []
+
+
+def _status(error: Exception) -> Status:
+    status = status_of(error)
+    if status is None:  # a bug: the shell logs it, the client learns that nothing was changed
+        return Status(FAILURE, "The server failed to execute this; nothing was changed.")
+    return status
+
+
+def _refused(request: Request, error: Exception) -> list[Reply]:
+    status = _status(error)
+    return [replies.refused(request.ident, target, status) for target in request.targets or (None,)]
+
+
+def _aborted(request: Request) -> Reply:
+    """2.0.3, for the ABORT as for what it stopped (A-38, A-40)."""
+    target = request.targets[0] if len(request.targets) == 1 else None
+    line = replies.status_line(Status(ABORTED, "Aborted as requested."))
+    return Reply(target, replies.envelope(request.ident, target, replies.vreply(line)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import sys
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from kalends.ports.report import Report, command_line
 
 WIDTH = 80
 _STYLES = {"head": "1;36", "good": "32", "bad": "31", "warn": "33", "dim": "2", "bold": "1"}
-_ATTRIBUTES = (
+ATTRIBUTES = (
     ("description", "description"),
     ("assignee", "assignee"),
     ("contact", "contact"),
@@ -25,12 +26,12 @@ _ATTRIBUTES = (
     ("unauthorized_use", "unauthorised use"),
     ("notes", "notes"),
 )
-_RANGE_WORDS = {
+RANGE_WORDS = {
     "system": "assigned by IETF review; on most systems only root may listen here",
     "user": "registered with IANA on request; anyone may listen here",
     "dynamic": "never registered: for short-lived use, nothing official can live here",
 }
-_KNOCK_WORDS = {
+KNOCK_WORDS = {
     "refused": "connection refused - nothing listens. That is the normal state of almost every port.",
     "no answer": "no answer in 1 s - a filter drops what is sent here.",
     "not permitted": "not permitted - a sandbox or a firewall on this machine forbids to connect.",
@@ -39,7 +40,7 @@ _KNOCK_WORDS = {
     "no such local address": "this machine has no such address.",
     "no IPv6 here": "this machine has no IPv6.",
 }
-_WHY = (
+WHY = (
     "A name in the registry is a promise, not a fact: it says who may be here, never who is. Ports "
     "registered and unused still do work: nobody else gets the name, firewalls and scanners label the "
     "number by it, and the protocol it was kept for can be taken up on any day without asking anyone. "
@@ -111,7 +112,7 @@ def render(
     _elsewhere(page, report)
     _check(page, report)
     page.head("Why registered but unused ports matter")
-    page.say(_WHY)
+    page.say(WHY)
     _more(page, report)
     return page.text()
 
@@ -120,12 +121,13 @@ def _title(page: Page, report: Report, aliases: list[str]) -> None:
     names = "/".join(dict.fromkeys(r.name for r in report.records if r.name)) or "no registered name"
     transport = f"/{report.transport}" if report.transport else ""
     page.lines.append(page.style(f"Port {report.port}{transport}: {names}", "bold"))
-    page.say(_in_short(report), 0)
+    page.say(in_short(report), 0)
     for other in aliases:
         page.say(other, 0, "dim")
 
 
-def _in_short(report: Report) -> str:
+def in_short(report: Report) -> str:
+    """One sentence: what answers, and whether that is what is registered."""
     verdict = report.verdict
     where = f"at {report.host}" if report.host else "here"
     if verdict.state == "nothing listens":
@@ -140,7 +142,7 @@ def _in_short(report: Report) -> str:
 def _what(page: Page, report: Report) -> None:
     name, low, high = range_of(report.port)
     page.head("What you are looking at")
-    page.say(f"One of the {high - low + 1:,} {name} ports ({low}-{high}): {_RANGE_WORDS[name]}.")
+    page.say(f"One of the {high - low + 1:,} {name} ports ({low}-{high}): {RANGE_WORDS[name]}.")
     counts = report.counts
     total = USER[1] - USER[0] + 1
     page.say(
@@ -175,11 +177,11 @@ def _official(page: Page, report: Report) -> None:
 
 def official(page: Page, records: Sequence[Record]) -> None:
     """Write out records with every attribute; those that the registry does not give are named too."""
-    for group in _same(records):
+    for group in same(records):
         _record(page, group)
 
 
-def _same(records: Sequence[Record]) -> Iterator[list[Record]]:
+def same(records: Sequence[Record]) -> Iterator[list[Record]]:
     """Records that differ in their transport only stand together."""
     groups: dict[tuple[object, ...], list[Record]] = {}
     for entry in records:
@@ -198,7 +200,7 @@ def _record(page: Page, group: list[Record]) -> None:
         + (f" ({status})" if first.name else "")
     )
     missing = []
-    for field, label in _ATTRIBUTES:
+    for field, label in ATTRIBUTES:
         value = clean(str(getattr(first, field)), 400)
         if not value:
             missing.append(label)
@@ -282,7 +284,7 @@ def _handshake(page: Page, report: Report) -> None:
     for result in report.machine.knocks:
         if result.state != "connected":
             page.pair(
-                result.address, _KNOCK_WORDS.get(result.state, " ".join(result.detail) or result.state), 2
+                result.address, KNOCK_WORDS.get(result.state, " ".join(result.detail) or result.state), 2
             )
         elif result.said:
             page.pair(
@@ -323,27 +325,28 @@ def _elsewhere(page: Page, report: Report) -> None:
         page.say(f"{claim['source']}, {claim['where']}", 6, "dim")
 
 
-def _check(page: Page, report: Report) -> None:
-    page.head("Check it yourself")
-    port = report.port
-    import sys  # noqa: PLC0415
-
-    commands = {
-        "linux": (
+def commands(port: int) -> dict[str, tuple[str, ...]]:
+    """The commands that show the same on each system, by the system's name."""
+    return {
+        "Linux": (
             f"ss -ltnup 'sport = :{port}'",
             f"lsof -nP -i :{port}",
             f"nc -v 127.0.0.1 {port}",
             f"openssl s_client -connect 127.0.0.1:{port}",
         ),
-        "darwin": (f"lsof -nP -i :{port}", f"netstat -anv | grep '[.]{port} '", f"nc -v 127.0.0.1 {port}"),
-        "win32": (
+        "macOS": (f"lsof -nP -i :{port}", f"netstat -anv | grep '[.]{port} '", f"nc -v 127.0.0.1 {port}"),
+        "Windows": (
             f"netstat -ano | findstr :{port}",
             f"Get-NetTCPConnection -LocalPort {port}",
             f"Test-NetConnection 127.0.0.1 -Port {port}",
         ),
     }
-    for command in commands.get(sys.platform, commands["linux"]):
-        page.lines.append(f"    {command}")
+
+
+def _check(page: Page, report: Report) -> None:
+    page.head("Check it yourself")
+    here = {"darwin": "macOS", "win32": "Windows"}.get(sys.platform, "Linux")
+    page.lines += [f"    {command}" for command in commands(report.port)[here]]
     page.say("“Connection refused” is the normal answer: the machine is there, nothing listens on that port.")
 
 
@@ -390,4 +393,4 @@ def render_runs(registry: Registry, low: int, high: int, live: set[int], *, colo
 
 def describe_ranges() -> str:
     """The three ranges in one line each, for --help."""
-    return "\n".join(f"  {low}-{high}  {name}: {_RANGE_WORDS[name]}" for name, (low, high) in RANGES)
+    return "\n".join(f"  {low}-{high}  {name}: {RANGE_WORDS[name]}" for name, (low, high) in RANGES)

@@ -235,8 +235,8 @@ def _time(value: str, line: Line, zones: Instants | None) -> TypedValue:
 
 
 def _moment(value: str, line: Line, zones: Instants | None) -> TypedValue:
-    kind = value_type(line)
-    moment = parse_moment(value, line.param("TZID"), kind)
+    # Only a written VALUE insists: a bare date where a time is the default is a daily slip, and clear.
+    moment = parse_moment(value, line.param("TZID"), line.param("VALUE"))
     return TypedValue("DATE" if moment.is_date else "DATE-TIME", value, _instant(moment, zones))
 
 

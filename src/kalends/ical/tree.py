@@ -44,7 +44,11 @@ _LINES = re.compile(
 )
 _HEAD = re.compile(r'(?:[^":]++|"[^"]*+")*+')
 _BLANK = re.compile(r"(?:\r?\n)*+")
-_PARAM = re.compile(r';\s*([A-Za-z0-9_-]++)\s*=((?:"[^"]*+"|[^",;:]*+)(?:,(?:"[^"]*+"|[^",;:]*+))*+)')
+_PARAM = re.compile(
+    r"""; \s* ([A-Za-z0-9_-]++) \s* =
+        ( (?: "[^"]*+" | [^",;:]*+ ) (?: , (?: "[^"]*+" | [^",;:]*+ ) )*+ ) (?=[;:])""",
+    re.VERBOSE,
+)
 _ITEM = re.compile(r'"([^"]*)"|([^",]*)')
 _CARET = re.compile(r"\^[n'^]")
 _CARETS = {"^n": "\n", "^'": '"', "^^": "^"}
@@ -366,7 +370,8 @@ def numbered(root: Component) -> Iterator[tuple[int, Component, Line | None]]:
 
 
 def _numbered(component: Component, number: int) -> Iterator[tuple[int, Component, Line | None]]:
-    yield number, component, None
+    blank = len(component.begin) - len(component.begin.lstrip("\r\n"))
+    yield number + component.begin.count("\n", 0, blank), component, None
     number += component.begin.count("\n")
     for item in component.items:
         if isinstance(item, Line):

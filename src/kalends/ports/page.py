@@ -29,8 +29,8 @@ h2{font-size:1.05rem;margin:0 0 .6rem;color:var(--accent)}
 h3{font-size:1rem;margin:.9rem 0 .3rem}
 a{color:var(--accent)}
 section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:1rem 1.1rem;margin:1rem 0}
-.two{display:grid;gap:1rem}
-@media(min-width:52rem){.two{grid-template-columns:1fr 1fr}.two section{margin:0}}
+.two{display:grid;gap:1rem;margin:1rem 0}.two section{margin:0}
+@media(min-width:52rem){.two{grid-template-columns:1fr 1fr}}
 .lead{font-size:1.15rem;margin:.2rem 0 1rem}
 .tag{display:inline-block;border:1px solid currentColor;border-radius:99px;padding:0 .6rem;font-size:.85rem}
 .good{color:var(--good)}.bad{color:var(--bad)}.warn{color:var(--warn)}.soft{color:var(--soft)}

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from kalends.store.base import SqlValue, Tx
+from kalends.store.base import Row, SqlValue, Tx
 from kalends.store.objects import State
 from kalends.store.sqltext import chunks, with_list
+
+BUSY = "BUSY"
+BUSY_TENTATIVE = "BUSY-TENTATIVE"
+FREE = "FREE"
+BUSY_NOCONFLICT = "BUSY-NOCONFLICT"
+FREE_NOCONFLICT = "FREE-NOCONFLICT"
+ALARM = "ALARM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,31 @@ class InstanceRow:
     busy: str
 
 
+_OVERLAPPING = (
+    "select c.object_id, i.component_id, i.calendar_id, c.kind, o.uid, o.state, i.start_at, i.end_at,"
+    " i.recurrence_at, i.floating, i.busy"
+    " from calendar k"
+    " join instance i on i.calendar_id = k.id and i.start_at < ? and i.start_at >= ? - k.longest"
+    " join component c on c.id = i.component_id"
+    " join object o on o.id = c.object_id"
+    " where k.id in <calendars> and o.state in <states> and i.busy <busy>"
+    " and ((i.floating = 0 and i.start_at < ? and (i.end_at > ? or i.start_at >= ?))"
+    "  or (i.floating = 1 and i.start_at < ? and (i.end_at > ? or i.start_at >= ?)))"
+    " order by i.start_at, i.component_id, i.recurrence_at limit ?"
+)
+"""`longest` bounds the scan: what started earlier than that has ended before the window."""
+_NO_LIMIT = 2**62
+
+
+@lru_cache(maxsize=64)
+def _overlapping_sql(calendars: int, states: int, busy: int) -> str:
+    sql = with_list(_OVERLAPPING.replace("<calendars>", "(??)"), calendars)
+    sql = with_list(sql.replace("<states>", "(??)"), states)
+    return (
+        with_list(sql.replace("<busy>", "in (??)"), busy) if busy else sql.replace("<busy>", f"<> '{ALARM}'")
+    )
+
+
 def overlapping(
     tx: Tx,
     calendar_ids: Iterable[int],
@@ -50,6 +83,8 @@ def overlapping(
 ) -> list[InstanceRow]:
     """The instances that touch the half-open window [lo, hi), in order of start.
 
+    One without duration touches when it starts in the window.
+
     Args:
         tx: a transaction.
         calendar_ids: where to look.
@@ -61,7 +96,22 @@ def overlapping(
         busy: only these busy types; empty for all but ALARM.
         limit: how many at most.
     """
-    raise NotImplementedError
+    f_lo = lo if floating_lo is None else floating_lo
+    f_hi = hi if floating_hi is None else floating_hi
+    most = _NO_LIMIT if limit is None else limit
+    found: list[InstanceRow] = []
+    for part in chunks(sorted(set(calendar_ids))):
+        sql = _overlapping_sql(len(part), len(states), len(busy))
+        window = (hi, lo, lo, f_hi, f_lo, f_lo, most)
+        values: list[SqlValue] = [max(hi, f_hi), min(lo, f_lo), *part, *states, *busy, *window]
+        found += [_row(row) for row in tx.rows(sql, values)]
+    found.sort(key=lambda one: (one.start_at, one.component_id, one.recurrence_at))  # of several pieces
+    return found[:most]
+
+
+def _row(row: Row) -> InstanceRow:
+    values = (*row[:9], bool(row[9]), row[10])
+    return InstanceRow(*values)  # type: ignore[arg-type]  # the columns' types are the schema's
 
 
 def open_objects(tx: Tx, calendar_ids: Iterable[int], until: int) -> list[int]:

@@ -83,7 +83,7 @@ class SqliteTx:
             raise DeadlineError(TOO_LONG)
 
     def _failure(self, error: apsw.Error) -> StoreError:
-        failure = mapped(error)
+        failure = mapped(error, errno=self._connection.system_errno)
         if not self._connection.in_transaction:
             # A full disk or an interrupted write ends the whole transaction: what followed it would be
             # committed statement by statement.
@@ -408,7 +408,7 @@ class SqliteStore:
         except apsw.Error as error:
             if self._writer.in_transaction:
                 self._writer.execute("rollback")
-            failure = mapped(error, self.url)
+            failure = mapped(error, self.url, self._writer.system_errno)
             for job, _ in results:
                 job.future.set_exception(failure)
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from errno import EDQUOT, EFBIG, ENOSPC
+
 import apsw
 
 from kalends.store.errors import (
@@ -31,6 +33,8 @@ _CLASSES: tuple[tuple[type[apsw.Error], type[StoreError], str], ...] = (
 )
 _NO_ROOM = {apsw.SQLITE_IOERR_SHMSIZE, apsw.SQLITE_IOERR_SHMMAP, apsw.SQLITE_IOERR_TRUNCATE}
 """I/O errors that only come when a file can't grow."""
+_NO_ROOM_ERRNO = {ENOSPC, EDQUOT, EFBIG}
+"""SQLite itself takes only the first of these for a full disk; a quota and a limit are no better."""
 _UNIQUE = {apsw.SQLITE_CONSTRAINT_UNIQUE, apsw.SQLITE_CONSTRAINT_PRIMARYKEY, apsw.SQLITE_CONSTRAINT_ROWID}
 _DUPLICATES: tuple[tuple[str, type[DuplicateError], str], ...] = (
     (
@@ -46,12 +50,13 @@ _DUPLICATES: tuple[tuple[str, type[DuplicateError], str], ...] = (
 )
 
 
-def mapped(error: apsw.Error, where: str = "") -> StoreError:
+def mapped(error: apsw.Error, where: str = "", errno: int = 0) -> StoreError:
     """The store's own error for SQLite's.
 
     Args:
         error: what apsw raised.
         where: the store's URL, for the message.
+        errno: the operating system's reason for an I/O error (`Connection.system_errno`).
 
     Returns:
         An error of the family in `errors`, to be raised from `error`.
@@ -59,7 +64,9 @@ def mapped(error: apsw.Error, where: str = "") -> StoreError:
     prefix = f"{where}: " if where else ""
     if isinstance(error, apsw.ConstraintError):
         return _constraint(error)
-    if isinstance(error, apsw.IOError) and getattr(error, "extendedresult", 0) in _NO_ROOM:
+    if isinstance(error, apsw.IOError) and (
+        errno in _NO_ROOM_ERRNO or getattr(error, "extendedresult", 0) in _NO_ROOM
+    ):
         return StoreFullError(f"{prefix}no room is left on the disk ({error})")
     for theirs, ours, words in _CLASSES:
         if isinstance(error, theirs):

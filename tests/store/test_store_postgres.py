@@ -1,0 +1,206 @@
+"""What is special to PostgreSQL: restarts, conflicts, secrets, pools."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import psycopg
+import pytest
+
+from kalends.store import calendars, meta, postgres
+from kalends.store.base import Deadline, Store, Tx
+from kalends.store.errors import StoreBusyError, StoreError, StoreSchemaError, StoreUnavailableError
+from kalends.store.open import open_store
+from kalends.store.postgres import PostgresStore
+from postgres_server import PostgresServer
+
+
+def test_store_password_is_never_shown(postgres_url: str) -> None:
+    url = postgres_url.replace("kalends@", "kalends:opensesame@")
+    store = open_store(url)
+    assert "opensesame" not in store.url + repr(store)
+    assert store.url.startswith("postgresql://kalends@/")
+    store.close()
+    for wrong in (
+        url.replace("?host=", "?host=/nowhere"),
+        "postgresql://kalends:opensesame@[/db",
+        "postgresql://bill:opensesame@h:1/db?nonsense=1",
+    ):
+        with pytest.raises(StoreUnavailableError) as caught:
+            open_store(wrong)
+        shown: BaseException | None = caught.value
+        while shown is not None:
+            assert "opensesame" not in str(shown)
+            shown = shown.__cause__
+
+
+def test_store_outlives_a_restart_of_the_server(
+    postgres_server: PostgresServer, postgres_store: Store
+) -> None:
+    """Idle sessions are replaced; a transaction that was cut off runs again, whole, once."""
+    postgres_store.write(lambda tx: meta.put(tx, "before", "1"))
+    postgres_server.restart()
+    assert postgres_store.read(lambda tx: meta.get(tx, "before")) == "1"
+    postgres_server.restart()
+    runs: list[int] = []
+
+    def work(tx: Tx) -> int:
+        tick = calendars.bump(tx, [0])[0]
+        runs.append(tick)
+        if len(runs) == 1:
+            postgres_server.restart()
+        meta.put(tx, "during", str(tick))
+        return tick
+
+    assert postgres_store.write(work) == 1
+    assert runs == [1, 1]
+    row = postgres_store.read(lambda tx: calendars.by_id(tx, 0))
+    assert row is not None
+    assert row.tick == 1
+
+
+def test_store_says_when_the_database_is_down(
+    postgres_server: PostgresServer, postgres_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "PAUSE_SECONDS", 0.001)
+    postgres_server.stop()
+    with pytest.raises(StoreUnavailableError, match="can't be reached"):
+        postgres_store.read(meta.every)
+    with pytest.raises(StoreUnavailableError, match="can't be reached"):
+        postgres_store.write(lambda tx: meta.put(tx, "a", "1"))
+    postgres_server.start()
+    assert postgres_store.read(meta.every) == {"schema": "1"}
+
+
+def test_store_a_commit_whose_outcome_is_unknown_is_not_repeated(
+    postgres_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[int] = []
+    commit = postgres._commit
+
+    def cut(connection: Any, url: str, *, writes: bool) -> None:
+        if writes:
+            connection.pgconn.finish()
+        commit(connection, url, writes=writes)
+
+    monkeypatch.setattr(postgres, "_commit", cut)
+    with pytest.raises(StoreUnavailableError, match="outcome is unknown"):
+        postgres_store.write(lambda tx: (runs.append(1), meta.put(tx, "a", "1")))
+    assert runs == [1]
+    monkeypatch.setattr(postgres, "_commit", commit)
+    assert postgres_store.read(lambda tx: meta.get(tx, "a")) is None
+
+
+def test_store_deadlocked_transactions_start_again(postgres_store: Store) -> None:
+    postgres_store.write(lambda tx: [calendars.add(tx, id=n, calid=str(n)) for n in (1, 2)])
+    both = threading.Barrier(2, timeout=10)
+    runs: list[int] = []
+
+    def work(first: int, second: int) -> Any:
+        def crosswise(tx: Tx) -> None:
+            runs.append(first)
+            calendars.bump(tx, [first])
+            if len(runs) <= 2:
+                both.wait()
+            calendars.bump(tx, [second])
+
+        return crosswise
+
+    futures = [postgres_store.submit(work(1, 2)), postgres_store.submit(work(2, 1))]
+    for future in futures:
+        future.result(30)
+    assert len(runs) == 3
+    assert [row.tick for row in postgres_store.read(calendars.every)] == [2, 2]
+
+
+def test_store_gives_up_on_a_transaction_that_never_gets_through(
+    postgres_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "PAUSE_SECONDS", 0.0001)
+    runs: list[int] = []
+
+    def work(tx: Tx) -> None:
+        runs.append(1)
+        tx.rows("do $$ begin raise exception using errcode = 'serialization_failure'; end $$")
+
+    with pytest.raises(StoreBusyError, match="again and again"):
+        postgres_store.write(work)
+    assert len(runs) == postgres.TRIES + 1
+
+
+def test_store_waits_for_a_session_no_longer_than_the_deadline(postgres_url: str) -> None:
+    store = PostgresStore(postgres_url, connections=1)
+
+    def nested(_tx: Tx) -> None:
+        store.read(meta.every, Deadline(0.0))
+
+    with pytest.raises(StoreBusyError, match="in use"):
+        store.read(nested)
+    assert store.read(meta.every) == {"schema": "1"}
+    store.close()
+
+
+def test_store_a_session_is_reused(postgres_store: Store) -> None:
+    def session(tx: Tx) -> Any:
+        return tx.row("select pg_backend_pid()")
+
+    assert postgres_store.read(session) == postgres_store.write(session)
+    with pytest.raises(StoreError):
+        postgres_store.read(lambda tx: tx.rows("select nonsense"))
+    assert postgres_store.read(session) == postgres_store.read(session)
+
+
+def test_store_commits_are_durable_even_where_the_database_says_otherwise(postgres_store: Store) -> None:
+    """The tests' server runs with synchronous_commit=off."""
+    assert postgres_store.write(lambda tx: tx.row("show synchronous_commit")) == ("on",)
+
+
+def test_store_a_newer_schema_is_refused_on_postgres(postgres_url: str) -> None:
+    store = open_store(postgres_url)
+    store.write(lambda tx: meta.put(tx, "schema", "9999"))
+    store.close()
+    with pytest.raises(StoreSchemaError, match="newer"):
+        open_store(postgres_url)
+
+
+_OPEN = "import sys; from kalends.store.open import open_store; open_store(sys.argv[1]).close()"
+
+
+def test_store_may_be_migrated_by_several_nodes_at_once(postgres_server: PostgresServer) -> None:
+    with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
+        connection.execute("create database empty")
+    url = postgres_server.url("empty")
+    with pytest.raises(StoreSchemaError, match="write access"):
+        open_store(url, read_only=True)
+    nodes = [subprocess.Popen([sys.executable, "-c", _OPEN, url]) for _ in range(4)]
+    assert [node.wait(60) for node in nodes] == [0, 0, 0, 0]
+    store = open_store(url)
+    assert store.read(meta.every) == {"schema": "1"}
+    store.close()
+    with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
+        connection.execute("drop database empty")
+
+
+def test_store_a_meta_of_something_else_is_left_alone(postgres_server: PostgresServer) -> None:
+    with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
+        connection.execute("create database other")
+        with psycopg.connect(postgres_server.url("other"), autocommit=True) as other:
+            other.execute("create table meta (x text)")
+        with pytest.raises(StoreSchemaError, match="something else"):
+            open_store(postgres_server.url("other"))
+        connection.execute("drop database other")
+
+
+def test_store_without_psycopg_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['psycopg'] = None\n"
+        "from kalends.store.open import open_store\n"
+        "from kalends.store.errors import StoreUnavailableError\n"
+        "try: open_store('postgresql://h/db')\n"
+        "except StoreUnavailableError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install 'kalends[postgres]'" in done.stdout

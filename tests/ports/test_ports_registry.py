@@ -168,3 +168,13 @@ def test_statuses_are_derived_from_a_csv(tmp_path: Path) -> None:
 def test_a_file_that_is_no_registry_is_refused_with_the_reason(data: bytes, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         convert.to_table(data)
+
+
+def test_the_shipped_table_is_refreshed_by_one_command(tmp_path: Path) -> None:
+    (tmp_path / "iana.csv").write_text(CSV, "utf-8")
+    assert convert.main([str(tmp_path / "iana.csv"), str(tmp_path / "registry.tsv")]) == 0
+    refreshed = load_file(tmp_path / "registry.tsv")
+    assert refreshed.data.split(b"\n")[1].startswith(b"# user ports: assigned 1, reserved 1, withdrawn 1,")
+    assert refreshed.counts() == refreshed.count(*USER)
+    assert [r.name for r in refreshed.named("cap")] == ["cap", "cap"]
+    assert convert.main([]) == 2

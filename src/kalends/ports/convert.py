@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
 import xml.parsers.expat
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from kalends.ports.registry import Registry
 
 CSV_COLUMNS = (
     "Service Name",
@@ -183,3 +187,21 @@ def _xml_rows(data: bytes) -> Iterable[list[str]]:
     except xml.parsers.expat.ExpatError as error:
         raise ValueError(f"not well-formed xml: {error}") from None
     return rows
+
+
+def main(argv: list[str]) -> int:
+    """Rewrite the shipped table from a downloaded file: `python -m kalends.ports.convert FILE TABLE`."""
+    if len(argv) != 2:
+        sys.stderr.write("usage: python -m kalends.ports.convert DOWNLOADED.csv|xml TABLE.tsv\n")
+        return 2
+    table = to_table(Path(argv[0]).read_bytes())
+    counts = Registry(table).counts()
+    head, rest = table.split(b"\n", 1)
+    told = ", ".join(f"{status} {number}" for status, number in counts.items())
+    Path(argv[1]).write_bytes(head + f"\n# user ports: {told}\n".encode() + rest)
+    sys.stdout.write(f"{argv[1]}: user ports: {told}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kalends.core import creating, deleting, modifying, moving
+from kalends.core.creating import import_objects, put_object
 from kalends.core.model import Caller, Receipt, Selection, Target
 from kalends.ical.tree import Component
 from kalends.store.base import Tx
+
+__all__ = ["create", "delete", "import_objects", "modify", "move", "put_object"]
 
 
 def create(tx: Tx, caller: Caller, target: Target, vcalendar: Component) -> list[Receipt]:
@@ -24,9 +28,12 @@ def create(tx: Tx, caller: Caller, target: Target, vcalendar: Component) -> list
     Returns:
         One receipt per created component, in order; a refused one carries its error.
 
+    Raises:
+        KalendsError: the command as a whole is refused.
+
     Source: RFC 4324 §10.4.
     """
-    raise NotImplementedError
+    return creating.create(tx, caller, target, vcalendar)
 
 
 def modify(
@@ -43,7 +50,7 @@ def modify(
 
     Source: RFC 4324 §10.9, A-61, A-62.
     """
-    raise NotImplementedError
+    return modifying.modify(tx, caller, targets, selection, old, new)
 
 
 def delete(
@@ -56,12 +63,17 @@ def delete(
 
     Source: RFC 4324 §10.5.
     """
-    raise NotImplementedError
+    return deleting.delete(tx, caller, target, selections, mark=mark)
 
 
 def move(tx: Tx, caller: Caller, target: Target, selections: Sequence[Selection]) -> list[Receipt]:
     """Move what the queries select into `target`.
 
+    A VAGENDA is renamed: `target` then is what `containers.destination` makes of an unused CALID.
+
+    Returns:
+        One receipt per moved object or instance; a refused one carries its error.
+
     Source: RFC 4324 §10.10, A-55.
     """
-    raise NotImplementedError
+    return moving.move(tx, caller, target, selections)

@@ -6,13 +6,13 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from kalends.calquery.instants import Instants
 from kalends.core.defaults import PRODID
 from kalends.core.errors import InvalidError
 from kalends.ical.errors import ICalError
 from kalends.ical.moment import parse_moment
 from kalends.ical.tree import Component, Line
 from kalends.ical.values import unescape_text
+from kalends.ical.zones import Zones
 
 ID_OF = {
     "VAGENDA": "CALID",
@@ -149,8 +149,12 @@ def mains(vcalendar: Component, kind: str) -> list[Component]:
     return vcalendar.children(kind)
 
 
-def recurrence_key(component: Component, zones: object = None) -> int | None:
+def recurrence_key(component: Component, zones: Zones | None = None) -> int | None:
     """The instant of a component's RECURRENCE-ID; None for a master.
+
+    Args:
+        component: a VEVENT, VTODO or VJOURNAL.
+        zones: the zones of its object; None for those everybody knows.
 
     Raises:
         InvalidError: the RECURRENCE-ID is no date.
@@ -159,6 +163,6 @@ def recurrence_key(component: Component, zones: object = None) -> int | None:
     if line is None:
         return None
     try:
-        return Instants(zones).epoch(parse_moment(line.value, line.param("TZID")))
+        return (zones or Zones()).to_epoch(parse_moment(line.value, line.param("TZID")))
     except ICalError as error:
         raise InvalidError(f"RECURRENCE-ID: {error.reason}") from error

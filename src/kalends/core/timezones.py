@@ -1,4 +1,4 @@
-"""VTIMEZONEs for the texts this store writes: the store's own, a client's, or made from the IANA database."""
+"""VTIMEZONEs for the texts this store writes, where nobody sent one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from functools import lru_cache
 
 from kalends.core.defaults import vtimezone_utc
 from kalends.ical.tree import Component
-
-UTC_NAMES = frozenset(("UTC", "ETC/UTC", "Z", "GMT", "ETC/GMT", "ZULU"))
+from kalends.ical.vtimezone import write_vtimezone
+from kalends.ical.zones import iana_name
 
 
 @lru_cache(maxsize=256)
@@ -15,7 +15,7 @@ def definition(tzid: str) -> Component | None:
     """A VTIMEZONE for a TZID, made from the IANA database; None when nobody knows that zone.
 
     Args:
-        tzid: as written in a TZID parameter.
+        tzid: as written in a TZID parameter; Windows names and prefixed TZIDs are understood.
 
     Returns:
         A component that is shared: do not change it.
@@ -24,4 +24,5 @@ def definition(tzid: str) -> Component | None:
     """
     if tzid.upper() == "UTC":
         return vtimezone_utc()
-    return None
+    name = iana_name(tzid)
+    return None if name is None else write_vtimezone(name, tzid)

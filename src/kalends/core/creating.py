@@ -1,0 +1,360 @@
+"""CREATE: from a VCALENDAR to objects in a container (RFC 4324 §10.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kalends.core import admission, agendas, containers, rights, texts
+from kalends.core.admission import Sent
+from kalends.core.errors import (
+    DuplicateError,
+    InvalidError,
+    KalendsError,
+    QuotaError,
+    UnsupportedError,
+)
+from kalends.core.model import Caller, Receipt, State, Target
+from kalends.core.texts import UID_KINDS, Draft
+from kalends.core.timezones import definition
+from kalends.core.writer import Writer
+from kalends.ical.tree import Component, Line, parse
+from kalends.ical.values import unescape_text
+from kalends.ical.zones import Zones
+from kalends.store import objects
+from kalends.store.base import Tx
+from kalends.store.objects import ObjectRow
+
+IN_STORE = frozenset(("VAGENDA", "VCAR", "VQUERY", "VTIMEZONE"))
+IN_CALENDAR = frozenset(("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VCAR", "VQUERY", "VTIMEZONE"))
+"""What each container holds, besides x-components (RFC 4324 §3.2; OBM-17)."""
+_NEVER = {
+    "VCALSTORE": "a calendar store is not made by CREATE",
+    "VALARM": "an alarm stands in a VEVENT or VTODO; MODIFY adds it there",
+    "VRIGHT": "a VRIGHT stands in a VCAR",
+    "STANDARD": "STANDARD stands in a VTIMEZONE",
+    "DAYLIGHT": "DAYLIGHT stands in a VTIMEZONE",
+}
+_KEPT_ON_IMPORT = frozenset(("VERSION", "PRODID", "CALSCALE"))
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What the objects of one command have in common.
+
+    Attributes:
+        tx: the write transaction. caller: who acts. target: where to. writer: holds the lock.
+        sent: the command's text. head: lines for each object's VCALENDAR.
+        zones: VTIMEZONEs that came along, by TZID. named: TZIDs that other components refer to.
+        method: METHOD, or None.
+    """
+
+    tx: Tx
+    caller: Caller
+    target: Target
+    writer: Writer
+    sent: Sent
+    head: list[Line]
+    zones: dict[str, Component]
+    named: set[str]
+    method: str | None
+
+
+def create(tx: Tx, caller: Caller, target: Target, vcalendar: Component) -> list[Receipt]:
+    """Create the components of a VCALENDAR; see `ledger.create`."""
+    method = admission.envelope(vcalendar, caller)
+    drafts = texts.drafts(vcalendar)
+    if not (target.is_store and all(draft.kind == "VAGENDA" for draft in drafts)):
+        rights.require(tx, caller, target, "CREATE")
+    batch = _batch(tx, caller, target, vcalendar, texts.header(vcalendar), method)
+    return _all(batch, drafts)
+
+
+def import_objects(tx: Tx, caller: Caller, target: Target, vcalendar: Component) -> list[Receipt]:
+    """Book the objects of an exported file: any number, in one transaction.
+
+    METHOD and what describes the exported calendar as a whole are left out; time zones stay with the
+    objects that refer to them.
+
+    Args:
+        tx: a write transaction.
+        caller: who imports.
+        target: a calendar.
+        vcalendar: the file.
+
+    Returns:
+        One receipt per component, in order; a refused one carries its error.
+
+    Raises:
+        KalendsError: the file as a whole is refused.
+    """
+    admission.envelope(vcalendar, caller)
+    rights.require(tx, caller, target, "CREATE")
+    head = [line for line in vcalendar.lines if line.name in _KEPT_ON_IMPORT]
+    drafts = [draft for draft in texts.drafts(vcalendar) if draft.kind != "VTIMEZONE"]
+    return _all(_batch(tx, caller, target, vcalendar, head, None), drafts)
+
+
+def _batch(
+    tx: Tx, caller: Caller, target: Target, vcalendar: Component, head: list[Line], method: str | None
+) -> _Batch:
+    zones = {unescape_text(zone.value("TZID") or ""): zone for zone in vcalendar.children("VTIMEZONE")}
+    others = [component for component in vcalendar.components if component.name != "VTIMEZONE"]
+    named = set(texts.zones_named(others)) if zones else set()
+    writer = Writer(tx, caller, (target.calendar_id,))
+    return _Batch(tx, caller, target, writer, Sent(vcalendar), head, zones, named, method)
+
+
+def _all(batch: _Batch, drafts: Sequence[Draft]) -> list[Receipt]:
+    receipts: list[Receipt] = []
+    for draft in drafts:
+        error: KalendsError | None = None
+        try:
+            with batch.tx.savepoint():
+                _create_one(batch, draft)
+        except KalendsError as refused:
+            error = refused
+        receipts.extend(
+            Receipt(
+                draft.kind,
+                draft.id_name,
+                draft.id_value,
+                component.first("RECURRENCE-ID"),
+                batch.method,
+                error,
+            )
+            for component in draft.components
+        )
+    return receipts
+
+
+def _create_one(batch: _Batch, draft: Draft) -> None:
+    """Create one object, or say why not."""
+    reason = _NEVER.get(draft.kind)
+    if reason is not None:
+        raise InvalidError(reason, batch.sent.number(draft.components[0]))
+    allowed = IN_STORE if batch.target.is_store else IN_CALENDAR
+    if draft.kind not in allowed and not draft.kind.startswith("X-"):
+        if draft.kind in IN_STORE or draft.kind in IN_CALENDAR:
+            place = "the calendar store" if batch.target.is_store else "a calendar"
+            raise InvalidError(
+                f"a {draft.kind} cannot be put into {place}", batch.sent.number(draft.components[0])
+            )
+        raise UnsupportedError(f"{draft.kind} is not offered here")
+    _MAKERS.get(draft.kind, _create_object)(batch, draft)
+
+
+def _create_object(batch: _Batch, draft: Draft) -> None:
+    """Book or deposit a VEVENT, VTODO, VJOURNAL or x-component with the time zones it needs."""
+    caller = batch.caller
+    if batch.method == "COUNTER":
+        _name_counterer(batch, draft)
+    admission.check_dates(draft.components, caller)
+    whole = texts.assemble(batch.head, _companions(batch, draft.components), draft.components)
+    admission.check_size(len(whole.to_bytes()), caller)
+    admission.check_object(whole, caller, batch.sent)
+    _check_quota(batch.tx, caller, batch.target.calendar_id)
+    if batch.method is not None:
+        batch.writer.insert(
+            batch.target.calendar_id, whole, kind=draft.kind, uid=draft.uid, state="UNPROCESSED",
+            method=batch.method,
+        )  # fmt: skip
+        return
+    existing = booked(batch.tx, batch.target.calendar_id, draft.kind, draft.uid)
+    if existing is None:
+        batch.writer.insert(batch.target.calendar_id, whole, kind=draft.kind, uid=draft.uid)
+    else:
+        _join(batch, draft, existing)
+
+
+def booked(tx: Tx, calendar_id: int, kind: str, uid: str) -> ObjectRow | None:
+    """The BOOKED object that has an identifier already: UIDs are shared by all kinds that have one (A-64)."""
+    for found in objects.by_uid(tx, calendar_id, uid, "BOOKED"):
+        if found.kind == kind or (kind in UID_KINDS and found.kind in UID_KINDS):
+            return found
+    return None
+
+
+def _join(batch: _Batch, draft: Draft, existing: ObjectRow) -> None:
+    """Let overrides join the series of their UID, or a series the overrides that came before it.
+
+    Raises:
+        DuplicateError: one of the components is there already.
+
+    Source: RFC 4324 §2.2; OBM-09, A-64.
+    """
+    whole = parse(existing.ics)
+    present = whole.children(existing.kind)
+    keys = {texts.recurrence_key(component, Zones(whole)) for component in present}
+    fresh = Zones(Component("VCALENDAR", [*batch.zones.values()]))
+    arriving = [texts.recurrence_key(component, fresh) for component in draft.components]
+    if existing.kind != draft.kind or not keys.isdisjoint(arriving):
+        raise DuplicateError(f"the UID {draft.uid[:80]} is taken in this calendar")
+    defined = {zone.value("TZID") for zone in whole.children("VTIMEZONE")}
+    zones = [zone for zone in _companions(batch, draft.components) if zone.value("TZID") not in defined]
+    at = whole.items.index(present[0])
+    ordered = [*present, *draft.components]
+    ordered.sort(key=lambda component: component.first("RECURRENCE-ID") is not None)
+    others = [item for item in whole.items[at:] if not any(item is component for component in present)]
+    whole.items[at:] = [*zones, *ordered, *others]
+    admission.check_size(len(whole.to_bytes()), batch.caller)
+    admission.check_object(whole, batch.caller, batch.sent)
+    batch.writer.update(existing, whole)
+
+
+def _companions(batch: _Batch, components: list[Component]) -> list[Component]:
+    """The VTIMEZONEs that components refer to: the client's, the calendar's, or the IANA database's.
+
+    Raises:
+        InvalidError: a TZID that nobody defines.
+    """
+    found: list[Component] = []
+    for tzid in texts.zones_named(components):
+        zone = batch.zones.get(tzid) or _held_zone(batch, tzid) or definition(tzid)
+        if zone is None:
+            raise InvalidError(f"the time zone {tzid[:80]} is neither defined here nor known")
+        batch.zones.setdefault(tzid, zone)
+        found.append(zone)
+    return found
+
+
+def _held_zone(batch: _Batch, tzid: str) -> Component | None:
+    held = objects.by_uid(batch.tx, batch.target.calendar_id, tzid, "BOOKED", "VTIMEZONE")
+    return agendas.parsed(held[0]).children("VTIMEZONE")[0] if held else None
+
+
+def _name_counterer(batch: _Batch, draft: Draft) -> None:
+    """ATT-COUNTER says who sent a COUNTER; a lenient store fills it in (RFC 4324 §8.2; OBM-18).
+
+    Raises:
+        InvalidError: it is missing, in strict mode or from somebody without a name.
+    """
+    for index, component in enumerate(draft.components):
+        if component.first("ATT-COUNTER") is None:
+            if batch.caller.strict or batch.caller.identity.principal_id is None:
+                raise InvalidError("a COUNTER needs ATT-COUNTER", batch.sent.number(component))
+            named = draft.components[index] = component.copy()
+            named.add("ATT-COUNTER", f"mailto:{batch.caller.identity.upn}")
+
+
+def _check_quota(tx: Tx, caller: Caller, calendar_id: int) -> None:
+    """Refuse an object over the quota.
+
+    Raises:
+        QuotaError: the calendar is full (RFC 4324 §10.15: 10.4; CRE-13).
+    """
+    quota = caller.policy.quota
+    if not quota:
+        return
+    counted = objects.counts(tx, calendar_id)
+    if sum(count for (kind, _), count in counted.items() if kind in UID_KINDS or kind[:2] == "X-") >= quota:
+        raise QuotaError(f"the calendar holds {quota} objects, which is its limit")
+
+
+def _create_zone(batch: _Batch, draft: Draft) -> None:
+    """Keep a VTIMEZONE; one that came along for other components and is known already needs nothing."""
+    calendar_id = batch.target.calendar_id
+    companion = draft.uid in batch.named
+    if companion and (batch.method is not None or booked(batch.tx, calendar_id, "VTIMEZONE", draft.uid)):
+        return
+    _create_single(batch, draft)
+
+
+def _create_single(batch: _Batch, draft: Draft) -> None:
+    """Keep a VCAR, VQUERY or VTIMEZONE as an object of its own; a METHOD says nothing about these."""
+    if len(draft.components) > 1:
+        raise DuplicateError(f"the {draft.id_name} {draft.uid[:80]} stands in two components")
+    component = draft.components[0]
+    if draft.kind == "VCAR":
+        admission.check_rights(component, batch.caller, batch.sent)
+    elif draft.kind == "VQUERY":
+        admission.check_query(component, batch.caller, batch.sent)
+    agendas.check_names(component)
+    whole = texts.assemble([line for line in batch.head if line.name != "METHOD"], [], [component])
+    admission.check_size(len(whole.to_bytes()), batch.caller)
+    admission.check_object(whole, batch.caller, batch.sent)
+    batch.writer.insert(batch.target.calendar_id, whole, kind=draft.kind, uid=draft.uid)
+
+
+def _accept_free_busy(batch: _Batch, draft: Draft) -> None:
+    """Take a VFREEBUSY and forget it: this store computes free/busy (RFC 4324 §10.12.1; CRE-14)."""
+    whole = texts.assemble(batch.head, [], draft.components)
+    admission.check_object(whole, batch.caller, batch.sent)
+
+
+def _create_agenda(batch: _Batch, draft: Draft) -> None:
+    """Make a calendar, and what stands in its VAGENDA with it.
+
+    Raises:
+        KalendsError: the calendar, or anything in it, is refused.
+    """
+    if len(draft.components) > 1:
+        raise DuplicateError("the CALID stands in two components")
+    written = draft.components[0]
+    made = containers.found_calendar(batch.tx, batch.caller, written, batch.zones)
+    inner = [Component("VCALENDAR", [c]) for c in written.components if c.name != "VCALENDAR"]
+    for vcalendar in (*inner, *written.children("VCALENDAR")):
+        for receipt in create(batch.tx, batch.caller, made, vcalendar):
+            if receipt.error is not None:
+                raise receipt.error
+
+
+_MAKERS = {
+    "VAGENDA": _create_agenda,
+    "VCAR": _create_single,
+    "VFREEBUSY": _accept_free_busy,
+    "VQUERY": _create_single,
+    "VTIMEZONE": _create_zone,
+}
+"""How components other than plain calendar objects are created."""
+
+
+def put_object(
+    tx: Tx,
+    caller: Caller,
+    target: Target,
+    name: str,
+    vcalendar: Component,
+    *,
+    replaced: ObjectRow | None = None,
+    state: State = "BOOKED",
+) -> ObjectRow:
+    """Store one whole object under a name of the client's choice, as CalDAV's PUT does.
+
+    Args:
+        tx: a write transaction.
+        caller: who puts it.
+        target: a calendar.
+        name: last path segment.
+        vcalendar: the object's whole text; its octets are kept.
+        replaced: the object whose text this is to replace, as the caller found it; None for a new one.
+        state: BOOKED, or UNPROCESSED with a METHOD in the text.
+
+    Returns:
+        The object as stored.
+
+    Raises:
+        KalendsError: it is refused; nothing was changed.
+
+    Source: RFC 4791 §5.3.2, in terms of RFC 4324 §10.4.
+    """
+    method = admission.envelope(vcalendar, caller)
+    rights.require(tx, caller, target, "CREATE" if replaced is None else "MODIFY")
+    found = [draft for draft in texts.drafts(vcalendar) if draft.kind != "VTIMEZONE"]
+    if len(found) != 1 or found[0].kind in IN_STORE:
+        raise InvalidError("one calendar object, of one UID, is needed")
+    draft = found[0]
+    sent = Sent(vcalendar)
+    admission.check_dates(draft.components, caller)
+    admission.check_size(len(vcalendar.to_bytes()), caller)
+    admission.check_object(vcalendar, caller, sent)
+    writer = Writer(tx, caller, (target.calendar_id,))
+    twin = booked(tx, target.calendar_id, draft.kind, draft.uid) if state == "BOOKED" else None
+    if twin is not None and (replaced is None or twin.id != replaced.id):
+        raise DuplicateError(f"the UID {draft.uid[:80]} is taken in this calendar")
+    if replaced is not None:
+        return writer.update(replaced, vcalendar, kind=draft.kind, uid=draft.uid)
+    _check_quota(tx, caller, target.calendar_id)
+    return writer.insert(
+        target.calendar_id, vcalendar, kind=draft.kind, uid=draft.uid, state=state, method=method, name=name
+    )

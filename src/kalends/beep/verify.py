@@ -1,6 +1,9 @@
 """The costly part of checking a password, as a work item that needs no session."""
 
+import hmac
 from typing import NewType
+
+from kalends.beep.scram import Verifier, derive_verifier
 
 Verified = NewType("Verified", bool)
 
@@ -9,15 +12,15 @@ class PlainWork:
     """One password to be checked against one stored verifier, outside the event loop.
 
     Args:
-        password: What the client sent, already normalised.
-        verifier: Stored (or, for unknown users, made-up) SCRAM verifier.
+        password: What the client sent, already prepared with SASLprep.
+        verifier: Stored or, for unknown users, made up.
 
     Source: RFC 4616 §2.
     """
 
     __slots__ = ("_password", "_verifier")
 
-    def __init__(self, password: str, verifier: str) -> None:
+    def __init__(self, password: str, verifier: Verifier) -> None:
         self._password = password
         self._verifier = verifier
 
@@ -27,4 +30,5 @@ class PlainWork:
         Returns:
             Whether the password matches; give it to Session.finish_verify.
         """
-        raise NotImplementedError
+        derived = derive_verifier(self._password, self._verifier.salt, self._verifier.iterations)
+        return Verified(hmac.compare_digest(derived.stored_key, self._verifier.stored_key))

@@ -28,6 +28,7 @@ from kalends.ical.moment import (
 from kalends.ical.properties import PROPERTIES, UNKNOWN, Property, param_defaults
 from kalends.ical.tree import Component, Line
 from kalends.ical.values import split_values, unescape_text
+from kalends.ical.zones import Zones
 
 WRITTEN: Final = 0
 DEFAULT: Final = 1
@@ -91,7 +92,7 @@ def _fold_one(char: str) -> str:
 def cells(
     component: Component,
     *,
-    zones: object | None = None,
+    zones: Zones | None = None,
     default_tz: str | None = None,
     parent: Component | None = None,
 ) -> list[Cell]:
@@ -137,6 +138,26 @@ def cells(
     if derive is not None:
         derive(out, component, parent, moments, instants)
     return out
+
+
+def span(made: list[Cell]) -> tuple[int | None, int | None]:
+    """When a component's own DTSTART and DTEND (or DUE) are, derived ones included.
+
+    Args:
+        made: the component's cells.
+
+    Returns:
+        Seconds since 1970 UTC; None for what it has not. The store keeps both beside the component, so that a
+        range of dates needs no look at the cells of every component.
+    """
+    start = end = None
+    for cell in made:
+        if cell.num is not None:
+            if cell.name == "DTSTART":
+                start = cell.num
+            elif cell.name in ("DTEND", "DUE"):
+                end = cell.num
+    return start, end
 
 
 class _Place(NamedTuple):
@@ -207,7 +228,7 @@ def _moment(at: _Place) -> None:
         except ICalError:
             text = piece
         else:
-            text = piece if piece.isupper() or moment.is_date else piece.strip().upper()
+            text = piece.strip().upper()
             if at.name in _SPAN:
                 at.moments[at.name] = moment
         low = text.lower()

@@ -80,9 +80,11 @@ create table component (                 -- every component that CAL-QUERY can n
   parent_id bigint,                      -- null for the components directly inside VCALENDAR
   kind {text} not null,
   pos integer not null,                  -- its place in a depth-first walk of the text
-  recurrence_at bigint);                 -- RECURRENCE-ID of an overriding component
+  recurrence_at bigint,                  -- RECURRENCE-ID of an overriding component
+  start_at bigint, end_at bigint);       -- num of its own DTSTART and DTEND (or DUE) cells: calquery.cells.span; a
+                                         -- range of dates is searched here, not through the cells of a whole calendar
 create index component_object on component (object_id);
-create index component_kind on component (calendar_id, kind);
+create index component_kind on component (calendar_id, kind, start_at, end_at);
 create index component_parent on component (parent_id) where parent_id is not null;
 create table cell (                      -- one row a property value and a parameter value ('ATTENDEE;PARTSTAT')
   component_id bigint not null references component (id) on delete cascade,

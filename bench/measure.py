@@ -1,0 +1,106 @@
+"""Measuring and telling: the best of several rounds, CPU seconds and wall seconds, a line a result."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(slots=True)
+class Line:
+    """One result beside what it is compared with.
+
+    Attributes:
+        what: what was measured.
+        ours: our figure; theirs: the peer's or the limit's.
+        unit: of both; peer: whose the other figure is.
+        higher_is_better: for rates; costs are better low.
+        aim: the ratio that was aimed at, None where only the figure counts.
+    """
+
+    what: str
+    ours: float
+    theirs: float | None
+    unit: str
+    peer: str = ""
+    higher_is_better: bool = False
+    aim: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times better we are than the peer (below 1: worse)."""
+        if not self.theirs or not self.ours:
+            return None
+        return self.ours / self.theirs if self.higher_is_better else self.theirs / self.ours
+
+    def __str__(self) -> str:
+        ours = f"{self.ours:,.1f}" if self.ours < 1000 else f"{self.ours:,.0f}"
+        text = f"{self.what:<52} {ours:>10} {self.unit:<8}"
+        if self.theirs is not None:
+            theirs = f"{self.theirs:,.1f}" if self.theirs < 1000 else f"{self.theirs:,.0f}"
+            text += f" {theirs:>10}  {self.peer:<26} {self.ratio:6.2f}x"
+            if self.aim is not None:
+                text += f" (aim {self.aim:g}x)"
+        return text
+
+
+@dataclass(slots=True)
+class Report:
+    """Collects lines and prints each as soon as it is known."""
+
+    lines: list[Line] = field(default_factory=list)
+
+    def heading(self, text: str) -> None:
+        """Begin a part."""
+        print(f"\n{text}", flush=True)
+
+    def add(self, line: Line) -> None:
+        """Keep and print a result."""
+        self.lines.append(line)
+        print("  " + str(line), flush=True)
+
+    def note(self, text: str) -> None:
+        """Print something that is no figure."""
+        print("    " + text, flush=True)
+
+    def as_data(self) -> list[dict[str, object]]:
+        """All results, for --json."""
+        return [asdict(line) | {"ratio": line.ratio} for line in self.lines]
+
+
+def micros(work: Callable[[], object], seconds: float = 0.4, rounds: int = 5) -> float:
+    """CPU microseconds of one call: the best of several rounds, garbage collection off."""
+    work()
+    began = time.perf_counter()
+    work()
+    once = max(time.perf_counter() - began, 1e-7)
+    calls = max(1, int(seconds / rounds / once))
+    best = float("inf")
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        for _ in range(rounds):
+            start = time.process_time()
+            for _ in range(calls):
+                work()
+            best = min(best, (time.process_time() - start) / calls)
+    finally:
+        if enabled:
+            gc.enable()
+    return best * 1e6
+
+
+def cpu_of(pid: int) -> float:
+    """CPU seconds a process has used so far."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_of(pid: int) -> int:
+    """Resident octets of a process."""
+    with open(f"/proc/{pid}/statm", encoding="ascii") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

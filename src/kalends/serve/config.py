@@ -57,7 +57,7 @@ def default_store(environ: Mapping[str, str]) -> str:
 
 def redact_url(url: str) -> str:
     """A URL that may be shown: its password, wherever it stands, is replaced by `…`."""
-    url = re.sub(r"(?<=://)([^/@:]*):[^@/]*@", r"\1:…@", url)
+    url = re.sub(r"(?<=://)([^/:@?]*):[^?]*@", r"\1:…@", url)
     return re.sub(r"(?i)(password=)[^&\s]*", r"\1…", url)
 
 
@@ -202,7 +202,6 @@ class Config:
     max_channels: int = field(default=512, metadata=_says(_count, "open channels of one connection"))
     max_outstanding: int = field(default=1024, metadata=_says(_count, "unanswered messages of one channel"))
     max_object: int = field(default=10_000_000, metadata=_says(_octets, "octets of one calendar object"))
-    max_message: int = field(default=64 * 1024**2, metadata=_says(_octets, "octets of one message"))
     max_buffered: int = field(
         default=128 * 1024**2, metadata=_says(_octets, "octets one connection may hold in memory")
     )
@@ -334,5 +333,5 @@ def _check(config: Config) -> None:
         )
     if (config.tls_cert is None) != (config.tls_key is None):
         raise ConfigError("tls_cert", "--tls-cert", "a certificate and its key go together; one is missing")
-    if config.max_buffered < config.max_message:
-        raise ConfigError("max_buffered", "--max-buffered", "must be at least max-message")
+    if config.max_buffered < 2 * config.max_object:
+        raise ConfigError("max_buffered", "--max-buffered", "must be at least twice max-object")

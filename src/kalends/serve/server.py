@@ -1,10 +1,139 @@
-"""Running a server until it is told to stop."""
+"""Running a server: listening, counting connections, an orderly end."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import signal
+import sys
+import time
+from collections import Counter
 from collections.abc import Callable
+from types import TracebackType
+from typing import Self
 
-from kalends.serve.config import Config
+from kalends.core import containers
+from kalends.serve import logs, systemd
+from kalends.serve.certificate import server_context, server_identity, server_secret
+from kalends.serve.config import Config, ConfigError
+from kalends.serve.connection import Connection, Shared
+from kalends.serve.executor import Executor
+from kalends.serve.throttle import Throttle
+from kalends.store.base import Store
+from kalends.store.errors import StoreError, StoreReadOnlyError
+from kalends.store.open import open_store
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 1024
+"""Connections the kernel may hold while the loop is busy."""
+
+
+class Server:
+    """A listening server inside a running loop.
+
+    Args:
+        config: all settings.
+        store: an open store; the caller closes it.
+
+    Use it as an asynchronous context manager; leaving it ends all connections in an orderly way.
+    """
+
+    def __init__(self, config: Config, store: Store) -> None:
+        self.config = config
+        self.store = store
+        self._connections: set[Connection] = set()
+        self._by_address: Counter[str] = Counter()
+        self._listeners: list[asyncio.Server] = []
+        self._shared: Shared
+        self._empty = asyncio.Event()
+
+    async def start(self) -> None:
+        """Make the store's first objects and the certificate if need be, and listen.
+
+        Raises:
+            ConfigError, StoreError, OSError: it cannot start; the words say why.
+        """
+        config = self.config
+        now = int(time.time())
+        try:
+            await asyncio.to_thread(
+                self.store.write, lambda tx: containers.ensure_store(tx, config.policy, now)
+            )
+        except StoreReadOnlyError:
+            log.warning("the store is read-only: queries are answered, changes refused")
+        identity = server_identity(config)
+        if identity.made:
+            log.info("made a certificate for %s: %s", config.csid, identity.cert)
+        log.info("certificate SHA-256 %s", identity.fingerprint)
+        loop = asyncio.get_running_loop()
+        self._shared = Shared(
+            config=config,
+            executor=Executor(self.store, loop, config.read_threads),
+            tls=server_context(identity, config.client_ca),
+            secret=server_secret(config),
+            throttle=Throttle(),
+            writes_together=self.store.dialect == "sqlite",
+            forget=self._forget,
+        )
+        inherited = systemd.inherited_sockets()
+        for given in inherited:
+            self._listeners.append(await loop.create_server(self._accept, sock=given, backlog=BACKLOG))
+        if not inherited:
+            self._listeners.append(
+                await loop.create_server(self._accept, config.host, config.cap_port, backlog=BACKLOG)
+            )
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The first address listened on."""
+        name = self._listeners[0].sockets[0].getsockname()
+        return name[0], name[1]
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are."""
+        return len(self._connections)
+
+    def _accept(self) -> Connection:
+        full = len(self._connections) >= self.config.max_connections
+        connection = Connection(self._shared, "the server is full; try again later" if full else None)
+        self._connections.add(connection)
+        return connection
+
+    def _forget(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if not self._connections:
+            self._empty.set()
+
+    async def stop(self) -> None:
+        """Accept nothing new, let commands finish, then end; who takes too long is cut off."""
+        for listener in self._listeners:
+            listener.close()
+        for connection in list(self._connections):
+            connection.drain()
+        if self._connections:
+            self._empty.clear()
+            try:
+                await asyncio.wait_for(self._empty.wait(), self.config.drain_timeout)
+            except TimeoutError:
+                log.warning("%d connections did not end in time and are cut off", len(self._connections))
+                self.cut_off()
+        self._shared.executor.close()
+
+    def cut_off(self) -> None:
+        """End all connections at once."""
+        for connection in list(self._connections):
+            connection.abort()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
 
 
 def run(config: Config, announce: Callable[[str], None] | None = None) -> int:
@@ -18,4 +147,57 @@ def run(config: Config, announce: Callable[[str], None] | None = None) -> int:
     Returns:
         The exit code: 0 after an orderly end, 1 when it could not start (the reason is logged).
     """
-    raise NotImplementedError
+    logs.set_up(config.log_level, config.log_format)
+    try:
+        store = open_store(config.store)
+    except StoreError as error:
+        log.critical("the store %s cannot be used: %s", config.shown_store, error)
+        return 1
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_serve(config, store, announce or _print))
+    except (ConfigError, StoreError) as error:
+        log.critical("cannot start: %s", error)
+    except OSError as error:
+        log.critical("cannot listen on %s port %d: %s", config.host, config.cap_port, error.strerror or error)
+    finally:
+        store.close()
+    return 1
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - optional
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+async def _serve(config: Config, store: Store, announce: Callable[[str], None]) -> int:
+    server = Server(config, store)
+    stop = asyncio.Event()
+    await server.start()
+
+    def stopping() -> None:
+        if stop.is_set():
+            log.warning("stopped at once by a second signal")
+            server.cut_off()
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping)
+    host, port = server.address
+    shown = f"[{host}]" if ":" in host else host
+    announce(f"ready cap={shown}:{port} csid=cap://{config.csid} store={config.shown_store}")
+    systemd.notify("READY=1")
+    await stop.wait()
+    log.info("stopping: %d connections", server.connections)
+    systemd.notify("STOPPING=1")
+    await server.stop()
+    return 0

@@ -1,0 +1,438 @@
+"""One TCP connection: octets to the BEEP engine and back, TLS in the stream, passwords, back-pressure."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import ssl
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from kalends.beep import events
+from kalends.beep.codes import ReplyCode
+from kalends.beep.limits import Limits
+from kalends.beep.security import Security
+from kalends.beep.session import Role
+from kalends.beep.session import Session as Wire
+from kalends.cap.session import LANGUAGES, URI, Action, Cancel, Execute, Outcome, Prepare
+from kalends.cap.session import Session as CapSession
+from kalends.cap.status import status_of
+from kalends.core import identity
+from kalends.core.errors import KalendsError
+from kalends.core.model import Identity
+from kalends.serve.certificate import named_by
+from kalends.serve.config import Config
+from kalends.serve.executor import Executor
+from kalends.serve.throttle import Throttle
+from kalends.store.base import Deadline
+
+log = logging.getLogger(__name__)
+
+WRITE_OCTETS = 256 * 1024
+"""Octets taken from the engine for one write, and the transport's high-water mark: one write per flush."""
+MAX_UNREAD = 4 * 1024 * 1024
+"""Octets of answers a client may leave unread before its next command is begun."""
+MAX_READS = 4
+"""Queries of one connection that run at the same time; the threads are for everybody."""
+LINGER_SECONDS = 5.0
+"""How long a closed connection may take to fetch what was written to it."""
+ENVELOPE_OCTETS = 64 * 1024
+"""What a message may have beyond the object in it: MIME headers, CMD, TARGETs."""
+
+
+@dataclass(slots=True)
+class Shared:
+    """What all connections of a server use together."""
+
+    config: Config
+    executor: Executor
+    tls: ssl.SSLContext | None
+    secret: bytes
+    throttle: Throttle
+    writes_together: bool
+    forget: Callable[[Connection], None]
+
+
+class Connection(asyncio.Protocol):
+    """A client's connection.
+
+    Args:
+        shared: the server's things.
+        refusal: why no session is given (RFC 3080 §2.4); None to serve it.
+    """
+
+    def __init__(self, shared: Shared, refusal: str | None = None) -> None:
+        self._shared = shared
+        self._loop = asyncio.get_running_loop()
+        self._refusal = refusal
+        self._transport: asyncio.Transport | None = None
+        self._wire: Wire
+        self._cap: CapSession
+        self._timer: asyncio.TimerHandle | None = None
+        self._writable = True
+        self._upgrading = False
+        self._early: list[bytes] = []
+        self._waiting: deque[Execute | Prepare] = deque()
+        self._running: dict[int, tuple[str, Deadline]] = {}
+        self._reads = 0
+        self._draining = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._attempt = ""
+        self.address = "?"
+
+    # -- asyncio.Protocol -------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=WRITE_OCTETS)
+        peer = transport.get_extra_info("peername")
+        self.address = peer[0] if isinstance(peer, tuple) else "local"
+        now = self._loop.time()
+        limits = _limits(self._shared.config)
+        if self._refusal is not None:
+            self._wire = Wire.refusing(self._refusal, limits=limits, now=now)
+        else:
+            self._wire = Wire(
+                Role.LISTENER,
+                profiles=(URI,),
+                localize=LANGUAGES,
+                limits=limits,
+                security=_security(self._shared),
+                now=now,
+            )
+        config = self._shared.config
+        self._cap = CapSession(
+            self._wire,
+            config.policy,
+            strict=config.strict,
+            command_seconds=config.command_timeout,
+            writes_together=self._shared.writes_together,
+        )
+        self._advance([])
+
+    def data_received(self, data: bytes) -> None:
+        """Take octets."""
+        if self._upgrading:
+            self._early.append(data)
+            return
+        self._advance(self._wire.receive_data(data, self._loop.time()))
+
+    def eof_received(self) -> None:
+        """The client sends no more; the transport closes by itself."""
+        if not self._wire.terminated:
+            self._advance(self._wire.receive_data(b"", self._loop.time()))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop reading for it; writes that were accepted are finished by the store."""
+        self._transport = None
+        if not self._wire.terminated:
+            self._wire.receive_data(b"", self._loop.time())
+        if self._timer is not None:
+            self._timer.cancel()
+        for kind, deadline in self._running.values():
+            if kind == "read":
+                deadline.cancel()
+        for task in self._tasks:
+            task.cancel()
+        self._waiting.clear()
+        self._shared.forget(self)
+
+    def pause_writing(self) -> None:
+        """The client reads slowly."""
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        """It caught up."""
+        self._writable = True
+        self._advance([])
+
+    # -- the engine -------------------------------------------------------------------------------------
+
+    def _advance(self, happened: list[events.Event]) -> None:
+        """Handle events and what they bring about, write, and set the timer."""
+        while happened:
+            for event in happened:
+                self._handle(event)
+            happened = self._wire.take_events()
+        self._begin()
+        self._flush()
+        later = self._wire.take_events()
+        if later:
+            self._advance(later)
+            return
+        self._set_timer()
+        if self._draining:
+            self._close_if_done()
+
+    def _flush(self) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        while self._writable and not self._upgrading:
+            data = self._wire.data_to_send(WRITE_OCTETS)
+            if not data:
+                break
+            transport.write(data)
+        if self._wire.bytes_queued > MAX_UNREAD and not self._upgrading:
+            transport.pause_reading()
+        elif not self._upgrading:
+            transport.resume_reading()
+
+    def _set_timer(self) -> None:
+        """One timer, re-armed lazily: most receives only move it further away."""
+        due = [when for when in (self._wire.next_timer(), self._cap.next_timer()) if when is not None]
+        if not due or self._transport is None:
+            return
+        when = min(due)
+        if self._timer is not None:
+            if self._timer.when() <= when and not self._timer.cancelled():
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._timer_due)
+
+    def _timer_due(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        if not self._wire.terminated:
+            self._advance(self._wire.handle_timer(now))
+            self._perform(self._cap.handle_timer(now))
+
+    def _handle(self, event: events.Event) -> None:
+        match event:
+            case events.TlsUpgrade():
+                self._spawn(self._upgrade())
+            case events.CredentialsWanted():
+                self._credentials(event)
+            case events.VerifyPlain():
+                self._verify(event)
+            case events.Authenticated():
+                self._shared.throttle.succeeded(self.address, self._user(event.authcid))
+                log.info("%s: %r authenticated by %s", self.address, event.authzid, event.mechanism)
+            case events.AuthenticationFailed():
+                self._login_failed(event)
+            case events.SessionReleased():
+                self._close()
+            case events.SessionTerminated():
+                if event.error is not None:
+                    log.info("%s: session ended: %s", self.address, json.dumps(event.error.reason))
+                self._close()
+            case _:
+                self._perform(self._cap.handle(event, int(time.time())))
+
+    # -- work -------------------------------------------------------------------------------------------
+
+    def _perform(self, actions: list[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Cancel):
+                self._cancel(action.number)
+            else:
+                self._waiting.append(action)
+
+    def _cancel(self, number: int) -> None:
+        if number in self._running:
+            self._running[number][1].cancel()
+
+    def _begin(self) -> None:
+        """Begin waiting work, unless the client leaves its answers unread or reads too much at once."""
+        while self._waiting and self._wire.bytes_queued <= MAX_UNREAD:
+            action = self._waiting[0]
+            kind = action.kind if isinstance(action, Execute) else "prepare"
+            if kind == "read" and self._reads >= MAX_READS:
+                return
+            self._waiting.popleft()
+            number = action.number
+
+            def done(outcome: Any, number: int = number) -> None:
+                self._finished(number, outcome)
+
+            if isinstance(action, Prepare):
+                assert action.job.prepare is not None
+                self._running[number] = kind, Deadline()
+                self._shared.executor.compute(action.job.prepare, done)
+                continue
+            self._reads += kind == "read"
+            deadline = self._shared.executor.transact(action.kind, action.work, action.seconds, done)
+            self._running[number] = kind, deadline
+
+    def _finished(self, number: int, outcome: Outcome) -> None:
+        kind, _ = self._running.pop(number)
+        self._reads -= kind == "read"
+        if isinstance(outcome, Exception) and status_of(outcome) is None:
+            log.error("%s: a command failed by a defect", self.address, exc_info=outcome)
+        self._perform(self._cap.finish(number, outcome, int(time.time())))
+        if self._transport is not None:
+            self._advance(self._wire.take_events())
+
+    # -- TLS --------------------------------------------------------------------------------------------
+
+    def _spawn(self, work: Any) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _upgrade(self) -> None:
+        """Turn the stream into TLS, after everything before it is written (RFC 3080 §3.1)."""
+        transport, context = self._transport, self._shared.tls
+        if transport is None or context is None:
+            return
+        transport.pause_reading()
+        self._flush()
+        self._upgrading = True
+        timeout = _limits(self._shared.config).handshake_timeout
+        try:
+            secured = await self._loop.start_tls(
+                transport, self, context, server_side=True, ssl_handshake_timeout=timeout
+            )
+        except (OSError, ssl.SSLError, TimeoutError) as error:
+            self._upgrading = False
+            log.info("%s: TLS failed: %s", self.address, type(error).__name__)
+            if self._transport is not None:
+                self._wire.tls_failed(self._loop.time(), "the TLS handshake failed")
+                self._advance(self._wire.take_events())
+                transport.abort()
+            return
+        if secured is None or self._transport is None:
+            return
+        self._transport = secured
+        secured.set_write_buffer_limits(high=WRITE_OCTETS)
+        external = await self._external(secured)
+        self._upgrading = False
+        self._wire.tls_established(self._loop.time(), external_identity=external)
+        self._advance(self._wire.take_events())
+        early, self._early = self._early, []
+        for data in early:
+            self.data_received(data)
+
+    async def _external(self, transport: asyncio.Transport) -> str | None:
+        """The user a client certificate names, if there is such a user (RFC 4324 §4.1.1)."""
+        config = self._shared.config
+        name = named_by(transport.get_extra_info("peercert") or {}, config.identity_from)
+        if name is None:
+            return None
+        try:
+            upn = identity.complete_upn(name, config.policy)
+        except KalendsError:
+            return None
+        found: asyncio.Future[Any] = self._loop.create_future()
+
+        def tell(who: Any) -> None:
+            if not found.done():
+                found.set_result(who)
+
+        self._shared.executor.look_up(lambda tx: identity.identify(tx, upn), tell)
+        who = await found
+        return who.upn if isinstance(who, Identity) else None
+
+    # -- passwords --------------------------------------------------------------------------------------
+
+    def _user(self, name: str) -> str:
+        """The key under which a user's failures are counted; also for names that are none."""
+        try:
+            return identity.complete_upn(name, self._shared.config.policy)
+        except KalendsError:
+            return name[:256]
+
+    def _credentials(self, event: events.CredentialsWanted) -> None:
+        """Look the verifier up after the delay that earlier failures earned; alike for unknown users."""
+        user = self._user(event.authcid)
+        same = self._user(event.authzid) == user
+        throttle = self._shared.throttle
+
+        def found(verifier: Any) -> None:
+            if self._wire.terminated or self._transport is None:
+                return
+            if isinstance(verifier, Exception):
+                self._wire.refuse_credentials(event.channel)
+            else:
+                self._wire.provide_credentials(event.channel, verifier, may_act_as=same)
+            self._advance(self._wire.take_events())
+
+        def look_up() -> None:
+            self._shared.executor.look_up(lambda tx: identity.verifier_of(tx, user), found)
+
+        now = self._loop.time()
+        wait = throttle.delay(self.address, user, now)
+        self._attempt = user
+        if wait:
+            log.info("%s: login of %r waits %.2f s", self.address, user, wait)
+            self._loop.call_later(wait, look_up)
+        else:
+            look_up()
+
+    def _login_failed(self, event: events.AuthenticationFailed) -> None:
+        log.info(
+            "%s: login of %r by %s failed (%d)", self.address, self._attempt, event.mechanism, event.code
+        )
+        if event.code == ReplyCode.AUTHENTICATION_FAILURE:
+            self._shared.throttle.failed(self.address, self._attempt, self._loop.time())
+
+    def _verify(self, event: events.VerifyPlain) -> None:
+        def verified(result: Any) -> None:
+            if self._wire.terminated or self._transport is None:
+                return
+            if isinstance(result, Exception):
+                self._wire.refuse_credentials(event.channel)
+            else:
+                self._wire.finish_verify(event.channel, result)
+            self._advance(self._wire.take_events())
+
+        self._shared.executor.compute(event.work.run, verified)
+
+    # -- the end ----------------------------------------------------------------------------------------
+
+    def _close(self) -> None:
+        """Write what is left, then close; who does not fetch it is cut off."""
+        transport = self._transport
+        if transport is None:
+            return
+        self._writable = True
+        self._flush()
+        transport.close()
+        self._loop.call_later(LINGER_SECONDS, transport.abort)
+
+    def drain(self) -> None:
+        """Finish what runs, begin nothing new, then close."""
+        self._draining = True
+        self._cap.drain()
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        if self._cap.busy or self._wire.bytes_queued or self._upgrading or self._transport is None:
+            return
+        self._draining = False
+        if not self._wire.terminated:
+            self._wire.abort("the server is stopping")
+        self._close()
+
+    def abort(self) -> None:
+        """Cut the connection off."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+def _limits(config: Config) -> Limits:
+    return Limits(
+        max_channels=config.max_channels,
+        max_pending=config.max_outstanding,
+        max_message=config.max_object + ENVELOPE_OCTETS,
+        max_buffered=config.max_buffered,
+        login_timeout=config.login_timeout,
+        idle_timeout=config.idle_timeout,
+    )
+
+
+def _security(shared: Shared) -> Security:
+    config = shared.config
+    return Security(
+        tls=shared.tls is not None,
+        mechanisms=config.mechanisms,
+        require_privacy=not config.plaintext,
+        require_authentication=True,
+        secret=shared.secret,
+    )

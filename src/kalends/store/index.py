@@ -2,9 +2,116 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from kalends.calquery.cells import Cell, cells, span
 from kalends.ical.tree import Component
-from kalends.store.base import Tx
+from kalends.ical.zones import Zones
+from kalends.store import calendars, ids
+from kalends.store.base import SqlValue, Tx
 from kalends.store.objects import ObjectRow
+from kalends.store.spans import Occurrence, Span, expand
+
+_INSERT_COMPONENT = (
+    "insert into component"
+    " (id, object_id, calendar_id, parent_id, kind, pos, recurrence_at, start_at, end_at)"
+    " values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_INSERT_CELL = (
+    "insert into cell (component_id, name, pos, k, value, folded, num, origin)"
+    " values (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_INSERT_INSTANCE = (
+    "insert into instance (calendar_id, start_at, component_id, recurrence_at, end_at, floating, busy)"
+    " values (?, ?, ?, ?, ?, ?, ?)"
+    " on conflict (calendar_id, start_at, component_id, recurrence_at) do nothing"
+)
+
+
+class Node(NamedTuple):
+    """A component that gets rows.
+
+    Attributes:
+        component: the component. parent: the one it stands in, None directly below VCALENDAR.
+        pos: its place in `Component.walk()` of the VCALENDAR. up: index of the parent's node, or -1.
+    """
+
+    component: Component
+    parent: Component | None
+    pos: int
+    up: int
+
+
+@dataclass(slots=True)
+class Derived:
+    """Everything that follows from one text, keyed by the index of a node instead of by ids.
+
+    Attributes:
+        nodes: the components, in the order of the text.
+        cells: the index of a node, and a cell of it.
+        occurrences: in time, alarms included.
+        span: the outer span of all of it.
+        recurrence: RECURRENCE-ID of the nodes that have one, seconds.
+        times: each node's own DTSTART and DTEND or DUE, seconds.
+    """
+
+    nodes: list[Node]
+    cells: list[tuple[int, Cell]]
+    occurrences: list[Occurrence]
+    span: Span
+    recurrence: dict[int, int] = field(default_factory=dict)
+    times: list[tuple[int | None, int | None]] = field(default_factory=list)
+
+
+def derive(
+    vcalendar: Component, kind: str, *, horizon: int, recur_limit: int, default_tz: str | None = None
+) -> Derived:
+    """Derive from a text all that the index holds, without a database.
+
+    VTIMEZONEs that only serve the object's own times are left out: a query FROM VTIMEZONE means stored ones.
+
+    Args:
+        vcalendar: the object's text, parsed.
+        kind: the object's kind.
+        horizon: occurrences are listed up to here, seconds UTC.
+        recur_limit: at most so many occurrences.
+        default_tz: TZID for floating times; None leaves them floating.
+    """
+    nodes = _nodes(vcalendar, with_zones=kind == "VTIMEZONE")
+    zones = Zones(vcalendar)
+    rows: list[tuple[int, Cell]] = []
+    times: list[tuple[int | None, int | None]] = []
+    for at, node in enumerate(nodes):
+        found = cells(node.component, zones=zones, default_tz=default_tz, parent=node.parent)
+        rows += [(at, cell) for cell in found]
+        times.append(span(found))
+    expansion = expand(
+        vcalendar, nodes, zones, horizon=horizon, recur_limit=recur_limit, default_tz=default_tz
+    )
+    return Derived(nodes, rows, expansion.occurrences, expansion.span, expansion.recurrence, times)
+
+
+def _nodes(vcalendar: Component, *, with_zones: bool) -> list[Node]:
+    nodes: list[Node] = []
+    pos = 0
+
+    def visit(component: Component, parent: Component | None, up: int, *, kept: bool) -> None:
+        nonlocal pos
+        for item in component.items:
+            if not isinstance(item, Component):
+                continue
+            pos += 1
+            keep = kept and (with_zones or item.name != "VTIMEZONE")
+            mine = len(nodes)
+            if keep:
+                nodes.append(Node(item, parent, pos, up))
+            visit(item, item, mine, kept=keep)
+
+    visit(vcalendar, None, -1, kept=True)
+    return nodes
 
 
 def index_object(
@@ -15,10 +122,12 @@ def index_object(
     horizon: int,
     recur_limit: int = 10_000,
     default_tz: str | None = None,
+    fresh: bool = False,
 ) -> None:
     """Derive an object's component, cell and instance rows anew.
 
-    Sets object.first_at, last_at and expanded_to and raises calendar.longest.
+    Sets object.first_at, last_at and expanded_to and raises calendar.longest. component.start_at and end_at
+    are what `calquery.cells.span` says of the component's cells: a search for a range of dates begins there.
 
     Args:
         tx: the write transaction that inserted or changed the object.
@@ -27,5 +136,51 @@ def index_object(
         horizon: instances are written up to here, seconds UTC.
         recur_limit: at most so many instances.
         default_tz: TZID for floating times; None leaves them floating.
+        fresh: the object was inserted just now: there are no old rows to remove.
     """
-    raise NotImplementedError
+    derived = derive(vcalendar, row.kind, horizon=horizon, recur_limit=recur_limit, default_tz=default_tz)
+    if not fresh:
+        tx.run("delete from component where object_id = ?", (row.id,))
+    _write(tx, row, derived)
+
+
+def _write(tx: Tx, row: ObjectRow, derived: Derived) -> None:
+    now = time.time()
+    keys = [ids.new_id(now) for _ in derived.nodes]
+    tx.many(
+        _INSERT_COMPONENT,
+        [
+            (
+                keys[at], row.id, row.calendar_id, keys[node.up] if node.up >= 0 else None,
+                node.component.name, node.pos, derived.recurrence.get(at), *derived.times[at],
+            )
+            for at, node in enumerate(derived.nodes)
+        ],
+    )  # fmt: skip
+    rows = [(keys[at], *cell) for at, cell in derived.cells]
+    tx.many(_INSERT_CELL, list(map(_without_nul, rows)) if b"\0" in row.ics else rows)
+    _write_instances(tx, row, derived, keys)
+
+
+def _write_instances(tx: Tx, row: ObjectRow, derived: Derived, keys: list[int]) -> None:
+    found, outer = derived.occurrences, derived.span
+    if found:
+        calendar_id = row.calendar_id
+        tx.many(
+            _INSERT_INSTANCE,
+            [
+                (calendar_id, start_at, keys[node], recurrence_at, end_at, int(floating), busy)
+                for node, start_at, end_at, recurrence_at, floating, busy in found
+            ],
+        )
+        calendars.raise_longest(tx, calendar_id, max(one.end_at - one.start_at for one in found))
+    if (outer.first_at, outer.last_at, outer.expanded_to) != (row.first_at, row.last_at, row.expanded_to):
+        tx.run(
+            "update object set first_at = ?, last_at = ?, expanded_to = ? where id = ?",
+            (outer.first_at, outer.last_at, outer.expanded_to, row.id),
+        )
+
+
+def _without_nul(row: Sequence[SqlValue]) -> Sequence[SqlValue]:
+    """Neither database keeps NUL in text as it should; the object's own octets do."""
+    return [value.replace("\0", "\ufffd") if isinstance(value, str) else value for value in row]

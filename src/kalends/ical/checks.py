@@ -9,7 +9,9 @@ from kalends.ical.errors import ICalError
 from kalends.ical.moment import DAY, Moment, parse_duration, parse_moment
 from kalends.ical.problem import Finding
 from kalends.ical.tree import Component, Line, unfold
-from kalends.ical.values import Instants, values
+from kalends.ical.values import values
+from kalends.ical.vtimezone import read_vtimezone
+from kalends.ical.zones import Zones, iana_name
 
 WIDEST_ZONES = 26 * 3600
 """Seconds between the same wall time in the easternmost and the westernmost zone (UTC+14, UTC-12)."""
@@ -25,16 +27,14 @@ class Scope:
         root: the root component.
         strict: hold to the letter.
         need_uid: UID is needed.
-        zones: for instants, or None.
-        known_zone: whether a TZID is known without VTIMEZONE, or None.
+        zones: what TZIDs mean.
         findings: where problems are put.
     """
 
     root: Component
     strict: bool
     need_uid: bool
-    zones: Instants | None
-    known_zone: Callable[[str], bool] | None
+    zones: Zones
     findings: list[Finding]
 
     def report(self, component: Component, line: Line | None, reason: str) -> None:
@@ -61,13 +61,13 @@ def _moment(line: Line | None) -> Moment | None:
         return None
 
 
-def _gap(start: Moment, end: Moment, zones: Instants | None) -> int:
+def _gap(start: Moment, end: Moment, zones: Zones) -> int:
     """Seconds from start to end; 0 when different zones leave the order open."""
     gap = end.wall - start.wall
     if (start.tzid, start.utc) == (end.tzid, end.utc):
         return gap
-    if zones is not None and not start.floating and not end.floating:
-        return zones.instant(end) - zones.instant(start)
+    if not zones.is_floating(start) and not zones.is_floating(end):
+        return zones.to_epoch(end) - zones.to_epoch(start)
     return gap if abs(gap) > WIDEST_ZONES else 0
 
 
@@ -196,13 +196,20 @@ def calendar(component: Component, counts: Counts, scope: Scope) -> None:
 
 def zone_names(component: Component, counts: Counts, scope: Scope) -> None:
     """Every TZID has its VTIMEZONE or is known without (RFC 5545 §3.2.19)."""
-    if scope.known_zone is None:
-        return
-    defined = {zone.value("TZID") for zone in scope.root.children("VTIMEZONE")}
     for line in component.lines:
         tzid = line.param("TZID") if line.params else None
-        if tzid and tzid not in defined and not scope.known_zone(tzid):
+        if tzid and scope.zones.find(tzid) is None:
             scope.report(component, line, f"the time zone {tzid[:60]!r} is neither defined here nor known")
+
+
+def zone_definition(component: Component, counts: Counts, scope: Scope) -> None:
+    """A VTIMEZONE that defines what no name tells can be read (RFC 5545 §3.6.5)."""
+    if "TZID" not in counts or iana_name(component.value("TZID") or "") is not None:
+        return
+    try:
+        read_vtimezone(component)
+    except ICalError as error:
+        scope.report(component, None, f"VTIMEZONE: {error.reason}")
 
 
 def names(component: Component, counts: Counts, scope: Scope) -> None:
@@ -266,6 +273,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
     "VFREEBUSY": (ends, free_busy, zone_names),
     "VAVAILABILITY": (ends, zone_names),
     "AVAILABLE": (starts, ends, zone_names),
+    "VTIMEZONE": (zone_definition,),
     "VALARM": (alarm, zone_names),
     "VAGENDA": (names, agenda),
     "VCALSTORE": (names,),

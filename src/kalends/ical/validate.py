@@ -8,7 +8,6 @@ letter of the definitions. Each check is one function in the tables of `checks`;
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from kalends.ical.checks import CHECKS, Scope, check_resource
 from kalends.ical.components import COMPONENTS
@@ -16,7 +15,8 @@ from kalends.ical.errors import ICalError
 from kalends.ical.problem import Finding, Problem, locate
 from kalends.ical.properties import PROPERTIES, Property
 from kalends.ical.tree import Component, Line
-from kalends.ical.values import READERS, Instants, values
+from kalends.ical.values import READERS, values
+from kalends.ical.zones import Zones
 
 __all__ = ["Problem", "problems"]
 
@@ -72,8 +72,7 @@ def problems(
     strict: bool = False,
     need_uid: bool = True,
     one_object: bool = False,
-    zones: Instants | None = None,
-    known_zone: Callable[[str], bool] | None = None,
+    zones: Zones | None = None,
 ) -> list[Problem]:
     """Everything that forbids storing an object.
 
@@ -82,8 +81,7 @@ def problems(
         strict: hold to the letter of the RFCs.
         need_uid: a VEVENT, VTODO or VJOURNAL without UID is a problem.
         one_object: the text must be one calendar object: one kind of component, one UID (RFC 4791 §4.1).
-        zones: turns local times into instants, so that times in different zones can be compared.
-        known_zone: whether a TZID means something without a VTIMEZONE; None: not checked.
+        zones: what TZIDs mean; None: the VTIMEZONEs of the object itself and the tz database.
 
     Returns:
         The problems in the order of the text; empty when there are none.
@@ -91,7 +89,7 @@ def problems(
     Source: RFC 5545 §3.6, §3.8; RFC 4324 §8, §9; RFC 7953; RFC 9073.
     """
     findings: list[Finding] = []
-    scope = Scope(vcalendar, strict, need_uid, zones, known_zone, findings)
+    scope = Scope(vcalendar, strict, need_uid, zones or Zones(vcalendar), findings)
     _check(vcalendar, None, scope)
     check_resource(scope, one_object=one_object)
     return locate(vcalendar, findings)

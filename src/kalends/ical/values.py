@@ -18,6 +18,7 @@ from kalends.ical.moment import (
     parse_utc_offset,
 )
 from kalends.ical.properties import Property, find
+from kalends.ical.recur import Rule
 from kalends.ical.tree import Line
 
 INTEGER_MIN: Final = -(2**31)
@@ -32,9 +33,9 @@ _SPLIT_AT = {sep: re.compile(rf"(?:[^\\{sep}]|\\.|\\\Z)*", re.DOTALL) for sep in
 
 
 class Instants(Protocol):
-    """What knows time zones: `zones.Zones`."""
+    """What turns local times into instants: `zones.Zones`."""
 
-    def instant(self, moment: Moment) -> int:
+    def to_epoch(self, moment: Moment) -> int:
         """Seconds since 1970-01-01 UTC of a moment."""
         ...  # pragma: no cover
 
@@ -248,7 +249,7 @@ def _period(value: str, line: Line, zones: Instants | None) -> TypedValue:
 def _instant(moment: Moment, zones: Instants | None) -> int | None:
     if moment.tzid is None:
         return moment.wall
-    return None if zones is None else zones.instant(moment)
+    return None if zones is None else zones.to_epoch(moment)
 
 
 def _duration(value: str, line: Line, zones: Instants | None) -> TypedValue:
@@ -266,6 +267,11 @@ def _uri(value: str, line: Line, zones: Instants | None) -> TypedValue:
 def _binary(value: str, line: Line, zones: Instants | None) -> TypedValue:
     binary(line)
     return TypedValue("BINARY", value)
+
+
+def _recur(value: str, line: Line, zones: Instants | None) -> TypedValue:
+    Rule.parse(value)
+    return TypedValue("RECUR", value)
 
 
 def _verbatim(kind: str) -> Callable[[str, Line, Instants | None], TypedValue]:
@@ -288,6 +294,7 @@ READERS: Mapping[str, Callable[[str, Line, Instants | None], TypedValue]] = {
     "UTC-OFFSET": _utc_offset,
     "URI": _uri,
     "BINARY": _binary,
-    **{kind: _verbatim(kind) for kind in ("CAL-ADDRESS", "RECUR", "UPN", "UPN-FILTER", "CAL-QUERY", "UID")},
+    "RECUR": _recur,
+    **{kind: _verbatim(kind) for kind in ("CAL-ADDRESS", "UPN", "UPN-FILTER", "CAL-QUERY", "UID")},
 }
 """How a single value of each type is read. A new type is one more entry."""

@@ -139,10 +139,11 @@ class Registry:
     def nearest(self, name: str, count: int = 3) -> list[str]:
         """The registered names most like an unknown one: fewest letters to change, then nearest in length."""
         wanted = name.lower()[:40]
+        pairs = {wanted[i : i + 2] for i in range(len(wanted) - 1)}
         ranked = sorted(
             (_distance(wanted, n.lower()), abs(len(n) - len(wanted)), n)
             for n in self.names()
-            if abs(len(n) - len(wanted)) <= 3
+            if abs(len(n) - len(wanted)) <= 2 and any(pair in n.lower() for pair in pairs)
         )
         return [n for distance, _, n in ranked[:count] if distance <= max(2, len(wanted) // 2)]
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from kalends.core.model import Answer, Caller, Selection, Target
+from kalends.calquery.tree import Query
+from kalends.core import agendas, containers, rights, selecting
+from kalends.core.errors import NotFoundError
+from kalends.core.model import Answer, Caller, Found, Selection, Target
+from kalends.ical.tree import Component
 from kalends.store.base import Tx
 
 
@@ -19,4 +23,46 @@ def search(tx: Tx, caller: Caller, target: Target, selections: Sequence[Selectio
 
     Source: RFC 4324 §10.12, §10.12.1 (VFREEBUSY is computed).
     """
-    raise NotImplementedError
+    asked = [pair for selection in selections for pair in selecting.queries_of(tx, caller, target, selection)]
+    if not rights.may(tx, caller, target.calendar_id, "SEARCH"):
+        if not target.is_store:
+            raise NotFoundError("no such calendar or store")
+        return [Answer(query) for query, _ in asked]
+    return [_answer(tx, caller, target, query, expand) for query, expand in asked]
+
+
+def _answer(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -> Answer:
+    how = _SOURCES.get(query.source, _objects)
+    answer = how(tx, caller, target, query, expand)
+    selecting.limited(answer.found, caller)
+    return answer
+
+
+def _objects(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -> Answer:
+    answer = Answer(query)
+    for hit in selecting.hits(tx, caller, target, query):
+        answer.found.append(Found((hit.component,), hit.row.method))
+    return answer
+
+
+def _agendas(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -> Answer:
+    found = selecting.agendas_matching(tx, caller, target, query)
+    return Answer(query, [Found((component,)) for _, component in found])
+
+
+def _store(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -> Answer:
+    if not target.is_store:
+        return Answer(query)
+    row = containers.calendar_of(tx, target)
+    children = [calendar.calid for calendar in rights.visible_calendars(tx, caller)]
+    component = agendas.live(tx, caller, row, agendas.properties(tx, row), children)
+    return Answer(query, [Found((component,))])
+
+
+_SOURCES: dict[str, Callable[[Tx, Caller, Target, Query, bool], Answer]] = {
+    "VAGENDA": _agendas,
+    "VCALSTORE": _store,
+}
+"""How each FROM is answered; components of objects otherwise."""
+
+__all__ = ["Component", "search"]

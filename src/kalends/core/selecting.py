@@ -1,0 +1,208 @@
+"""From a command's VQUERY to the components it means, for SEARCH as well as for the writing commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from kalends.calquery.bind import Bindings, bind
+from kalends.calquery.errors import QueryError
+from kalends.calquery.errors import TooComplexError as QueryTooComplexError
+from kalends.calquery.match import Subject
+from kalends.calquery.parse import parse_line
+from kalends.calquery.plan import plan
+from kalends.calquery.tree import And, Compare, Condition, In, Like, Null, Or, Query, State
+from kalends.core import agendas, containers, rights
+from kalends.core.errors import InvalidError, NotFoundError, TooComplexError
+from kalends.core.model import Caller, Selection, Target
+from kalends.core.names import qualified
+from kalends.ical.tree import Component, parse
+from kalends.ical.zones import Zones
+from kalends.store import calendars, objects
+from kalends.store.base import Tx
+from kalends.store.calendars import VCALSTORE, CalendarRow
+from kalends.store.objects import ObjectRow
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A component that a query found.
+
+    Attributes:
+        row: the object it is in.
+        whole: the object's text, parsed; its own, to be changed freely.
+        component: the component found, a node of `whole`.
+        parent: what it stands in.
+    """
+
+    row: ObjectRow
+    whole: Component
+    component: Component
+    parent: Component
+
+
+def queries_of(tx: Tx, caller: Caller, target: Target, selection: Selection) -> list[tuple[Query, bool]]:
+    """The queries a VQUERY stands for, each with its EXPAND.
+
+    Args:
+        tx: a transaction.
+        caller: who asks.
+        target: the TARGET of the command.
+        selection: the VQUERY.
+
+    Raises:
+        NotFoundError: the stored query is not there, or not visible.
+        InvalidError: DELETED objects are asked for together with others (RFC 4324 §1.3).
+
+    Source: RFC 4324 §6.1.1, §9.6; QRY-03, QRY-31, OBM-08.
+    """
+    found = [(query, selection.expand) for query in selection.queries]
+    if not found and selection.query_id is not None:
+        found = _stored(tx, caller, target, selection)
+    if not found:
+        raise InvalidError("a VQUERY needs a QUERY or a QUERYID")
+    states = [states_of(query.where) or {"BOOKED", "UNPROCESSED"} for query, _ in found]
+    if any("DELETED" in state for state in states) and any(state - {"DELETED"} for state in states):
+        raise InvalidError("DELETED objects and others cannot be asked for in one VQUERY")
+    return found
+
+
+def _stored(tx: Tx, caller: Caller, target: Target, selection: Selection) -> list[tuple[Query, bool]]:
+    place = target
+    if selection.container is not None:
+        place = containers.resolve(tx, caller, selection.container)
+    elif not rights.may(tx, caller, place.calendar_id, "SEARCH"):
+        raise NotFoundError("no such stored query")
+    held = objects.by_uid(tx, place.calendar_id, selection.query_id or "", "BOOKED", "VQUERY")
+    if not held:
+        raise NotFoundError("no such stored query")
+    vquery = agendas.parsed(held[0]).children("VQUERY")[0]
+    expand = selection.expand or (vquery.value("EXPAND") or "").strip().upper() == "TRUE"
+    try:
+        return [(parse_line(line, max_terms=caller.policy.max_terms), expand) for line in vquery.all("QUERY")]
+    except QueryTooComplexError as error:
+        raise TooComplexError(str(error)) from error
+    except QueryError as error:
+        raise InvalidError(f"the stored query: {error}") from error
+
+
+def states_of(condition: Condition | None) -> set[str]:
+    """The states that a condition names."""
+    match condition:
+        case State(state):
+            return {state.upper()}
+        case And(terms) | Or(terms):
+            return set().union(*(states_of(term) for term in terms))
+        case _:
+            return set()
+
+
+def names_of(condition: Condition | None) -> set[str]:
+    """The property names that a condition looks at, its contained components' included."""
+    match condition:
+        case And(terms) | Or(terms):
+            return set().union(*(names_of(term) for term in terms))
+        case Compare(column) | Like(column) | Null(column) | In(_, column):
+            return {column.name}
+        case _:
+            return set()
+
+
+def bindings(tx: Tx, caller: Caller, target: Target) -> Bindings:
+    """What SELF(), CAL-OWNERS() and CURRENT-TARGET() stand for in this command."""
+    who = caller.identity
+    return Bindings(
+        self_upn=who.upn,
+        self_addresses=sorted(who.addresses),
+        groups=sorted(who.groups),
+        owners=lambda calid: containers.owners(tx, caller, calid, target),
+        target=target.calid,
+        target_names=(target.given, qualified(target.calid, caller.policy)),
+        csid=caller.policy.csid,
+    )
+
+
+def floating_zone(tx: Tx, caller: Caller, calendar_id: int) -> str:
+    """The zone of floating times: the client's, else the calendar's first DEFAULT-TZID, else the store's.
+
+    Source: RFC 4324 §6.1.1.7, §8.13; QRY-17, A-34.
+    """
+    if caller.default_tz:
+        return caller.default_tz
+    calendar = calendars.by_id(tx, calendar_id)
+    zones = agendas.time_zones(agendas.properties(tx, calendar)) if calendar is not None else []
+    return zones[0] if zones else caller.policy.default_tz
+
+
+def hits(tx: Tx, caller: Caller, target: Target, query: Query) -> list[Hit]:
+    """The stored components that a query selects in one container, in a stable order.
+
+    Args:
+        tx: a transaction.
+        caller: who asks.
+        target: a calendar or the store.
+        query: a query as parsed; it is bound here.
+
+    Raises:
+        TooComplexError, InvalidError: the query cannot be run.
+
+    Source: RFC 4324 §6.1.1.
+    """
+    bound = bind(query, bindings(tx, caller, target))
+    return list(_scan(tx, caller, target, bound))
+
+
+def _scan(tx: Tx, caller: Caller, target: Target, query: Query) -> Iterator[Hit]:
+    prepared = plan(query.where)
+    zone = floating_zone(tx, caller, target.calendar_id)
+    for row in objects.every(tx, target.calendar_id):
+        whole = parse(row.ics)
+        zones = Zones(whole)
+        for parent in whole.walk():
+            for component in parent.components:
+                subject = Subject(
+                    component, parent=parent, state=row.state, method=row.method, zones=zones, default_tz=zone
+                )
+                if subject.is_from(query.source) and subject.satisfies(prepared):
+                    yield Hit(row, whole, component, parent)
+
+
+def agendas_matching(
+    tx: Tx, caller: Caller, target: Target, query: Query
+) -> list[tuple[CalendarRow, Component]]:
+    """The calendars whose properties a query FROM VAGENDA selects.
+
+    Args:
+        tx: a transaction.
+        caller: who asks.
+        target: one calendar, or the store for all that are visible.
+        query: a query as parsed.
+
+    Returns:
+        Rows with the properties as they are read now, ordered by CALID.
+
+    Source: RFC 4324 §6.1.1, §9.1.
+    """
+    bound = bind(query, bindings(tx, caller, target))
+    prepared = plan(bound.where)
+    rows = (
+        rights.visible_calendars(tx, caller)
+        if target.calendar_id == VCALSTORE
+        else [containers.calendar_of(tx, target)]
+    )
+    found: list[tuple[CalendarRow, Component]] = []
+    for row in rows:
+        seen = rights.sight(tx, caller, row.id).of(agendas.live(tx, caller, row, agendas.properties(tx, row)))
+        if seen is not None and Subject(seen).satisfies(prepared):
+            found.append((row, seen))
+    return found
+
+
+def limited(found: Sequence[object], caller: Caller) -> None:
+    """Refuse an answer that would be too long.
+
+    Raises:
+        TooComplexError: more components than one answer may have (RFC 4324 §10.15: 8.1).
+    """
+    if len(found) > caller.policy.max_results:
+        raise TooComplexError(f"more than {caller.policy.max_results} components match; ask for fewer")

@@ -1,0 +1,117 @@
+"""What the program builds reads back as what was meant."""
+
+from __future__ import annotations
+
+import uuid
+
+import icalendar
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kalends.ical import build, validate
+from kalends.ical.build import Value, component, new_uid, prop, stamp, vcalendar
+from kalends.ical.errors import ICalError
+from kalends.ical.moment import Duration, Moment, Period, utc_moment
+from kalends.ical.tree import parse
+from kalends.ical.values import binary, values
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "raw"),
+    [
+        ("summary", "a, b; c\\\nd", "summary:a\\, b\\; c\\\\\\nd"),
+        ("CATEGORIES", ["a,b", "c"], "CATEGORIES:a\\,b,c"),
+        ("REQUEST-STATUS", ["2.0", "So; so"], "REQUEST-STATUS:2.0;So\\; so"),
+        ("GEO", [37.386013, -122.0], "GEO:37.386013;-122"),
+        ("PRIORITY", 5, "PRIORITY:5"),
+        ("ALLOW-CONFLICT", False, "ALLOW-CONFLICT:FALSE"),
+        ("TZOFFSETTO", -5400, "TZOFFSETTO:-0130"),
+        ("RRULE", "FREQ=DAILY;BYDAY=MO,TU", "RRULE:FREQ=DAILY;BYDAY=MO,TU"),
+        ("QUERY", "SELECT A,B FROM VEVENT", "QUERY:SELECT A,B FROM VEVENT"),
+        ("ATTENDEE", "mailto:a,b@example.com", "ATTENDEE:mailto:a,b@example.com"),
+        ("DTSTART", utc_moment(86400), "DTSTART:19700102T000000Z"),
+        ("DTSTART", Moment(0, "Europe/Rome"), "DTSTART;TZID=Europe/Rome:19700101T000000"),
+        ("DTSTART", Moment(0, None, False, True), "DTSTART;VALUE=DATE:19700101"),
+        (
+            "EXDATE",
+            [Moment(0, "A:B"), Moment(86400, "A:B")],
+            'EXDATE;TZID="A:B":19700101T000000,19700102T000000',
+        ),
+        ("RDATE", [Period(utc_moment(0), None, Duration(0, 60))], "RDATE;VALUE=PERIOD:19700101T000000Z/PT1M"),
+        ("FREEBUSY", Period(utc_moment(0), utc_moment(60)), "FREEBUSY:19700101T000000Z/19700101T000100Z"),
+        ("TRIGGER", Duration(0, -900), "TRIGGER:-PT15M"),
+        ("TRIGGER", utc_moment(0), "TRIGGER;VALUE=DATE-TIME:19700101T000000Z"),
+        ("X-ANY", "a,b", "X-ANY:a\\,b"),
+    ],
+)
+def test_a_property_is_written_as_its_type_wants(name: str, value: Value, raw: str) -> None:
+    """RFC 5545 §3.3."""
+    assert prop(name, value).raw == raw + "\r\n"
+
+
+def test_binary_reads_back() -> None:
+    line = prop("ATTACH", b"\x00\xff" * 60, ("FMTTYPE", ("image/png",)))
+    assert binary(line) == b"\x00\xff" * 60
+    assert [key for key, _ in line.params] == ["VALUE", "ENCODING", "FMTTYPE"]
+
+
+def test_written_parameters_win() -> None:
+    assert prop("X-DAY", "a,b", ("VALUE", ("URI",))).raw == "X-DAY;VALUE=URI:a,b\r\n"
+    assert (
+        prop("DTSTART", Moment(0, None, False, True), ("VALUE", ("DATE",))).raw
+        == "DTSTART;VALUE=DATE:19700101\r\n"
+    )
+
+
+def test_what_cannot_be_written_is_refused() -> None:
+    with pytest.raises(ICalError, match="takes one value"):
+        prop("SUMMARY", ["a", "b"])
+    with pytest.raises(ICalError, match="different forms"):
+        prop("EXDATE", [Moment(0), Moment(0, None, False, True)])
+    with pytest.raises(ICalError, match="raw line break"):
+        prop("ATTENDEE", "mailto:a\r\nX:1")
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.just("\n"), max_size=200),
+    st.text(max_size=20),
+)
+def test_any_text_reads_back_here_and_elsewhere(text: str, name: str) -> None:
+    printable = "".join(char for char in name if char.isprintable() and not "\ud800" <= char <= "\udfff")
+    root = vcalendar("-//Test//EN", component("VEVENT", prop("SUMMARY", text, ("X-P", (printable,)))))
+    line = parse(root.to_bytes()).components[0].lines[0]
+    assert values(line)[0].text == text
+    assert line.param("X-P") == printable
+    theirs = icalendar.Calendar.from_ical(root.to_bytes()).events[0]["SUMMARY"]
+    assert theirs == text
+
+
+def test_a_built_calendar_is_sound() -> None:
+    event = component(
+        "vevent",
+        prop("UID", new_uid(bytes(10), 0)),
+        stamp("DTSTAMP", 1.9),
+        prop("DTSTART", utc_moment(0)),
+        prop("DURATION", Duration(0, 3600)),
+    )
+    root = vcalendar("-//Test//EN", event, method="PUBLISH")
+    assert root.value("METHOD") == "PUBLISH"
+    assert event.value("DTSTAMP") == "19700101T000001Z"
+    assert validate.problems(root, strict=True) == []
+
+
+@given(st.binary(min_size=build.UID_RANDOM, max_size=16), st.floats(0, 2**38))
+def test_a_uid_is_a_uuid_of_version_7(random: bytes, now: float) -> None:
+    """RFC 9562 §5.7."""
+    made = uuid.UUID(new_uid(random, now))
+    assert made.version == 7
+    assert made.variant == uuid.RFC_4122
+    assert made.int >> 80 == int(now * 1000)
+    assert new_uid(random, now + 1) > str(made)
+
+
+def test_uids_differ_with_their_random_octets() -> None:
+    assert len({new_uid(bytes(9) + bytes([n]), 0) for n in range(64)}) == 64
+    with pytest.raises(ValueError, match="10 random octets"):
+        new_uid(b"short", 0)

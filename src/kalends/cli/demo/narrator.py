@@ -1,0 +1,40 @@
+"""The demo's voice: headings, sentences, and what went over the wire, on a terminal or into a file."""
+
+from __future__ import annotations
+
+import textwrap
+
+import click
+
+from kalends.cli.text import clean, colour
+
+WIDTH = 80
+
+
+class Narrator:
+    """Tells what happens; steps are numbered."""
+
+    def __init__(self) -> None:
+        self._step = 0
+
+    def step(self, title: str) -> None:
+        """Begin a step."""
+        self._step += 1
+        click.echo()
+        click.echo(click.style(f"{self._step}. {title}", bold=True, fg="cyan"), color=colour())
+
+    def say(self, text: str) -> None:
+        """A paragraph."""
+        click.echo(
+            textwrap.fill(text, WIDTH, initial_indent="   ", subsequent_indent="   ", break_on_hyphens=False)
+        )
+
+    def wire(self, side: str, text: str) -> None:
+        """Lines as they went over the wire; C: is us, S: the server."""
+        for line in text.replace("\r\n", "\n").rstrip("\n").split("\n"):
+            shown = f"   {side}: {clean(line, WIDTH - 6)}"
+            click.echo(click.style(shown, dim=True), color=colour())
+
+    def command(self, text: str) -> None:
+        """Something the reader may type."""
+        click.echo("     " + text)

@@ -129,9 +129,9 @@ def complete(tx: Tx, caller: Caller, written: Component) -> Component:
     calid = relative(line.value, policy)
     if calid is None:
         raise InvalidError("the CALID names another store")
-    _rewrite(made, line, check_calid(calid))
+    rewrite(made, line, check_calid(calid))
     for owner in made.all("OWNER"):
-        _rewrite(made, owner, complete_upn(owner.value, policy))
+        rewrite(made, owner, complete_upn(owner.value, policy))
     for read_only in (*made.all("CREATED"), *made.all("LAST-MODIFIED")):
         made.remove(read_only)
     stamp = str(utc_moment(caller.now))
@@ -159,7 +159,7 @@ def _fill(tx: Tx, caller: Caller, made: Component) -> None:
         made.add("OWNER", caller.identity.upn)
 
 
-def _rewrite(component: Component, line: Line, value: str) -> None:
+def rewrite(component: Component, line: Line, value: str) -> None:
     """Give a line another value, leaving it alone byte for byte when it has it already."""
     if line.value != value:
         component.replace(line, line.with_value(value))
@@ -259,7 +259,7 @@ def live(
     seen = held.copy()
     modified = seen.first("LAST-MODIFIED")
     if modified is not None:
-        _rewrite(seen, modified, changed_at(tx, calendar.id, held))
+        rewrite(seen, modified, changed_at(tx, calendar.id, held))
     calid = seen.first("CALID")
     if calid is not None:
         seen.replace(calid, calid.with_value(qualified(calendar.calid, caller.policy)))

@@ -128,7 +128,7 @@ def ensure_store(tx: Tx, policy: Policy, now: int) -> None:
         writer.insert(VCALSTORE, agendas.wrap(wanted), kind="VCALSTORE", uid=agendas.STORE_UID)
         for vcar in defaults.vcars():
             writer.insert(VCALSTORE, agendas.wrap(vcar), kind="VCAR", uid=vcar.value("CARID") or "")
-        _insert_zones(writer, VCALSTORE, wanted, {})
+        provide_zones(writer, VCALSTORE, wanted, {})
         return
     whole = agendas.parsed(found[0]).copy()
     held = whole.children("VCALSTORE")[0]
@@ -208,7 +208,7 @@ def found_calendar(tx: Tx, caller: Caller, written: Component, zones: Mapping[st
     if not rights.may_own(tx, caller, agendas.owners_in(agenda)):
         raise DeniedError("calendars can only be made for oneself")
     calid = agenda.value("CALID") or ""
-    _respect_store(tx, agenda)
+    respect_store(tx, agenda)
     if not relative(calid, caller.policy) or calendars.by_calid(tx, calid) is not None:
         raise DuplicateError(f"the CALID {calid} is taken")
     writer = Writer(tx, caller, (VCALSTORE,))
@@ -224,18 +224,24 @@ def found_calendar(tx: Tx, caller: Caller, written: Component, zones: Mapping[st
     writer.lock(new)
     row = writer.insert(new, agendas.wrap(agenda), kind="VAGENDA", uid=calid)
     writer.log(row, VCALSTORE, "props")
-    _insert_zones(writer, new, agenda, zones)
+    provide_zones(writer, new, agenda, zones)
     for vcar in _default_vcars(tx):
         writer.insert(new, agendas.wrap(vcar), kind="VCAR", uid=unescape_text(vcar.value("CARID") or ""))
     return Target(calid, new, calid)
 
 
-def _respect_store(tx: Tx, agenda: Component) -> None:
+def respect_store(tx: Tx, agenda: Component) -> None:
     """ALLOW-CONFLICT:FALSE of the store rules every calendar (RFC 4324 §8.1; CON-02).
+
+    Args:
+        tx: a transaction.
+        agenda: a VAGENDA that is to be stored; a VCALSTORE is left alone.
 
     Raises:
         InvalidError: the calendar says TRUE.
     """
+    if agenda.name == "VCALSTORE":
+        return
     row = calendars.by_id(tx, VCALSTORE)
     assert row is not None, "a store without its VCALSTORE"
     if not agendas.allows_conflict(agendas.properties(tx, row)) and agendas.allows_conflict(agenda):
@@ -251,8 +257,20 @@ def _default_vcars(tx: Tx) -> list[Component]:
     return [agendas.parsed(found[carid]).children("VCAR")[0] for carid in wanted if carid in found]
 
 
-def _insert_zones(writer: Writer, calendar_id: int, held: Component, given: Mapping[str, Component]) -> None:
-    """One VTIMEZONE for each value of DEFAULT-TZID (RFC 4324 §8.13; STO-04, STO-05)."""
+def provide_zones(writer: Writer, calendar_id: int, held: Component, given: Mapping[str, Component]) -> None:
+    """Make sure that there is one VTIMEZONE for each value of DEFAULT-TZID.
+
+    Args:
+        writer: has locked the container.
+        calendar_id: the container.
+        held: its VAGENDA or VCALSTORE.
+        given: VTIMEZONEs that came with the command, by TZID.
+
+    Raises:
+        InvalidError: a zone that nobody knows.
+
+    Source: RFC 4324 §8.13; STO-04, STO-05.
+    """
     for tzid in dict.fromkeys(agendas.time_zones(held)):
         if objects.by_uid(writer.tx, calendar_id, tzid, "BOOKED", "VTIMEZONE"):
             continue

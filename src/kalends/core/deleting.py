@@ -2,14 +2,161 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from kalends.calquery.tree import Contained, Query
+from kalends.core import admission, agendas, containers, rights, selecting, series, texts
+from kalends.core.admission import Sent
+from kalends.core.errors import InvalidError, KalendsError
 from kalends.core.model import Caller, Receipt, Selection, Target
+from kalends.core.selecting import Hit
+from kalends.core.writer import Writer
+from kalends.ical.tree import Component
+from kalends.ical.zones import Zones
 from kalends.store.base import Tx
+from kalends.store.objects import ObjectRow
 
 
 def delete(
     tx: Tx, caller: Caller, target: Target, selections: Sequence[Selection], *, mark: bool
 ) -> list[Receipt]:
     """Remove or mark; see `ledger.delete`."""
-    raise NotImplementedError
+    receipts: list[Receipt] = []
+    for selection in selections:
+        for query, expand in selecting.queries_of(tx, caller, target, selection):
+            if query.source == "VAGENDA":
+                receipts += _delete_agendas(tx, caller, target, query, mark=mark)
+            elif query.source == "VCALSTORE":
+                raise InvalidError("the calendar store cannot be deleted")
+            elif query.source != "VFREEBUSY":
+                receipts += _delete_objects(tx, caller, target, query, expand=expand, mark=mark)
+    return receipts
+
+
+def _delete_agendas(tx: Tx, caller: Caller, target: Target, query: Query, *, mark: bool) -> list[Receipt]:
+    """Remove calendars with all they contain (DEL-06)."""
+    if mark:
+        raise InvalidError("a calendar is removed or kept; it cannot be marked")
+    receipts: list[Receipt] = []
+    for calendar, _ in selecting.agendas_matching(tx, caller, target, query):
+        found = Target(calendar.calid, calendar.id, calendar.calid)
+        error: KalendsError | None = None
+        try:
+            with tx.savepoint():
+                containers.remove_calendar(tx, caller, found)
+        except KalendsError as refused:
+            error = refused
+        receipts.append(Receipt("VAGENDA", "CALID", calendar.calid, error=error))
+    return receipts
+
+
+def _delete_objects(
+    tx: Tx, caller: Caller, target: Target, query: Query, *, expand: bool, mark: bool
+) -> list[Receipt]:
+    rights.require(tx, caller, target, "DELETE")
+    writer = Writer(tx, caller, (target.calendar_id,))
+    found = selecting.hits(tx, caller, target, query, expand=expand)
+    selecting.limited(found, caller)
+    contained = [name.component for name in query.select if isinstance(name, Contained)]
+    receipts: list[Receipt] = []
+    for group in selecting.by_object(found):
+        try:
+            with tx.savepoint():
+                receipts += _delete_group(writer, group, contained, mark=mark)
+        except KalendsError as refused:
+            receipts.append(_receipt(group[0].row, group[0].seen, error=refused))
+    return receipts
+
+
+def _delete_group(writer: Writer, group: Sequence[Hit], contained: list[str], *, mark: bool) -> list[Receipt]:
+    """Delete what was found in one object: contained components, some of its instances, or all of it."""
+    row, whole = group[0].row, group[0].whole
+    if contained or group[0].component.name != row.kind:
+        doomed = [(hit.component, hit.parent) for hit in group]
+        if contained:
+            doomed = [
+                (child, hit.component)
+                for hit in group
+                for name in contained
+                for child in hit.component.children(name)
+            ]
+        return _delete_contained(writer, row, whole, doomed, mark=mark)
+    master = series.master_of(whole, row.kind)
+    chosen = [hit.component for hit in group if hit.at is None]
+    rest = [part for part in whole.children(row.kind) if not any(part is one for one in chosen)]
+    if any(part is master for part in chosen) or not rest:
+        _keep_promises(writer, row)
+        named = [master] if master is not None else chosen
+        if mark:
+            writer.mark(row)
+        else:
+            writer.remove(row)
+        return [_receipt(row, part) for part in named]
+    return _delete_instances(writer, row, whole, group, mark=mark)
+
+
+def _delete_instances(
+    writer: Writer, row: ObjectRow, whole: Component, group: Sequence[Hit], *, mark: bool
+) -> list[Receipt]:
+    """Take instances out of a series; marked ones become DELETED objects of their own."""
+    receipts: list[Receipt] = []
+    for hit in group:
+        at = hit.at if hit.at is not None else texts.recurrence_key(hit.component, Zones(whole))
+        assert at is not None, "an override without RECURRENCE-ID"
+        if mark:
+            writer.insert(
+                row.calendar_id, series.alone(whole, hit.seen), kind=row.kind, uid=row.uid,
+                state="DELETED", method=row.method,
+            )  # fmt: skip
+        series.exclude(whole, row.kind, at)
+        receipts.append(_receipt(row, hit.seen))
+    writer.update(row, whole)
+    return receipts
+
+
+def _delete_contained(
+    writer: Writer,
+    row: ObjectRow,
+    whole: Component,
+    doomed: Iterable[tuple[Component, Component]],
+    *,
+    mark: bool,
+) -> list[Receipt]:
+    """Take alarms and the like out of their component.
+
+    Raises:
+        InvalidError: with `mark`, for only objects have states; or when the rest would break a rule.
+    """
+    if mark:
+        raise InvalidError("what stands inside of another component is removed or kept; it cannot be marked")
+    receipts: list[Receipt] = []
+    for child, parent in doomed:
+        parent.remove(child)
+        name, value = texts.identifier(child)
+        receipts.append(Receipt(child.name, name, value, method=row.method))
+    if receipts:
+        admission.check_object(whole, writer.caller, Sent(whole))
+        writer.update(row, whole)
+    return receipts
+
+
+def _keep_promises(writer: Writer, row: ObjectRow) -> None:
+    """Refuse to take away what the container's properties promise (RFC 4324 §8.13, §8.14).
+
+    Raises:
+        InvalidError: a VTIMEZONE of DEFAULT-TZID, or a VCAR of DEFAULT-VCARS.
+    """
+    if row.state != "BOOKED" or row.kind not in ("VTIMEZONE", "VCAR"):
+        return
+    calendar = containers.calendar_of(writer.tx, Target("", row.calendar_id, ""))
+    held = agendas.properties(writer.tx, calendar)
+    name = "DEFAULT-TZID" if row.kind == "VTIMEZONE" else "DEFAULT-VCARS"
+    if row.uid in agendas.listed(held, name):
+        raise InvalidError(f"{row.uid[:80]} stands in {name}; change that first")
+
+
+def _receipt(row: ObjectRow, component: Component, error: KalendsError | None = None) -> Receipt:
+    name, value = texts.identifier(component)
+    return Receipt(
+        component.name, name, value or row.uid, component.first("RECURRENCE-ID"), row.method, error
+    )

@@ -4,13 +4,192 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kalends.calquery.tree import Query
+from kalends.core import admission, agendas, containers, patch, rights, selecting, texts
+from kalends.core.admission import Sent
+from kalends.core.errors import DeniedError, InvalidError, StaleError
 from kalends.core.model import Caller, Receipt, Selection, Target
+from kalends.core.names import complete_upn
+from kalends.core.selecting import Hit
+from kalends.core.timezones import needed
+from kalends.core.writer import Writer
 from kalends.ical.tree import Component
+from kalends.ical.values import unescape_text
+from kalends.ical.zones import Zones
+from kalends.store import calendars
 from kalends.store.base import Tx
+from kalends.store.calendars import VCALSTORE, CalendarRow
+from kalends.store.objects import ObjectRow
+
+_MADE_HERE = {"VAGENDA": ("LAST-MODIFIED",)}
+"""Properties that the store keeps up by itself; new values for them are not an error, and not taken."""
 
 
 def modify(
     tx: Tx, caller: Caller, targets: Sequence[Target], selection: Selection, old: Component, new: Component
 ) -> list[list[Receipt]]:
     """Modify; see `ledger.modify`."""
-    raise NotImplementedError
+    if old.name != new.name:
+        raise InvalidError(f"the old values are a {old.name}, the new ones a {new.name}")
+    for target in targets:
+        rights.require(tx, caller, target, "SEARCH" if old.name == "VAGENDA" else "MODIFY")
+    writer = Writer(tx, caller, sorted({target.calendar_id for target in targets}))
+    return [_modify_in(writer, target, selection, old, new) for target in targets]
+
+
+def _modify_in(
+    writer: Writer, target: Target, selection: Selection, old: Component, new: Component
+) -> list[Receipt]:
+    tx, caller = writer.tx, writer.caller
+    receipts: list[Receipt] = []
+    for query, expand in selecting.queries_of(tx, caller, target, selection):
+        if old.name in ("VAGENDA", "VCALSTORE"):
+            receipts += _modify_properties(writer, target, query, old, new)
+            continue
+        found = selecting.hits(tx, caller, target, query, expand=expand)
+        selecting.limited(found, caller)
+        for group in selecting.by_object(found):
+            receipts += _modify_object(writer, group, old, new)
+    if not receipts:
+        raise StaleError("nothing that the query selects holds these old values")
+    return receipts
+
+
+def _modify_object(writer: Writer, group: Sequence[Hit], old: Component, new: Component) -> list[Receipt]:
+    """Change the components found in one object; those without the old values stay as they are.
+
+    Raises:
+        InvalidError: the result would break a rule, or the old values are of another kind.
+    """
+    row, whole = group[0].row, group[0].whole
+    receipts: list[Receipt] = []
+    for hit in group:
+        if hit.component.name != old.name:
+            raise InvalidError(f"the query selects a {hit.component.name}, the old values are a {old.name}")
+        component = hit.seen
+        if not patch.holds(component, old):
+            continue
+        if hit.at is not None:  # an instance of a series gets an override of its own
+            whole.items.append(component)
+        else:
+            component = hit.component
+        name, value = texts.identifier(component)
+        receipts.append(Receipt(old.name, name, value, component.first("RECURRENCE-ID"), row.method))
+        patch.apply(component, old, new)
+    if receipts:
+        _store_changed(writer, row, whole)
+    return receipts
+
+
+def _store_changed(writer: Writer, row: ObjectRow, whole: Component) -> None:
+    """Check a changed object like a new one, and keep it."""
+    mains = whole.children(row.kind)
+    admission.check_dates(mains, writer.caller)
+    admission.check_size(len(whole.to_bytes()), writer.caller)
+    _define_zones(whole, mains)
+    sent = Sent(whole)
+    admission.check_object(whole, writer.caller, sent)
+    _check_kind(writer, row, mains, sent)
+    zones = Zones(whole)
+    keys = [texts.recurrence_key(part, zones) for part in mains] if row.state == "BOOKED" else []
+    if len(set(keys)) != len(keys):
+        raise InvalidError("two components for one instance")
+    uid = unescape_text(texts.identifier(mains[0])[1]).strip()
+    writer.update(row, whole, uid=uid if uid and uid != row.uid else None)
+
+
+def _check_kind(writer: Writer, row: ObjectRow, mains: Sequence[Component], sent: Sent) -> None:
+    if row.kind == "VCAR":
+        if (mains[0].value("DECREED") or "").strip().upper() == "TRUE":
+            raise DeniedError("this VCAR cannot be changed")
+        admission.check_rights(mains[0], writer.caller, sent)
+    elif row.kind == "VQUERY":
+        admission.check_query(mains[0], writer.caller, sent)
+    elif row.kind == "VTIMEZONE" and unescape_text(mains[0].value("TZID") or "") != row.uid:
+        raise InvalidError("TZID of a VTIMEZONE cannot be changed; other components refer to it")
+    agendas.check_names(mains[0])
+
+
+def _define_zones(whole: Component, mains: Sequence[Component]) -> None:
+    """Add the VTIMEZONEs that new values refer to.
+
+    Raises:
+        InvalidError: a TZID that nobody defines.
+    """
+    defined = {unescape_text(zone.value("TZID") or "") for zone in whole.children("VTIMEZONE")}
+    for tzid in texts.zones_named(list(mains)):
+        if tzid not in defined:
+            whole.items.insert(whole.items.index(mains[0]), needed(tzid))
+
+
+def _modify_properties(
+    writer: Writer, target: Target, query: Query, old: Component, new: Component
+) -> list[Receipt]:
+    """Change the properties of calendars, or of the store.
+
+    Raises:
+        InvalidError: RFC 4324 §9.1 or §9.2 would be broken.
+    """
+    tx, caller = writer.tx, writer.caller
+    if query.source != old.name:
+        raise InvalidError(f"the query is FROM {query.source}, the old values are a {old.name}")
+    if old.name == "VCALSTORE":
+        found = selecting.store_matching(tx, caller, target, query)
+    else:
+        found = selecting.agendas_matching(tx, caller, target, query)
+    receipts: list[Receipt] = []
+    for calendar, seen in found:
+        if patch.holds(seen, old):
+            _modify_one(writer, calendar, seen, old, new)
+            name = "CSID" if old.name == "VCALSTORE" else "CALID"
+            receipts.append(Receipt(old.name, name, seen.value(name) or ""))
+    return receipts
+
+
+def _modify_one(
+    writer: Writer, calendar: CalendarRow, seen: Component, old: Component, new: Component
+) -> None:
+    tx, caller = writer.tx, writer.caller
+    place = Target(calendar.calid, calendar.id, calendar.calid)
+    rights.require(tx, caller, place, "MODIFY")
+    if calendar.id not in writer.ticks:
+        writer.lock(calendar.id)
+    row = agendas.row_of(tx, calendar)
+    whole = agendas.parsed(row).copy()
+    held = whole.children(row.kind)[0]
+    # Old values were compared with what the caller sees; what is stored differs in the lines made at reading.
+    for name in ("CALID", "LAST-MODIFIED", "RELATED-TO"):
+        _adopt(held, seen, name)
+    patch.apply(held, _without(old, row.kind), _without(new, row.kind))
+    for line in held.all("CALID"):
+        held.replace(line, line.with_value(calendar.calid))
+    for line in [line for line in held.all("RELATED-TO") if calendar.id == VCALSTORE]:
+        held.remove(line)
+    _complete_owners(held, caller)
+    agendas.check(held)
+    containers.respect_store(tx, held)
+    admission.check_size(len(whole.to_bytes()), caller)
+    admission.check_object(whole, caller, Sent(whole))
+    if row.kind == "VAGENDA" and not caller.identity.admin and agendas.home_of(tx, held) is None:
+        raise InvalidError("a calendar needs an OWNER who is known here")
+    writer.update(row, whole)
+    containers.provide_zones(writer, calendar.id, held, {})
+    fresh = calendars.by_id(tx, calendar.id)
+    if fresh is not None and calendar.id != VCALSTORE:
+        containers.settle(tx, fresh, held)
+
+
+def _adopt(held: Component, seen: Component, name: str) -> None:
+    for line in held.all(name):
+        held.remove(line)
+    held.items.extend(seen.all(name))
+
+
+def _without(values: Component, kind: str) -> Component:
+    dropped = _MADE_HERE.get(kind, ())
+    return Component(values.name, [item for item in values.items if item.name not in dropped])
+
+
+def _complete_owners(held: Component, caller: Caller) -> None:
+    for line in held.all("OWNER"):
+        agendas.rewrite(held, line, complete_upn(line.value, caller.policy))

@@ -4,10 +4,181 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kalends.calquery.tree import And, Compare, Condition, Constant, Query
+from kalends.calquery.tree import Literal as Text
+from kalends.core import containers, creating, rights, selecting, series, texts
+from kalends.core.containers import NEW
+from kalends.core.errors import DuplicateError, InvalidError, KalendsError, NotFoundError
 from kalends.core.model import Caller, Receipt, Selection, Target
+from kalends.core.selecting import Hit
+from kalends.core.writer import Writer
+from kalends.ical.tree import parse
+from kalends.ical.zones import Zones
 from kalends.store.base import Tx
+from kalends.store.calendars import VCALSTORE
+
+_IN_CALENDARS = ("VEVENT", "VTODO", "VJOURNAL")
 
 
 def move(tx: Tx, caller: Caller, target: Target, selections: Sequence[Selection]) -> list[Receipt]:
     """Move or rename; see `ledger.move`."""
-    raise NotImplementedError
+    receipts: list[Receipt] = []
+    for selection in selections:
+        source = _source(tx, caller, target, selection)
+        for query, expand in selecting.queries_of(tx, caller, target, selection):
+            if query.source == "VAGENDA":
+                receipts += _rename(tx, caller, target, query)
+                continue
+            if query.source in ("VCALSTORE", "VFREEBUSY"):
+                raise InvalidError(f"a {query.source} cannot be moved")
+            receipts += _move_objects(
+                tx, caller, target, *_from_where(tx, caller, source, query), expand=expand
+            )
+    return receipts
+
+
+def _source(tx: Tx, caller: Caller, target: Target, selection: Selection) -> Target | None:
+    """The calendar a VQUERY's TARGET names, when it does not name the place of a stored query (A-55)."""
+    if selection.container is None or selection.query_id is not None:
+        return None
+    return containers.resolve(tx, caller, selection.container)
+
+
+def _from_where(tx: Tx, caller: Caller, source: Target | None, query: Query) -> tuple[Target, Query]:
+    """The source calendar, from the VQUERY's TARGET or from `WHERE CALID = '…'`, and the rest of the query.
+
+    Raises:
+        InvalidError: nothing says where the objects are.
+    """
+    named, rest = _without_calid(query.where)
+    if named is not None:
+        source = containers.resolve(tx, caller, named)
+        query = Query(query.select, query.source, rest, query.text)
+    if source is None:
+        raise InvalidError("MOVE needs the calendar to move from: TARGET in the VQUERY, or WHERE CALID = '…'")
+    return source, query
+
+
+def _without_calid(condition: Condition | None) -> tuple[str | None, Condition | None]:
+    match condition:
+        case Compare(column, "=", Text(text)) if column.name == "CALID" and column.param is None:
+            return text, None
+        case And(terms):
+            named: str | None = None
+            kept: list[Condition] = []
+            for term in terms:
+                found, rest = _without_calid(term)
+                named = found or named
+                if rest is not None:
+                    kept.append(rest)
+            return named, And(tuple(kept)) if kept else Constant(True)
+        case _:
+            return None, condition
+
+
+def _rename(tx: Tx, caller: Caller, target: Target, query: Query) -> list[Receipt]:
+    """Give the one calendar that matches the CALID in TARGET (Nellis becomes Area-51).
+
+    Raises:
+        InvalidError: several calendars match, or TARGET is no CALID.
+        DuplicateError: the CALID is taken.
+    """
+    everywhere = Target("", VCALSTORE, "")
+    found = selecting.agendas_matching(tx, caller, everywhere, query)
+    if not found:
+        return []
+    if target.is_store:
+        raise InvalidError("a calendar cannot be moved into the store; it is there already")
+    if target.calendar_id != NEW:
+        raise DuplicateError(f"the CALID {target.calid} is taken")
+    if len(found) > 1:
+        raise InvalidError(f"{len(found)} calendars match; one of them can have the CALID {target.calid}")
+    calendar = found[0][0]
+    old = Target(calendar.calid, calendar.id, calendar.calid)
+    containers.rename_calendar(tx, caller, old, target.calid)
+    return [Receipt("VAGENDA", "CALID", calendar.calid)]
+
+
+def _move_objects(
+    tx: Tx, caller: Caller, target: Target, source: Target, query: Query, *, expand: bool
+) -> list[Receipt]:
+    if target.calendar_id == NEW:
+        raise NotFoundError("no such calendar or store")
+    rights.require(tx, caller, source, "MOVE")
+    rights.require(tx, caller, target, "CREATE")
+    if target.is_store and query.source in _IN_CALENDARS:
+        raise InvalidError(f"a {query.source} cannot be put into the calendar store")
+    if source.calendar_id == target.calendar_id:
+        raise InvalidError("what is moved is in that calendar already")
+    writer = Writer(tx, caller, (source.calendar_id, target.calendar_id))
+    found = selecting.hits(tx, caller, source, query, expand=expand)
+    selecting.limited(found, caller)
+    receipts: list[Receipt] = []
+    for group in selecting.by_object(found):
+        error: KalendsError | None = None
+        try:
+            with tx.savepoint():
+                moved = _move_group(writer, group, target)
+        except KalendsError as refused:
+            error, moved = refused, [group[0]]
+        receipts += [_receipt(hit, error) for hit in moved]
+    return receipts
+
+
+def _move_group(writer: Writer, group: Sequence[Hit], target: Target) -> list[Hit]:
+    """Move one object, or some instances of it. Returns the hits that stand for what was moved."""
+    row, whole = group[0].row, group[0].whole
+    if group[0].component.name != row.kind:
+        raise InvalidError(f"a {group[0].component.name} moves with the {row.kind} it stands in")
+    master = series.master_of(whole, row.kind)
+    chosen = [hit.component for hit in group if hit.at is None]
+    rest = [part for part in whole.children(row.kind) if not any(part is one for one in chosen)]
+    if any(part is master for part in chosen) or not rest:
+        _refuse_twin(writer, group[0], target)
+        writer.move(row, target.calendar_id)
+        return [hit for hit in group if hit.component is master] or list(group)
+    for hit in group:
+        at = hit.at if hit.at is not None else texts.recurrence_key(hit.component, Zones(whole))
+        assert at is not None, "an override without RECURRENCE-ID"
+        _settle_instance(writer, hit, target, at)
+        series.exclude(whole, row.kind, at)
+    writer.update(row, whole)
+    return list(group)
+
+
+def _refuse_twin(writer: Writer, hit: Hit, target: Target) -> None:
+    if hit.row.state == "BOOKED" and creating.booked(
+        writer.tx, target.calendar_id, hit.row.kind, hit.row.uid
+    ):
+        raise DuplicateError(f"the {texts.identifier(hit.component)[0]} is taken in that calendar")
+
+
+def _settle_instance(writer: Writer, hit: Hit, target: Target, at: int) -> None:
+    """Put one instance into the target calendar: beside other instances of its UID, or by itself.
+
+    Raises:
+        DuplicateError: that instance, or the whole series, is there already.
+    """
+    row = hit.row
+    own = series.alone(hit.whole, hit.seen)
+    there = creating.booked(writer.tx, target.calendar_id, row.kind, row.uid)
+    if there is None:
+        writer.insert(target.calendar_id, own, kind=row.kind, uid=row.uid, state=row.state, method=row.method)
+        return
+    whole = parse(there.ics)
+    if there.kind != row.kind or series.override_at(whole, row.kind, at) is not None:
+        raise DuplicateError("that instance is in the calendar already")
+    defined = {zone.value("TZID") for zone in whole.children("VTIMEZONE")}
+    zones = [zone for zone in own.children("VTIMEZONE") if zone.value("TZID") not in defined]
+    first = whole.items.index(whole.children(row.kind)[0])
+    whole.items[first:first] = zones
+    whole.items.append(hit.seen)
+    writer.update(there, whole)
+
+
+def _receipt(hit: Hit, error: KalendsError | None) -> Receipt:
+    name, value = texts.identifier(hit.seen)
+    return Receipt(
+        hit.component.name, name, value or hit.row.uid, hit.component.first("RECURRENCE-ID"),
+        hit.row.method, error,
+    )  # fmt: skip

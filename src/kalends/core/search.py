@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from kalends.calquery.tree import Query
-from kalends.core import agendas, containers, rights, selecting
+from kalends.core import rights, selecting
 from kalends.core.errors import NotFoundError
 from kalends.core.model import Answer, Caller, Found, Selection, Target
-from kalends.ical.tree import Component
 from kalends.store.base import Tx
 
 
@@ -40,8 +39,8 @@ def _answer(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) 
 
 def _objects(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -> Answer:
     answer = Answer(query)
-    for hit in selecting.hits(tx, caller, target, query):
-        answer.found.append(Found((hit.component,), hit.row.method))
+    for hit in selecting.hits(tx, caller, target, query, expand=expand):
+        answer.found.append(Found((hit.seen,), hit.row.method))
     return answer
 
 
@@ -51,12 +50,8 @@ def _agendas(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool)
 
 
 def _store(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -> Answer:
-    if not target.is_store:
-        return Answer(query)
-    row = containers.calendar_of(tx, target)
-    children = [calendar.calid for calendar in rights.visible_calendars(tx, caller)]
-    component = agendas.live(tx, caller, row, agendas.properties(tx, row), children)
-    return Answer(query, [Found((component,))])
+    found = selecting.store_matching(tx, caller, target, query)
+    return Answer(query, [Found((component,)) for _, component in found])
 
 
 _SOURCES: dict[str, Callable[[Tx, Caller, Target, Query, bool], Answer]] = {
@@ -64,5 +59,3 @@ _SOURCES: dict[str, Callable[[Tx, Caller, Target, Query, bool], Answer]] = {
     "VCALSTORE": _store,
 }
 """How each FROM is answered; components of objects otherwise."""
-
-__all__ = ["Component", "search"]

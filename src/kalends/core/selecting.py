@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from kalends.calquery.bind import Bindings, bind
 from kalends.calquery.errors import QueryError
@@ -23,6 +24,9 @@ from kalends.store.base import Tx
 from kalends.store.calendars import VCALSTORE, CalendarRow
 from kalends.store.objects import ObjectRow
 
+_OF_ZONES = frozenset(("VTIMEZONE", "STANDARD", "DAYLIGHT"))
+"""What objects carry along for others; found only where it is an object of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -30,15 +34,25 @@ class Hit:
 
     Attributes:
         row: the object it is in.
-        whole: the object's text, parsed; its own, to be changed freely.
+        whole: the object's text, parsed; to be changed freely, and shared by all hits of one object.
         component: the component found, a node of `whole`.
         parent: what it stands in.
+        at: for an instance that the master's rule makes, when the rule puts it, in seconds UTC (wall seconds
+            when it floats); None for what is written in the text itself.
+        shown: that instance as a component of its own; None when it is as written.
     """
 
     row: ObjectRow
     whole: Component
     component: Component
     parent: Component
+    at: int | None = None
+    shown: Component | None = None
+
+    @property
+    def seen(self) -> Component:
+        """What the query found, as it is shown."""
+        return self.component if self.shown is None else self.shown
 
 
 def queries_of(tx: Tx, caller: Caller, target: Target, selection: Selection) -> list[tuple[Query, bool]]:
@@ -134,7 +148,7 @@ def floating_zone(tx: Tx, caller: Caller, calendar_id: int) -> str:
     return zones[0] if zones else caller.policy.default_tz
 
 
-def hits(tx: Tx, caller: Caller, target: Target, query: Query) -> list[Hit]:
+def hits(tx: Tx, caller: Caller, target: Target, query: Query, *, expand: bool = False) -> list[Hit]:
     """The stored components that a query selects in one container, in a stable order.
 
     Args:
@@ -142,14 +156,25 @@ def hits(tx: Tx, caller: Caller, target: Target, query: Query) -> list[Hit]:
         caller: who asks.
         target: a calendar or the store.
         query: a query as parsed; it is bound here.
+        expand: find instances, each for itself, instead of series.
 
     Raises:
         TooComplexError, InvalidError: the query cannot be run.
 
-    Source: RFC 4324 §6.1.1.
+    Source: RFC 4324 §6.1.1, §8.16; QRY-27, QRY-28.
     """
     bound = bind(query, bindings(tx, caller, target))
-    return list(_scan(tx, caller, target, bound))
+    try:
+        return list(_scan(tx, caller, target, bound))
+    except QueryTooComplexError as error:
+        raise TooComplexError(str(error)) from error
+    except QueryError as error:
+        raise InvalidError(str(error)) from error
+
+
+def by_object(found: Sequence[Hit]) -> list[list[Hit]]:
+    """Hits of one object together, in order."""
+    return [list(group) for _, group in groupby(found, key=lambda hit: hit.row.id)]
 
 
 def _scan(tx: Tx, caller: Caller, target: Target, query: Query) -> Iterator[Hit]:
@@ -160,6 +185,8 @@ def _scan(tx: Tx, caller: Caller, target: Target, query: Query) -> Iterator[Hit]
         zones = Zones(whole)
         for parent in whole.walk():
             for component in parent.components:
+                if component.name in _OF_ZONES and row.kind != "VTIMEZONE":
+                    continue
                 subject = Subject(
                     component, parent=parent, state=row.state, method=row.method, zones=zones, default_tz=zone
                 )
@@ -196,6 +223,24 @@ def agendas_matching(
         if seen is not None and Subject(seen).satisfies(prepared):
             found.append((row, seen))
     return found
+
+
+def store_matching(
+    tx: Tx, caller: Caller, target: Target, query: Query
+) -> list[tuple[CalendarRow, Component]]:
+    """The store, when a query FROM VCALSTORE selects it: its row with its properties as they are read now.
+
+    Source: RFC 4324 §9.2; STO-02, STO-03.
+    """
+    if target.calendar_id != VCALSTORE:
+        return []
+    row = containers.calendar_of(tx, target)
+    children = [calendar.calid for calendar in rights.visible_calendars(tx, caller)]
+    seen = rights.sight(tx, caller, row.id).of(
+        agendas.live(tx, caller, row, agendas.properties(tx, row), children)
+    )
+    bound = bind(query, bindings(tx, caller, target))
+    return [(row, seen)] if seen is not None and Subject(seen).satisfies(plan(bound.where)) else []
 
 
 def limited(found: Sequence[object], caller: Caller) -> None:

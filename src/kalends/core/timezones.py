@@ -5,9 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 
 from kalends.core.defaults import vtimezone_utc
+from kalends.core.errors import InvalidError
 from kalends.ical.tree import Component
 from kalends.ical.vtimezone import write_vtimezone
 from kalends.ical.zones import iana_name
+
+FIRST_YEAR = 2007
+"""Definitions are right from here on: short, for every object carries one. Who knows the zone by its name
+does not need them, and who does not seldom asks about older years."""
 
 
 @lru_cache(maxsize=256)
@@ -25,4 +30,16 @@ def definition(tzid: str) -> Component | None:
     if tzid.upper() == "UTC":
         return vtimezone_utc()
     name = iana_name(tzid)
-    return None if name is None else write_vtimezone(name, tzid)
+    return None if name is None else write_vtimezone(name, tzid, FIRST_YEAR)
+
+
+def needed(tzid: str) -> Component:
+    """A VTIMEZONE for a TZID.
+
+    Raises:
+        InvalidError: nobody knows that zone.
+    """
+    found = definition(tzid)
+    if found is None:
+        raise InvalidError(f"the time zone {tzid[:80]} is neither defined here nor known")
+    return found

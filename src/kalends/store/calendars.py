@@ -140,6 +140,12 @@ def bump(tx: Tx, ids: Iterable[int]) -> dict[int, int]:
     return ticks
 
 
+def lock(tx: Tx, ids: Iterable[int]) -> None:
+    """Lock calendars until the transaction ends, without counting a change."""
+    for calendar_id in sorted(set(ids)):
+        tx.run("update calendar set tick = tick where id = ?", (calendar_id,))
+
+
 def set_flags(
     tx: Tx, calendar_id: int, *, allow_conflict: bool | None = None, auto_process: bool | None = None
 ) -> None:

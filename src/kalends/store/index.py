@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from kalends.calquery.cells import Cell, cells, span
 from kalends.ical.tree import Component
@@ -13,7 +11,7 @@ from kalends.ical.zones import Zones
 from kalends.store import calendars, ids
 from kalends.store.base import SqlValue, Tx
 from kalends.store.objects import ObjectRow
-from kalends.store.spans import Occurrence, Span, expand
+from kalends.store.spans import Node, Occurrence, Span, expand
 
 _INSERT_COMPONENT = (
     "insert into component"
@@ -29,20 +27,6 @@ _INSERT_INSTANCE = (
     " values (?, ?, ?, ?, ?, ?, ?)"
     " on conflict (calendar_id, start_at, component_id, recurrence_at) do nothing"
 )
-
-
-class Node(NamedTuple):
-    """A component that gets rows.
-
-    Attributes:
-        component: the component. parent: the one it stands in, None directly below VCALENDAR.
-        pos: its place in `Component.walk()` of the VCALENDAR. up: index of the parent's node, or -1.
-    """
-
-    component: Component
-    parent: Component | None
-    pos: int
-    up: int
 
 
 @dataclass(slots=True)
@@ -88,9 +72,7 @@ def derive(
         found = cells(node.component, zones=zones, default_tz=default_tz, parent=node.parent)
         rows += [(at, cell) for cell in found]
         times.append(span(found))
-    expansion = expand(
-        vcalendar, nodes, zones, horizon=horizon, recur_limit=recur_limit, default_tz=default_tz
-    )
+    expansion = expand(vcalendar, nodes, zones, horizon=horizon, recur_limit=recur_limit)
     return Derived(nodes, rows, expansion.occurrences, expansion.span, expansion.recurrence, times)
 
 
@@ -158,7 +140,7 @@ def _write(tx: Tx, row: ObjectRow, derived: Derived) -> None:
         ],
     )  # fmt: skip
     rows = [(keys[at], *cell) for at, cell in derived.cells]
-    tx.many(_INSERT_CELL, list(map(_without_nul, rows)) if b"\0" in row.ics else rows)
+    tx.many(_INSERT_CELL, [tuple(map(stored_text, cell)) for cell in rows] if b"\0" in row.ics else rows)
     _write_instances(tx, row, derived, keys)
 
 
@@ -181,6 +163,6 @@ def _write_instances(tx: Tx, row: ObjectRow, derived: Derived, keys: list[int]) 
         )
 
 
-def _without_nul(row: Sequence[SqlValue]) -> Sequence[SqlValue]:
-    """Neither database keeps NUL in text as it should; the object's own octets do."""
-    return [value.replace("\0", "\ufffd") if isinstance(value, str) else value for value in row]
+def stored_text(value: SqlValue) -> SqlValue:
+    """A cell's value as it is stored: neither database keeps NUL in text as it should."""
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value

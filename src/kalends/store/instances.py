@@ -13,6 +13,7 @@ from kalends.store.sqltext import chunks, with_list
 BUSY = "BUSY"
 BUSY_TENTATIVE = "BUSY-TENTATIVE"
 FREE = "FREE"
+BUSY_UNAVAILABLE = "BUSY-UNAVAILABLE"
 BUSY_NOCONFLICT = "BUSY-NOCONFLICT"
 FREE_NOCONFLICT = "FREE-NOCONFLICT"
 ALARM = "ALARM"
@@ -28,7 +29,7 @@ class InstanceRow:
         start_at: seconds UTC (as if UTC when floating). end_at: the same; not before start_at.
         recurrence_at: the start this occurrence has by the rule.
         floating: whether it floats: local times and DATEs.
-        busy: BUSY, BUSY-TENTATIVE, FREE, BUSY-NOCONFLICT, FREE-NOCONFLICT or ALARM.
+        busy: BUSY, BUSY-TENTATIVE, BUSY-UNAVAILABLE, FREE, BUSY-NOCONFLICT, FREE-NOCONFLICT or ALARM.
     """
 
     object_id: int

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar, cast
 
-from kalends.store.base import Store
+from kalends.ical.errors import ICalError
+from kalends.ical.moment import LAST_WALL
+from kalends.ical.tree import Component, parse
+from kalends.store import calendars, meta, objects
+from kalends.store.base import SqlValue, Store, Tx
+from kalends.store.index import Derived, derive, index_object, stored_text
+from kalends.store.objects import ObjectRow
+from kalends.store.sqltext import with_list
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 """Called with (objects done, objects in all)."""
+
+PAGE = 100
+"""Objects read or written in one transaction: other writers wait a few hundredths of a second, not longer."""
+FOREVER = LAST_WALL
+"""A horizon after everything."""
+SHORTEST_LONGEST = 86_400
+"""Where calendar.longest starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +35,8 @@ class Finding:
     """One thing that is wrong.
 
     Attributes:
-        code: a word for programs, e.g. `index-differs`.
+        code: a word for programs: text-broken, kind-differs, size-differs, index-differs, tick-differs,
+            longest-differs, orphan, file-damaged.
         where: calendar, object or file.
         text: a sentence for people.
     """
@@ -26,13 +46,269 @@ class Finding:
     text: str
 
 
+# -- reindex ------------------------------------------------------------------------------------------------
+
+
 def reindex(
     store: Store, *, horizon: int, recur_limit: int = 10_000, progress: Progress | None = None
 ) -> int:
-    """Derive the index anew from the texts. Returns how many objects there are."""
-    raise NotImplementedError
+    """Derive the index anew from the texts, in many small transactions, while others work.
+
+    A text that can't be read loses its index rows; `check` names it.
+
+    Args:
+        store: the store.
+        horizon: instances are written up to here, seconds UTC.
+        recur_limit: at most so many instances an object.
+        progress: told after each transaction.
+
+    Returns:
+        How many objects there are.
+    """
+    total = store.read(_count)
+    done, after = 0, -1
+    while True:
+        last, count = store.write(lambda tx, after=after: _reindex_page(tx, after, horizon, recur_limit))  # type: ignore[misc]
+        if not count:
+            break
+        done, after = done + count, last
+        if progress is not None:
+            progress(done, max(total, done))
+    store.write(lambda tx: _finish(tx, horizon))
+    return done
+
+
+def _count(tx: Tx) -> int:
+    row = tx.row("select count(*) from object")
+    assert row is not None
+    return cast("int", row[0])
+
+
+def _reindex_page(tx: Tx, after: int, horizon: int, recur_limit: int) -> tuple[int, int]:
+    page = objects.page(tx, after, PAGE)
+    calendars.lock(tx, {row.calendar_id for row in page})
+    rows = objects.get_many(tx, [row.id for row in page])  # as they are now that nobody else may change them
+    for row in rows.values():
+        try:
+            vcalendar = parse(row.ics)
+        except ICalError as error:
+            log.warning("object %d can't be read: %s", row.id, error)
+            tx.run("delete from component where object_id = ?", (row.id,))
+            continue
+        index_object(tx, row, vcalendar, horizon=horizon, recur_limit=recur_limit)
+    return (page[-1].id if page else after), len(page)
+
+
+def _finish(tx: Tx, horizon: int) -> None:
+    for orphans, _ in _ORPHANS:
+        tx.run(orphans.replace("select count(*)", "delete", 1))
+    for calendar in [*calendars.every(tx), calendars.by_id(tx, calendars.VCALSTORE)]:
+        assert calendar is not None
+        calendars.lock(tx, [calendar.id])
+        longest = max(_longest(tx, calendar.id), SHORTEST_LONGEST)
+        tx.run("update calendar set longest = ? where id = ?", (longest, calendar.id))
+    meta.put(tx, meta.INDEXED_TO, str(horizon))
+
+
+def _longest(tx: Tx, calendar_id: int) -> int:
+    row = tx.row("select max(end_at - start_at) from instance where calendar_id = ?", (calendar_id,))
+    return cast("int", row[0]) if row is not None and row[0] is not None else 0
+
+
+# -- check --------------------------------------------------------------------------------------------------
+
+_ORPHAN = (
+    "select count(*) from <child> where not exists"
+    " (select 1 from <parent> where <parent>.id = <child>.<parent>_id)"
+)
+_ORPHANS = tuple(
+    (_ORPHAN.replace("<child>", child).replace("<parent>", parent), f"rows of {child} without {parent}")
+    for child, parent in (("component", "object"), ("cell", "component"), ("instance", "component"))
+)
 
 
 def check(store: Store, *, progress: Progress | None = None) -> list[Finding]:
-    """Compare everything derived with its source. An empty list is a clean store."""
-    raise NotImplementedError
+    """Compare everything derived with its source. An empty list is a clean store.
+
+    Args:
+        store: the store; others may work meanwhile, every object is looked at in one snapshot.
+        progress: told after each page of objects.
+    """
+    findings = store.read(_check_file)
+    findings += store.read(_check_orphans)
+    findings += store.read(_check_calendars)
+    total = store.read(_count)
+    done, after = 0, -1
+    while True:
+        last, count, found = store.read(lambda tx, after=after: _check_page(tx, after))  # type: ignore[misc]
+        if not count:
+            return findings
+        findings += found
+        done, after = done + count, last
+        if progress is not None:
+            progress(done, max(total, done))
+
+
+def _check_file(tx: Tx) -> list[Finding]:
+    if tx.dialect != "sqlite":
+        return []
+    rows = [str(row[0]) for row in tx.rows("pragma integrity_check(20)")]
+    return [Finding("file-damaged", "file", text) for text in rows if text != "ok"]
+
+
+def _check_orphans(tx: Tx) -> list[Finding]:
+    found: list[Finding] = []
+    for sql, words in _ORPHANS:
+        row = tx.row(sql)
+        if row is not None and row[0]:
+            found.append(Finding("orphan", "index", f"{row[0]!s} {words}"))
+    return found
+
+
+def _check_calendars(tx: Tx) -> list[Finding]:
+    found: list[Finding] = []
+    rows = tx.rows(
+        "select c.id, c.calid, c.tick, c.longest,"
+        " (select max(tick) from change where calendar_id = c.id),"
+        " (select max(tick) from object where calendar_id = c.id) from calendar c order by c.id"
+    )
+    for calendar_id, calid, tick, longest, logged, changed in cast("list[tuple[Any, ...]]", rows):
+        where = f"calendar {calid}" if calid else "the store"
+        if max(logged or 0, changed or 0) > tick:
+            text = f"its tick is {tick}, but there are changes of tick {max(logged or 0, changed or 0)}"
+            found.append(Finding("tick-differs", where, text))
+        needed = _longest(tx, calendar_id)
+        if needed > longest:
+            text = f"an instance lasts {needed} s, searches expect {longest} s at most"
+            found.append(Finding("longest-differs", where, text))
+    return found
+
+
+def _check_page(tx: Tx, after: int) -> tuple[int, int, list[Finding]]:
+    page = objects.page(tx, after, PAGE)
+    if not page:
+        return after, 0, []
+    stored = _Stored(tx, [row.id for row in page])
+    names = calendars.many(tx, {row.calendar_id for row in page})
+    found: list[Finding] = []
+    for row in page:
+        where = f"object {names[row.calendar_id].calid}/{row.name}"
+        found += [Finding(code, where, text) for code, text in _check_object(row, stored)]
+    return page[-1].id, len(page), found
+
+
+def _check_object(row: ObjectRow, stored: _Stored) -> list[tuple[str, str]]:
+    if row.size != len(row.ics):
+        return [("size-differs", f"its size is given as {row.size}, it has {len(row.ics)} octets")]
+    if not stored.logged.get(row.id, row.tick) >= row.tick:
+        return [("tick-differs", f"it changed at tick {row.tick}, the log ends at {stored.logged[row.id]}")]
+    try:
+        vcalendar = parse(row.ics)
+    except ICalError as error:
+        return [("text-broken", f"its text can't be read: {error}")]
+    if not _holds(vcalendar, row.kind):
+        return [("kind-differs", f"it is said to be a {row.kind}, its text holds none")]
+    horizon = FOREVER if row.expanded_to is None else row.expanded_to
+    derived = derive(vcalendar, row.kind, horizon=horizon, recur_limit=max(stored.instances(row.id), 1))
+    return [("index-differs", text) for text in _differences(row, derived, stored)]
+
+
+def _holds(vcalendar: Component, kind: str) -> bool:
+    return vcalendar.name == kind or any(child.name == kind for child in vcalendar.components)
+
+
+def _differences(row: ObjectRow, derived: Derived, stored: _Stored) -> list[str]:
+    span = (row.first_at, row.last_at, row.expanded_to)
+    pairs = (
+        ("components", sorted(_component_facts(row, derived)), stored.of("component", row.id)),
+        ("cells", sorted(_cell_facts(derived)), stored.of("cell", row.id)),
+        ("instances", sorted(_instance_facts(row, derived)), stored.of("instance", row.id)),
+        ("spans", [tuple(map(repr, derived.span))], [tuple(map(repr, span))]),
+    )
+    out: list[str] = []
+    for what, expected, there in pairs:
+        if expected != there:
+            missing, wrong = _first_not_in(expected, there), _first_not_in(there, expected)
+            out.append(f"its {what} differ from its text: expected {missing}, found {wrong}")
+    return out
+
+
+def _first_not_in(these: Sequence[Any], those: Sequence[Any]) -> str:
+    others = set(those)
+    return next((str(one)[:200] for one in these if one not in others), "nothing more")
+
+
+# Facts are tuples of text, so that None and numbers can be sorted together.
+Fact = tuple[str, ...]
+
+
+def _component_facts(row: ObjectRow, derived: Derived) -> list[Fact]:
+    nodes = derived.nodes
+    return [
+        _fact(
+            node.pos, node.component.name, row.calendar_id, nodes[node.up].pos if node.up >= 0 else None,
+            derived.recurrence.get(at), *derived.times[at],
+        )
+        for at, node in enumerate(nodes)
+    ]  # fmt: skip
+
+
+def _cell_facts(derived: Derived) -> list[Fact]:
+    return [_fact(derived.nodes[at].pos, *map(stored_text, cell)) for at, cell in derived.cells]
+
+
+def _instance_facts(row: ObjectRow, derived: Derived) -> list[Fact]:
+    facts = {
+        _fact(
+            derived.nodes[one.node].pos, row.calendar_id, one.start_at, one.recurrence_at, one.end_at,
+            int(one.floating), one.busy,
+        )
+        for one in derived.occurrences
+    }  # fmt: skip
+    return list(facts)
+
+
+def _fact(*values: SqlValue) -> Fact:
+    return tuple(map(repr, values))
+
+
+class _Stored:
+    """The index rows of some objects, as facts."""
+
+    _SQL: ClassVar[Mapping[str, str]] = {
+        "component": (
+            "select c.object_id, c.pos, c.kind, c.calendar_id, p.pos, c.recurrence_at, c.start_at, c.end_at"
+            " from component c left join component p on p.id = c.parent_id where c.object_id in (??)"
+        ),
+        "cell": (
+            "select c.object_id, c.pos, v.name, v.pos, v.k, v.value, v.folded, v.num, v.origin"
+            " from component c join cell v on v.component_id = c.id where c.object_id in (??)"
+        ),
+        "instance": (
+            "select c.object_id, c.pos, i.calendar_id, i.start_at, i.recurrence_at, i.end_at, i.floating,"
+            " i.busy from component c join instance i on i.component_id = c.id where c.object_id in (??)"
+        ),
+    }
+
+    def __init__(self, tx: Tx, ids: Sequence[int]) -> None:
+        self._facts: dict[str, dict[int, list[Fact]]] = {}
+        for table, sql in self._SQL.items():
+            facts: dict[int, list[Fact]] = defaultdict(list)
+            for row in tx.rows(with_list(sql, len(ids)), ids):
+                facts[cast("int", row[0])].append(_fact(*row[1:]))
+            self._facts[table] = facts
+        logged = tx.rows(
+            with_list(
+                "select object_id, max(tick) from change where object_id in (??) group by object_id", len(ids)
+            ),
+            ids,
+        )
+        self.logged = {cast("int", key): cast("int", tick) for key, tick in logged}
+
+    def of(self, table: str, object_id: int) -> list[Fact]:
+        """The sorted facts of one object."""
+        return sorted(self._facts[table].get(object_id, []))
+
+    def instances(self, object_id: int) -> int:
+        """How many instances the object has."""
+        return len(self._facts["instance"].get(object_id, []))

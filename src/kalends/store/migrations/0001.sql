@@ -103,7 +103,7 @@ create table instance (                  -- occurrences of anything that happens
   recurrence_at bigint not null,
   end_at bigint not null,
   floating integer not null default 0,   -- 1: seconds as if UTC, to be compared with local time
-  busy {text} not null,                  -- BUSY BUSY-TENTATIVE FREE BUSY-NOCONFLICT FREE-NOCONFLICT ALARM
+  busy {text} not null,                  -- BUSY BUSY-TENTATIVE BUSY-UNAVAILABLE FREE BUSY-NOCONFLICT FREE-NOCONFLICT ALARM
   primary key (calendar_id, start_at, component_id, recurrence_at)) {cluster};
 create index instance_component on instance (component_id);
 

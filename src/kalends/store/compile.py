@@ -1,0 +1,476 @@
+"""A query tree to SQL: the same conditions `calquery.match` tests, as one statement for both databases.
+
+Every value travels as a parameter; the text of the statement depends only on the shape of the query. What a
+literal means is decided in `calquery.lower`, which contained component a term is about in `calquery.plan`;
+here that becomes EXISTS over `cell` and `component`. Where the condition names a UID or a range of dates the
+search begins at those, never at all components of a calendar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from kalends.calquery.cells import DERIVED
+from kalends.calquery.columns import CONTAINERS, comparison
+from kalends.calquery.like import Pattern, pattern
+from kalends.calquery.lower import DATE_LENGTH, NumberTest, Test, TextTest, lower
+from kalends.calquery.match import ENVELOPE_FREE
+from kalends.calquery.plan import FALSE, TRUE, All, Any, Plan, Some, plan
+from kalends.calquery.ranges import EVER, UNBOUNDED, Bounds, Range, bounds
+from kalends.calquery.tree import (
+    AnyOf,
+    Column,
+    Compare,
+    Constant,
+    In,
+    Like,
+    Literal,
+    Null,
+    Operator,
+    Query,
+    State,
+    Value,
+)
+from kalends.store.base import Dialect, SqlValue
+
+MAX_PARAMS: Final = 30_000
+"""Parameters of one statement: SQLite takes 32,766, PostgreSQL 65,535."""
+
+UID_SOURCES: Final = {
+    "VEVENT": "UID",
+    "VTODO": "UID",
+    "VJOURNAL": "UID",
+    "VFREEBUSY": "UID",
+    "VAVAILABILITY": "UID",
+    "VCAR": "CARID",
+    "VQUERY": "QUERYID",
+}
+"""The property that `object.uid` repeats, by source."""
+
+_DATED: Final = frozenset(("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"))
+_DURATION_STARTS: Final = "('P', 'p', '+', '-')"
+_CELLS: Final = "select 1 from cell x where"
+_ALARMS: Final = "select 1 from instance y where"
+_COMPONENTS: Final = "select id, object_id, calendar_id, pos, start_at from component where "
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A statement ready to run.
+
+    Attributes:
+        sql: with `?` for each parameter. Its rows are (object id, component id), when expanded also start_at,
+            end_at, recurrence_at and floating of one instance, NULL for what has no time. Ordered by
+            object, place in the text, start.
+        params: the parameters in order.
+        window: the dates the query limits itself to, in seconds UTC: objects expanded no further than
+            `window.high` need a look in memory.
+    """
+
+    sql: str
+    params: tuple[SqlValue, ...]
+    window: Range
+
+
+def compile_query(
+    query: Query,
+    calendar_ids: Sequence[int],
+    dialect: Dialect = "sqlite",
+    *,
+    expand: bool = False,
+    limit: int | None = None,
+) -> Compiled:
+    """Write a bound query as SQL.
+
+    Args:
+        query: a query without functions of the session (`calquery.bind`).
+        calendar_ids: rows of `calendar` to search; 0 is the store itself.
+        dialect: the database; the text is the same for both today.
+        expand: one row an instance: DTSTART, DTEND, DUE, RECURRENCE-ID and the TRIGGER of alarms are those of
+            the instance (RFC 4324 §8.16, §6.1.1.15).
+        limit: rows at most.
+
+    Returns:
+        The statement.
+
+    Raises:
+        QueryError: a literal that does not fit its column.
+        TooComplexError: too many contained kinds.
+
+    Source: RFC 4324 §6.1.1.
+    """
+    prepared = plan(query.where)
+    writer = _Writer(query.source, expand=expand)
+    limits = bounds(prepared)
+    writer.open(prepared, limits, sorted(set(calendar_ids)))
+    writer.condition(prepared)
+    writer.add(" order by c.object_id, c.pos, c.id")
+    if expand:
+        writer.add(", i.start_at, i.recurrence_at")
+    if limit is not None:
+        writer.add(" limit ?", limit)
+    return Compiled("".join(writer.parts), tuple(writer.params), limits.window())
+
+
+class _Writer:
+    """Writes one statement; one method for each kind of condition, found in `_WRITERS`."""
+
+    def __init__(self, source: str, *, expand: bool) -> None:
+        self.source = source
+        self.expand = expand
+        self.parts: list[str] = []
+        self.params: list[SqlValue] = []
+        self.aliases: dict[str, str] = {}
+
+    def add(self, text: str, *values: SqlValue) -> None:
+        self.parts.append(text)
+        self.params += values
+
+    # FROM: where the search begins
+
+    def open(self, prepared: Plan, limits: Bounds, calendar_ids: Sequence[int]) -> None:
+        """Write SELECT … FROM … WHERE and how its tables belong together."""
+        self.add("select c.object_id, c.id")
+        if self.expand:
+            self.add(", i.start_at, i.end_at, i.recurrence_at, i.floating")
+        uids = _uids(prepared, self.source)
+        # CROSS JOIN keeps SQLite from choosing another table to begin with
+        if uids is not None:
+            self.add(" from object o cross join component c")
+            self.left_join_instances()
+            self.add(" where c.object_id = o.id")
+            self.kind("c.")
+            self.add(" and ")
+            self.among("o.uid", sorted(uids))
+            self.add(" and ")
+            self.among("o.calendar_id", calendar_ids)
+        elif self.expand and limits != UNBOUNDED:
+            self.add(" from (")
+            self.instances(limits, calendar_ids)
+            self.add(") i cross join component c cross join object o")
+            self.add(" where c.id = i.component_id and o.id = c.object_id")
+            self.kind("c.")
+        else:
+            self.add(" from (")
+            self.components(limits, calendar_ids)
+            self.add(") c cross join object o")
+            self.left_join_instances()
+            self.add(" where o.id = c.object_id")
+        self.add(" and ")
+
+    def left_join_instances(self) -> None:
+        if self.expand:
+            self.add(" left join instance i on i.component_id = c.id")
+
+    def among(self, column: str, values: Sequence[SqlValue]) -> None:
+        """`column` is one of some values."""
+        if len(values) == 1:
+            self.add(f"{column} = ?", values[0])
+        elif values:
+            self.add(f"{column} in ({', '.join('?' * len(values))})", *values)
+        else:
+            self.add("1 = 0")
+
+    def kind(self, alias: str) -> None:
+        """The component is of FROM's table."""
+        if self.source == "VCALENDAR":
+            marks = ", ".join("?" * len(ENVELOPE_FREE))
+            self.add(
+                f" and {alias}parent_id is null and {alias}kind not in ({marks})", *sorted(ENVELOPE_FREE)
+            )
+        else:
+            self.add(f" and {alias}kind = ?", self.source)
+
+    def components(self, limits: Bounds, calendar_ids: Sequence[int]) -> None:
+        """Components of FROM's kind whose own dates may lie in the range."""
+        dated = self.source in _DATED
+        start, end = (limits.start, limits.end) if dated else (EVER, EVER)
+        self.add(_COMPONENTS)
+        self.among("calendar_id", calendar_ids)
+        self.kind("")
+        self.within("start_at", start)
+        self.within_or_null("end_at", end)
+        if start != EVER:  # what has no start that the index knows
+            self.add(" union all ")
+            self.add(_COMPONENTS)
+            self.among("calendar_id", calendar_ids)
+            self.kind("")
+            self.add(" and start_at is null")
+            self.within_or_null("end_at", end)
+
+    def instances(self, limits: Bounds, calendar_ids: Sequence[int]) -> None:
+        """Instances in the range; for a range of RECURRENCE-ID also those that were moved out of it."""
+        start, end, recurrence = limits.start, limits.end, limits.recurrence
+        self.add("select * from instance where ")
+        self.among("calendar_id", calendar_ids)
+        self.within("start_at", start.both(recurrence))
+        self.within("end_at", end)
+        if end.low is not None:
+            self.add(" and start_at >= ? - (select max(longest) from calendar where ", end.low)
+            self.among("id", calendar_ids)
+            self.add(")")
+        if recurrence != EVER:
+            self.add(
+                " union select n.* from component m cross join instance n where n.component_id = m.id and "
+            )
+            self.among("m.calendar_id", calendar_ids)
+            self.within("m.recurrence_at", recurrence)
+
+    def within(self, column: str, limits: Range) -> None:
+        if limits.low is not None:
+            self.add(f" and {column} >= ?", limits.low)
+        if limits.high is not None:
+            self.add(f" and {column} <= ?", limits.high)
+
+    def within_or_null(self, column: str, limits: Range) -> None:
+        if limits == EVER:
+            return
+        self.add(f" and ({column} is null or (1 = 1")
+        self.within(column, limits)
+        self.add("))")
+
+    # WHERE
+
+    def condition(self, prepared: Plan) -> None:
+        _WRITERS[type(prepared)](self, prepared)
+
+    def joined(self, parts: Sequence[Plan], word: str) -> None:
+        """Parts joined as a balanced tree: SQLite limits how deep an expression nests, not how long it is."""
+        if len(parts) == 1:
+            self.condition(parts[0])
+            return
+        half = len(parts) // 2
+        self.add("(")
+        self.joined(parts[:half], word)
+        self.add(f" {word} ")
+        self.joined(parts[half:], word)
+        self.add(")")
+
+    def all(self, prepared: All) -> None:
+        self.joined(prepared.parts, "and")
+
+    def any(self, prepared: Any) -> None:
+        self.joined(prepared.parts, "or")
+
+    def constant(self, prepared: Constant) -> None:
+        self.add("1 = 1" if prepared.value else "1 = 0")
+
+    def state(self, prepared: State) -> None:
+        self.add("o.state = ?", prepared.state)
+
+    def some(self, prepared: Some) -> None:
+        """There is a contained component …; or there is none at all, and that is right too."""
+        alias = f"a{len(self.aliases)}"
+        if prepared.nothing != FALSE:
+            self.add("(")
+        self.add("exists (select 1 from component")
+        self.contained(alias, prepared.component)
+        if prepared.inside != TRUE:
+            self.add(" and ")
+            self.aliases[prepared.component] = alias
+            self.condition(prepared.inside)
+            del self.aliases[prepared.component]
+        self.add(")")
+        if prepared.nothing != FALSE:
+            self.add(" or (not exists (select 1 from component")
+            self.contained(alias, prepared.component)
+            self.add(")")
+            if prepared.nothing != TRUE:
+                self.add(" and ")
+                self.condition(prepared.nothing)
+            self.add("))")
+
+    def contained(self, alias: str, component: str) -> None:
+        if component == "VAGENDA" and self.source != "VCALSTORE":
+            place = f"{alias}.calendar_id = c.calendar_id"  # the calendar that holds the component
+        elif self.source in CONTAINERS:
+            place = f"{alias}.calendar_id = c.calendar_id and {alias}.parent_id is null"
+        else:
+            place = f"{alias}.parent_id = c.id"
+        self.add(f" {alias} where {place} and {alias}.kind = ?", component)
+
+    def compare(self, prepared: Compare) -> None:
+        test = lower(prepared.column, prepared.operator, prepared.value)
+        when = self.instance_time(prepared.column)
+        if when is not None and isinstance(test, NumberTest) and test.shape != "duration":
+            self.instance_test(when, prepared.column, test)
+        else:
+            self.exists(prepared.column, lambda: self.test(test, "x"), test)
+
+    def included(self, prepared: In) -> None:
+        test = lower(prepared.column, "=", prepared.value)
+        self.negation(prepared.negated)
+        self.exists(prepared.column, lambda: self.test(test, "x"), test)
+
+    def like(self, prepared: Like) -> None:
+        wanted = _patterns(prepared.pattern)
+        dates = comparison(prepared.column) in ("moment", "trigger")
+        self.negation(prepared.negated)
+        self.exists(
+            prepared.column, lambda: self.like_any("coalesce(x.folded, x.value)", wanted, dates=dates)
+        )
+
+    def null(self, prepared: Null) -> None:
+        self.negation(not prepared.negated)
+        self.exists(prepared.column, lambda: self.add("x.origin <> ?", DERIVED))
+
+    def negation(self, negated: bool) -> None:
+        if negated:
+            self.add("not ")
+
+    def exists(self, column: Column, inside: Callable[[], None], test: Test | None = None) -> None:
+        """There is a cell of a column for which `inside` (about alias x) holds."""
+        if column.name == "METHOD" and column.param is None:
+            self.method(column, inside)
+            return
+        alias = "c" if column.component is None else self.aliases[column.component]
+        name = column.name if column.param is None else f"{column.name};{column.param}"
+        self.add(f"exists ({_CELLS} x.component_id = {alias}.id and x.name = ? and ", name)
+        inside()
+        self.add(")")
+
+    def method(self, column: Column, inside: Callable[[], None]) -> None:
+        """METHOD is the envelope's: kept beside the object, not in cells."""
+        if column.component == "VAGENDA":
+            self.add("1 = 0")
+            return
+        self.add(
+            "exists (select 1 from (select o.method as value, lower(o.method) as folded,"
+            " cast(null as bigint) as num, 0 as origin) x where x.value is not null and "
+        )
+        inside()
+        self.add(")")
+
+    # tests on a cell
+
+    def test(self, test: Test, alias: str) -> None:
+        if isinstance(test, TextTest):
+            self.text_test(
+                f"coalesce({alias}.folded, {alias}.value)" if test.folded else f"{alias}.value", test
+            )
+        else:
+            self.number_test(f"{alias}.num", f"{alias}.value", test)
+
+    def text_test(self, value: str, test: TextTest) -> None:
+        if test.operator in ("=", "!="):
+            self.negation(test.operator == "!=")
+            self.add("(")
+            self.among(value, test.texts)
+            self.add(")")
+            return
+        self.add("(1 = 0")
+        for text in test.texts:
+            self.add(f" or {value} {test.operator} ?", text)
+        self.add(")")
+
+    def number_test(self, number: str, value: str, test: NumberTest) -> None:
+        if test.shape != "any":
+            word = "in" if test.shape == "duration" else "not in"
+            self.add(f"substr({value}, 1, 1) {word} {_DURATION_STARTS} and ")
+        if test.day is None:
+            self.ordered(number, test.operator, test.low, test.high)
+            return
+        self.add(f"case when length({value}) = {DATE_LENGTH} then ")
+        self.ordered(number, test.operator, test.day, test.day)
+        self.add(" else ")
+        self.ordered(number, test.operator, test.low, test.high)
+        self.add(" end")
+
+    def ordered(self, number: str, operator: Operator, low: int, high: int) -> None:
+        """A number against a range of equals."""
+        if operator == "=":
+            self.add(f"{number} between ? and ?", low, high)
+        elif operator == "!=":
+            self.add(f"{number} not between ? and ?", low, high)
+        else:
+            self.add(f"{number} {operator} ?", high if operator in ("<=", ">") else low)
+
+    def like_any(self, text: str, wanted: Iterable[Pattern], *, dates: bool) -> None:
+        self.add("(1 = 0")
+        for one in wanted:
+            self.add(" or ")
+            self.like_one(text, one)
+            if dates:  # §6.1.1.7: '%T000000' is anything at midnight, also when the value ends in Z
+                self.add(" or ")
+                self.like_one(f"rtrim({text}, 'z')", one)
+        self.add(")")
+
+    def like_one(self, text: str, one: Pattern) -> None:
+        if one.plain is not None:
+            self.add(f"{text} = ?", one.plain)
+        else:
+            self.add(f"{text} like ? escape '\\'", one.sql)
+
+    # dates of an instance
+
+    def instance_time(self, column: Column) -> str | None:
+        """The column of `instance` that stands for a date when expanding."""
+        if not self.expand or column.param is not None:
+            return None
+        if column.component is None:
+            return {
+                "DTSTART": "i.start_at",
+                "DTEND": "i.end_at",
+                "DUE": "i.end_at",
+                "RECURRENCE-ID": "i.recurrence_at",
+            }.get(column.name)
+        return "y.start_at" if (column.component, column.name) == ("VALARM", "TRIGGER") else None
+
+    def instance_test(self, when: str, column: Column, test: NumberTest) -> None:
+        if column.component is not None:
+            alias = self.aliases[column.component]
+            self.add(
+                f"exists ({_ALARMS} y.component_id = {alias}.id and y.recurrence_at = i.recurrence_at and "
+            )
+            self.ordered(when, test.operator, test.low, test.high)
+            self.add(")")
+            return
+        if test.day is None:
+            self.ordered(when, test.operator, test.low, test.high)
+            return
+        self.add("case when i.floating = 1 and i.start_at % 86400 = 0 and i.end_at % 86400 = 0 then ")
+        self.ordered(when, test.operator, test.day, test.day)
+        self.add(" else ")
+        self.ordered(when, test.operator, test.low, test.high)
+        self.add(" end")
+
+
+_WRITERS: Final[dict[type, Callable[..., None]]] = {
+    All: _Writer.all,
+    Any: _Writer.any,
+    Some: _Writer.some,
+    Compare: _Writer.compare,
+    In: _Writer.included,
+    Like: _Writer.like,
+    Null: _Writer.null,
+    State: _Writer.state,
+    Constant: _Writer.constant,
+}
+
+
+def _patterns(value: Value) -> list[Pattern]:
+    assert isinstance(value, Literal | AnyOf)
+    return [pattern(text) for text in ((value.text,) if isinstance(value, Literal) else value.texts)]
+
+
+def _uids(prepared: Plan, source: str) -> frozenset[str] | None:
+    """The UIDs a plan limits itself to, where `object.uid` can find them; None when it does not."""
+    name = UID_SOURCES.get(source)
+    if name is None:
+        return None
+    match prepared:
+        case Compare(Column(column, None, None), "=", Literal(text)) if column == name:
+            return frozenset((text,))
+        case In(Literal(text), Column(column, None, None), False) if column == name:
+            return frozenset((text,))
+        case All(parts):
+            found = [uids for part in parts if (uids := _uids(part, source)) is not None]
+            return frozenset.intersection(*found) if found else None
+        case Any(parts):
+            each = [_uids(part, source) for part in parts]
+            known = [uids for uids in each if uids is not None]
+            return frozenset().union(*known) if len(known) == len(each) else None
+        case _:
+            return None

@@ -302,6 +302,7 @@ class ChannelManager:
             raise LocalProtocolError("too many channels are open")
         number = self._free_number()
         payload = management.start(number, server_name, offers)
+        self._next_channel = _next_number(number)
         channel = Channel(number, "", ChannelState.STARTING, self._link.limits.max_message)
 
         def reply(answer: Answer) -> None:
@@ -323,8 +324,7 @@ class ChannelManager:
     def _free_number(self) -> int:
         number = self._next_channel
         while number in self._link.channels:
-            number = number + 2 if number + 2 <= MAX_NUMBER else number % 2 or 2
-        self._next_channel = number + 2 if number + 2 <= MAX_NUMBER else number % 2 or 2
+            number = _next_number(number)
         return number
 
     # -- closing ----------------------------------------------------------------------------------------
@@ -467,3 +467,8 @@ class ChannelManager:
         """ERR 421 has left: the session is over (BC-02)."""
         self._link.step("terminated")
         self._link.events.append(SessionTerminated(None))
+
+
+def _next_number(number: int) -> int:
+    """The next channel number of the same parity, from the beginning again after the last one."""
+    return number + 2 if number + 2 <= MAX_NUMBER else number % 2 or 2

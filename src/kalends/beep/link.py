@@ -218,7 +218,6 @@ class Link:
     def _finish(self, channel: Channel, exchange: Exchange) -> None:
         """The whole reply is handed in: let the replies to later MSGs follow (BA-01)."""
         exchange.finished = True
-        self.inbox.finish(channel, exchange)
         order = channel.order
         while order and order[0].finished:
             order.popleft()
@@ -226,3 +225,4 @@ class Link:
                 for outgoing in order[0].waiting:
                     self.outbox.put(channel, outgoing)
                 order[0].waiting = None
+        self.inbox.finish(channel, exchange)

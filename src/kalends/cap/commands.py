@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -115,8 +116,11 @@ class Verb:
         raise NotImplementedError
 
 
-def _each_target(request: Request, around: Circumstances, run: Callable[[Tx, Caller, Target], Reply]) -> Work:
+def _each_target(
+    kind: Kind, request: Request, around: Circumstances, run: Callable[[Tx, Caller, Target], Reply]
+) -> Work:
     """Work that treats every target for itself: one refused leaves the others done (SES-18)."""
+    harmless = kind == "read"
 
     def alone(tx: Tx) -> list[Reply]:
         caller = around.caller(tx)
@@ -127,7 +131,7 @@ def _each_target(request: Request, around: Circumstances, run: Callable[[Tx, Cal
         found: list[Reply] = []
         for given in request.targets:
             try:
-                with tx.savepoint():
+                with nullcontext() if harmless else tx.savepoint():
                     found.append(run(tx, caller, containers.resolve(tx, caller, given)))
             except KalendsError as error:
                 status = status_of(error)
@@ -175,7 +179,7 @@ class Create(Verb):
     """CREATE: new objects in each target. Source: RFC 4324 §10.4."""
 
     name = "CREATE"
-    kind = "write"
+    kind: ClassVar[Kind] = "write"
     targets = True
 
     def work(self, request: Request, around: Circumstances) -> Work:
@@ -187,14 +191,14 @@ class Create(Verb):
             receipts = ledger.create(tx, caller, target, request.vcalendar)
             return replies.flat_receipts(request.ident, target.given, receipts)
 
-        return _each_target(request, around, run)
+        return _each_target(self.kind, request, around, run)
 
 
 class Search(Verb):
     """SEARCH: what the queries select, one reply per target. Source: RFC 4324 §10.12."""
 
     name = "SEARCH"
-    kind = "read"
+    kind: ClassVar[Kind] = "read"
     targets = True
 
     def work(self, request: Request, around: Circumstances) -> Work:
@@ -205,14 +209,14 @@ class Search(Verb):
         def run(tx: Tx, caller: Caller, target: Target) -> Reply:
             return replies.answers(request.ident, target.given, search.search(tx, caller, target, selections))
 
-        return _each_target(request, around, run)
+        return _each_target(self.kind, request, around, run)
 
 
 class Delete(Verb):
     """DELETE: remove, or with OPTIONS=MARK mark, what the queries select. Source: RFC 4324 §10.5."""
 
     name = "DELETE"
-    kind = "write"
+    kind: ClassVar[Kind] = "write"
     options = "optional"
     targets = True
 
@@ -228,14 +232,14 @@ class Delete(Verb):
             receipts = ledger.delete(tx, caller, target, selections, mark=mark)
             return replies.receipts_by_method(request.ident, target.given, receipts)
 
-        return _each_target(request, around, run)
+        return _each_target(self.kind, request, around, run)
 
 
 class Move(Verb):
     """MOVE: what the queries select goes into the target. Source: RFC 4324 §10.10."""
 
     name = "MOVE"
-    kind = "write"
+    kind: ClassVar[Kind] = "write"
     targets = True
 
     def work(self, request: Request, around: Circumstances) -> Work:
@@ -252,14 +256,14 @@ class Move(Verb):
                 return replies.refused(request.ident, target.given, nothing)
             return replies.flat_receipts(request.ident, target.given, receipts)
 
-        return _each_target(request, around, run)
+        return _each_target(self.kind, request, around, run)
 
 
 class Modify(Verb):
     """MODIFY: old values become new ones, all or nothing over all targets. Source: RFC 4324 §10.9; A-62."""
 
     name = "MODIFY"
-    kind = "write"
+    kind: ClassVar[Kind] = "write"
     targets = True
 
     def work(self, request: Request, around: Circumstances) -> Work:

@@ -129,6 +129,7 @@ def terms(component: str | None, functions: bool) -> st.SearchStrategy[Condition
         st.builds(Like, st.one_of(columns, every), st.sampled_from(PATTERNS).map(Literal), flags),
         st.builds(Null, st.one_of(columns, every), flags),
         typed_compares(component),
+        typed_compares(component),
     ]
     if component:
         options.append(st.builds(Null, st.just(Column("", component)), flags))
@@ -140,13 +141,13 @@ def terms(component: str | None, functions: bool) -> st.SearchStrategy[Condition
 
 
 def conditions(functions: bool = False) -> st.SearchStrategy[Condition]:
-    leaves = st.one_of(terms(None, functions), terms(None, functions), terms("VALARM", functions))
+    leaves = st.one_of(terms(None, functions), terms("VALARM", functions))
 
     def grow(inner: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]:
         several = st.lists(inner, min_size=2, max_size=4).map(tuple)
         return st.one_of(st.builds(And, several), st.builds(Or, several))
 
-    return st.recursive(leaves, grow, max_leaves=8)
+    return st.recursive(leaves, grow, max_leaves=6)
 
 
 SELECTED = st.one_of(

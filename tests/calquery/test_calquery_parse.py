@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from query_strategies import queries
 
+from calquery.query_strategies import queries
 from kalends.calquery.errors import QueryError, TooComplexError
 from kalends.calquery.parse import MAX_DEPTH, parse, parse_line
 from kalends.calquery.tree import (

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from calquery.component_strategies import objects
+from calquery.component_strategies import crowd, objects
 from calquery.query_strategies import conditions
 from kalends.calquery.bind import Bindings, bind
 from kalends.calquery.cells import cells, span
@@ -27,18 +31,13 @@ _STATIC_OBJECT = (
 class Shelf:
     """Objects in a store, each with the rows its index would have."""
 
-    def __init__(self, tx: Tx) -> None:
+    def __init__(self, tx: Tx, calendar: int = CALENDAR) -> None:
         self.tx = tx
-        self.next_id = 1000
+        self.calendar = calendar
+        self.next_id = 1_000_000 * calendar
         self.subjects: dict[int, Subject] = {}
-        self.objects = 0
-        if tx.row("select 1 from calendar where id = ?", (CALENDAR,)) is None:
-            tx.run("insert into calendar (id, calid) values (?, 'c')", (CALENDAR,))
-
-    def clear(self) -> None:
-        for table in ("cell", "component", "object"):
-            self.tx.run(f"delete from {table}")
-        self.subjects.clear()
+        if tx.row("select 1 from calendar where id = ?", (calendar,)) is None:
+            tx.run("insert into calendar (id, calid) values (?, ?)", (calendar, f"c{calendar}"))
 
     def new_id(self) -> int:
         self.next_id += 1
@@ -50,7 +49,7 @@ class Shelf:
         uid = component.value("UID") or f"none-{object_id}"
         self.tx.run(
             _STATIC_OBJECT,
-            (object_id, CALENDAR, str(object_id), uid, component.name, state, method, b""),
+            (object_id, self.calendar, str(object_id), uid, component.name, state, method, b""),
         )
         return self.add_component(
             object_id, component, None, None, Subject(component, state=state, method=method)
@@ -69,7 +68,7 @@ class Shelf:
         self.tx.run(
             "insert into component (id, object_id, calendar_id, parent_id, kind, pos, start_at, end_at)"
             " values (?, ?, ?, ?, ?, ?, ?, ?)",
-            (own, object_id, CALENDAR, parent_id, component.name, 0, *span(made)),
+            (own, object_id, self.calendar, parent_id, component.name, 0, *span(made)),
         )
         self.tx.many(
             "insert into cell (component_id, name, pos, k, value, folded, num, origin) values (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -82,13 +81,49 @@ class Shelf:
         return own
 
     def found(self, query: Query) -> set[int]:
-        compiled = compile_query(query, [CALENDAR], self.tx.dialect)
+        compiled = compile_query(query, [self.calendar], self.tx.dialect)
         ids = [row[1] for row in self.tx.rows(compiled.sql, compiled.params)]
         assert len(ids) == len(set(ids)), "a component is returned once"
         return {one for one in ids if isinstance(one, int)}
 
     def matched(self, query: Query) -> set[int]:
         return {own for own, subject in self.subjects.items() if subject.matches(query)}
+
+
+class Crowds:
+    """Stores filled once for many queries."""
+
+    def __init__(self, stores: dict[str, Callable[[], Store]]) -> None:
+        self.stores = stores
+        self.open: dict[str, Store] = {}
+        self.subjects: dict[tuple[str, int], dict[int, Subject]] = {}
+
+    def run(self, name: str, seed: int, wanted: list[Condition]) -> None:
+        store = self.open.setdefault(name, self.stores[name]()) if name not in self.open else self.open[name]
+        calendar = CALENDAR + seed
+        if (name, seed) not in self.subjects:
+
+            def fill(tx: Tx) -> dict[int, Subject]:
+                shelf = Shelf(tx, calendar)
+                crowded(shelf, seed)
+                return shelf.subjects
+
+            self.subjects[name, seed] = store.write(fill)
+
+        def ask(tx: Tx) -> None:
+            shelf = Shelf(tx, calendar)
+            shelf.subjects = self.subjects[name, seed]
+            for condition in wanted:
+                agree_on(shelf, condition)
+
+        store.read(ask)
+
+
+@pytest.fixture
+def crowds(request: pytest.FixtureRequest) -> Crowds:
+    return Crowds(
+        {name: partial(request.getfixturevalue, f"{name}_store") for name in ("sqlite", "postgres")}
+    )
 
 
 class Undo(Exception):  # noqa: N818 - no error, the way out of a transaction that shall leave nothing behind
@@ -104,43 +139,48 @@ def in_transaction(store: Store, work: object) -> None:
         store.write(run)
 
 
+BINDINGS = Bindings(self_upn="x", target="c", owners=lambda calid: ("X",) if calid is None else ("business",))
+CROWD = 120
+UNHURRIED = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
+
+
+def bound(condition: Condition) -> Query:
+    return bind(Query((AllProperties(),), "VEVENT", condition), BINDINGS)
+
+
+def crowded(shelf: Shelf, seed: int) -> None:
+    pick = random.Random(seed)
+    for component in crowd(seed, CROWD):
+        state = pick.choice(("BOOKED", "BOOKED", "BOOKED", "UNPROCESSED", "DELETED"))
+        shelf.add(component, state, "REQUEST" if state == "UNPROCESSED" else None)
+
+
+def agree_on(shelf: Shelf, condition: Condition) -> None:
+    query = bound(condition)
+    assert shelf.found(query) == shelf.matched(query), query
+
+
 class TestAgreement:
     """The proof: random queries over random objects."""
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-    @given(
-        conditions=st.lists(conditions(functions=True), min_size=4, max_size=8),
-        found=st.lists(st.tuples(objects(), st.sampled_from(STATES)), min_size=1, max_size=6),
-    )
-    def test_sqlite(
-        self, sqlite_store: Store, conditions: list[Condition], found: list[tuple[Component, str]]
+    @settings(max_examples=60, **UNHURRIED)
+    @given(wanted=st.lists(conditions(functions=True), min_size=10, max_size=20), seed=st.integers(0, 3))
+    def test_many_events_on_sqlite(self, crowds: Crowds, wanted: list[Condition], seed: int) -> None:
+        crowds.run("sqlite", seed, wanted)
+
+    @settings(max_examples=25, **UNHURRIED)
+    @given(wanted=st.lists(conditions(functions=True), min_size=10, max_size=20))
+    def test_many_events_on_postgres(self, crowds: Crowds, wanted: list[Condition]) -> None:
+        crowds.run("postgres", 0, wanted)
+
+    @settings(max_examples=60, **UNHURRIED)
+    @given(wanted=st.lists(conditions(functions=True), min_size=4, max_size=8), found=objects())
+    def test_odd_events_on_sqlite(
+        self, sqlite_store: Store, wanted: list[Condition], found: Component
     ) -> None:
-        agree(sqlite_store, conditions, found)
+        def work(shelf: Shelf) -> None:
+            shelf.add(found)
+            for condition in wanted:
+                agree_on(shelf, condition)
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-    @given(
-        conditions=st.lists(conditions(functions=True), min_size=6, max_size=12),
-        found=st.lists(st.tuples(objects(), st.sampled_from(STATES)), min_size=1, max_size=6),
-    )
-    def test_postgres(
-        self, postgres_store: Store, conditions: list[Condition], found: list[tuple[Component, str]]
-    ) -> None:
-        agree(postgres_store, conditions, found)
-
-
-BINDINGS = Bindings(self_upn="x", target="c", owners=lambda calid: ("X",) if calid is None else ("business",))
-
-
-def agree(store: Store, wanted: list[Condition], found: list[tuple[Component, str]]) -> None:
-    def work(shelf: Shelf) -> None:
-        booked: set[str] = set()  # a calendar holds one booked object of a UID
-        for component, state in found:
-            uid = component.value("UID")
-            if uid is not None and state == "BOOKED" and (uid in booked or booked.add(uid)):
-                continue
-            shelf.add(component, state, "REQUEST" if state == "UNPROCESSED" else None)
-        for condition in wanted:
-            query = bind(Query((AllProperties(),), "VEVENT", condition), BINDINGS)
-            assert shelf.found(query) == shelf.matched(query), query
-
-    in_transaction(store, work)
+        in_transaction(sqlite_store, work)

@@ -147,17 +147,12 @@ def span(made: list[Cell]) -> tuple[int | None, int | None]:
         made: the component's cells.
 
     Returns:
-        Seconds since 1970 UTC; None for what it has not. The store keeps both beside the component, so that a
-        range of dates needs no look at the cells of every component.
+        Seconds since 1970 UTC; None for what it has not, or not just once. The store keeps both beside the
+        component, so that a range of dates needs no look at the cells of every component.
     """
-    start = end = None
-    for cell in made:
-        if cell.num is not None:
-            if cell.name == "DTSTART":
-                start = cell.num
-            elif cell.name in ("DTEND", "DUE"):
-                end = cell.num
-    return start, end
+    starts = [cell.num for cell in made if cell.name == "DTSTART"]
+    ends = [cell.num for cell in made if cell.name in ("DTEND", "DUE")]
+    return starts[0] if len(starts) == 1 else None, ends[0] if len(ends) == 1 else None
 
 
 class _Place(NamedTuple):

@@ -52,7 +52,7 @@ class NumberTest:
     Attributes:
         operator: the comparison.
         low, high: first and last number equal to the literal.
-        day: what a cell holding a DATE is compared with instead; None where there are no dates.
+        day: what a cell holding a DATE is compared with instead; None where that makes no difference.
         shape: which cells count.
     """
 
@@ -122,7 +122,7 @@ def _moment(kind: Comparison, operator: Operator, text: str) -> NumberTest:
     shape: Shape = "moment" if kind == "trigger" else "any"
     start = moment.wall - moment.wall % DAY
     if moment.is_date:
-        return NumberTest(operator, start, start + DAY - 1, start, shape)
+        return NumberTest(operator, start, start + DAY - 1, None, shape)
     return NumberTest(operator, moment.wall, moment.wall, start, shape)
 
 

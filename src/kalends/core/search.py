@@ -38,8 +38,9 @@ def _answer(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) 
 
 
 def _objects(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -> Answer:
-    answer = Answer(query)
-    for hit in selecting.hits(tx, caller, target, query, expand=expand):
+    hits, truncated = selecting.find(tx, caller, target, query, expand=expand)
+    answer = Answer(query, truncated=truncated)
+    for hit in hits:
         answer.found.append(Found((hit.seen,), hit.row.method))
     return answer
 

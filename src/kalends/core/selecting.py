@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -13,19 +13,19 @@ from kalends.calquery.match import Subject
 from kalends.calquery.parse import parse_line
 from kalends.calquery.plan import plan
 from kalends.calquery.tree import And, Compare, Condition, In, Like, Null, Or, Query, State
-from kalends.core import agendas, containers, rights
+from kalends.core import agendas, containers, expansion, rights
 from kalends.core.errors import InvalidError, NotFoundError, TooComplexError
 from kalends.core.model import Caller, Selection, Target
 from kalends.core.names import qualified
 from kalends.ical.tree import Component, parse
-from kalends.ical.zones import Zones
-from kalends.store import calendars, objects
+from kalends.store import calendars, instances, objects
+from kalends.store import found as store_found
 from kalends.store.base import Tx
 from kalends.store.calendars import VCALSTORE, CalendarRow
 from kalends.store.objects import ObjectRow
 
-_OF_ZONES = frozenset(("VTIMEZONE", "STANDARD", "DAYLIGHT"))
-"""What objects carry along for others; found only where it is an object of its own."""
+_FAR = 2**62
+"""Behind all times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +163,18 @@ def hits(tx: Tx, caller: Caller, target: Target, query: Query, *, expand: bool =
 
     Source: RFC 4324 §6.1.1, §8.16; QRY-27, QRY-28.
     """
+    return find(tx, caller, target, query, expand=expand)[0]
+
+
+def find(
+    tx: Tx, caller: Caller, target: Target, query: Query, *, expand: bool = False
+) -> tuple[list[Hit], bool]:
+    """Like `hits`; also says whether RECUR-LIMIT cut an expansion short (RFC 4324 §8.30; QRY-29)."""
     bound = bind(query, bindings(tx, caller, target))
     try:
-        return list(_scan(tx, caller, target, bound))
+        if expand and query.source in expansion.EXPANDING:
+            return _expanded(tx, caller, target, bound)
+        return _plain(tx, caller, target, bound), False
     except QueryTooComplexError as error:
         raise TooComplexError(str(error)) from error
     except QueryError as error:
@@ -177,21 +186,70 @@ def by_object(found: Sequence[Hit]) -> list[list[Hit]]:
     return [list(group) for _, group in groupby(found, key=lambda hit: hit.row.id)]
 
 
-def _scan(tx: Tx, caller: Caller, target: Target, query: Query) -> Iterator[Hit]:
-    prepared = plan(query.where)
-    zone = floating_zone(tx, caller, target.calendar_id)
-    for row in objects.every(tx, target.calendar_id):
+def _plain(tx: Tx, caller: Caller, target: Target, query: Query) -> list[Hit]:
+    """What is written in the texts."""
+    rows, _ = store_found.find(tx, query, (target.calendar_id,), limit=caller.policy.max_results + 1)
+    texts = objects.get_many(tx, {row.object_id for row in rows})
+    hits: list[Hit] = []
+    for object_id, group in groupby(rows, key=lambda row: row.object_id):
+        whole = parse(texts[object_id].ics)
+        nodes = _nodes(whole)
+        hits += [Hit(texts[object_id], whole, *nodes[row.pos]) for row in group]
+    return hits
+
+
+def _nodes(whole: Component) -> list[tuple[Component, Component]]:
+    """Each component with what it stands in, by its place in a depth-first walk."""
+    nodes = [(whole, whole)]
+
+    def visit(parent: Component) -> None:
+        for child in parent.components:
+            nodes.append((child, parent))
+            visit(child)
+
+    visit(whole)
+    return nodes
+
+
+def _expanded(tx: Tx, caller: Caller, target: Target, query: Query) -> tuple[list[Hit], bool]:
+    """Instances, each for itself; and whether some were left out for their number."""
+    policy = caller.policy
+    rows, window = store_found.find(
+        tx, query, (target.calendar_id,), expand=True, limit=policy.max_results + 1
+    )
+    until = _FAR if window.high is None else window.high + 1
+    later = _later(tx, target, query, until)
+    by_id = {key: list(group) for key, group in groupby(rows, key=lambda row: row.object_id)}
+    texts = objects.get_many(tx, {*by_id, *later})
+    zone = floating_zone(tx, caller, target.calendar_id) if later else None
+    hits: list[Hit] = []
+    truncated = False
+    for object_id in sorted(texts):
+        row = texts[object_id]
         whole = parse(row.ics)
-        zones = Zones(whole)
-        for parent in whole.walk():
-            for component in parent.components:
-                if component.name in _OF_ZONES and row.kind != "VTIMEZONE":
-                    continue
-                subject = Subject(
-                    component, parent=parent, state=row.state, method=row.method, zones=zones, default_tz=zone
-                )
-                if subject.is_from(query.source) and subject.satisfies(prepared):
-                    yield Hit(row, whole, component, parent)
+        instances = expansion.of_rows(whole, by_id.get(object_id, []))
+        if object_id in later:
+            subject = Subject(whole, state=row.state, method=row.method, default_tz=zone)
+            hi = None if window.high is None else window.high + 1
+            room = max(0, policy.recur_limit - len(instances))
+            for one in expansion.beyond(whole, query, row.expanded_to, hi, limit=room, subject=subject):
+                if one is None:
+                    truncated = True
+                else:
+                    instances.append(one)
+        truncated = truncated or len(instances) > policy.recur_limit
+        instances = instances[: policy.recur_limit]
+        hits += [Hit(row, whole, one.component, whole, one.at, one.shown) for one in instances]
+    return hits, truncated
+
+
+def _later(tx: Tx, target: Target, query: Query, until: int) -> set[int]:
+    """The objects that may have matching instances behind what the index holds of them."""
+    still_open = instances.open_objects(tx, (target.calendar_id,), until)
+    if not still_open:
+        return set()
+    candidates, _ = store_found.find(tx, expansion.timeless(query), (target.calendar_id,))
+    return {row.object_id for row in candidates}.intersection(still_open)
 
 
 def agendas_matching(

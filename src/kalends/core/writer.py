@@ -75,7 +75,7 @@ class Writer:
             )  # fmt: skip
         except store.DuplicateError as error:
             raise DuplicateError(_taken(error, kind)) from error
-        self._index(row, vcalendar)
+        self._index(row, vcalendar, fresh=True)
         self.log(row, calendar_id, _OPS.get(kind, "put"))
         return row
 
@@ -134,10 +134,10 @@ class Writer:
         self.log(row, row.calendar_id, "move-out")
         self.log(row, calendar_id, "move-in")
 
-    def _index(self, row: ObjectRow, vcalendar: Component) -> None:
+    def _index(self, row: ObjectRow, vcalendar: Component, *, fresh: bool = False) -> None:
         index.index_object(
             self.tx, row, vcalendar, horizon=self.caller.now + HORIZON,
-            recur_limit=self.caller.policy.recur_limit,
+            recur_limit=self.caller.policy.recur_limit, fresh=fresh,
         )  # fmt: skip
 
     def lock(self, calendar_id: int) -> None:

@@ -21,8 +21,12 @@ from kalends.store.base import Tx
 from kalends.store.calendars import VCALSTORE, CalendarRow
 from kalends.store.objects import ObjectRow
 
-_MADE_HERE = {"VAGENDA": ("LAST-MODIFIED",)}
-"""Properties that the store keeps up by itself; new values for them are not an error, and not taken."""
+_MADE_AT_READING = {
+    "VAGENDA": frozenset(("CALID", "LAST-MODIFIED")),
+    "VCALSTORE": frozenset(("LAST-MODIFIED", "RELATED-TO")),
+}
+"""Properties that a container shows otherwise than it stores them. A VAGENDA's LAST-MODIFIED may be given
+new values, as every client's habit is; the store knows better."""
 
 
 def modify(
@@ -157,14 +161,10 @@ def _modify_one(
     row = agendas.row_of(tx, calendar)
     whole = agendas.parsed(row).copy()
     held = whole.children(row.kind)[0]
-    # Old values were compared with what the caller sees; what is stored differs in the lines made at reading.
-    for name in ("CALID", "LAST-MODIFIED", "RELATED-TO"):
-        _adopt(held, seen, name)
-    patch.apply(held, _without(old, row.kind), _without(new, row.kind))
-    for line in held.all("CALID"):
-        held.replace(line, line.with_value(calendar.calid))
-    for line in [line for line in held.all("RELATED-TO") if calendar.id == VCALSTORE]:
-        held.remove(line)
+    # Old values were compared with what the caller sees; lines made at reading are not there to be replaced.
+    made = _MADE_AT_READING[row.kind]
+    _refuse_changes(old, new, made & patch.READ_ONLY[row.kind])
+    patch.apply(held, _without(old, made), _without(new, made))
     _complete_owners(held, caller)
     agendas.check(held)
     containers.respect_store(tx, held)
@@ -179,15 +179,19 @@ def _modify_one(
         containers.settle(tx, fresh, held)
 
 
-def _adopt(held: Component, seen: Component, name: str) -> None:
-    for line in held.all(name):
-        held.remove(line)
-    held.items.extend(seen.all(name))
+def _refuse_changes(old: Component, new: Component, names: frozenset[str]) -> None:
+    """Refuse new values for properties that are made at reading and belong to nobody's client.
+
+    Raises:
+        InvalidError: one of them would change.
+    """
+    for name in sorted(names):
+        if sorted(line.value for line in old.all(name)) != sorted(line.value for line in new.all(name)):
+            raise InvalidError(f"{name} of a {old.name} cannot be changed")
 
 
-def _without(values: Component, kind: str) -> Component:
-    dropped = _MADE_HERE.get(kind, ())
-    return Component(values.name, [item for item in values.items if item.name not in dropped])
+def _without(values: Component, names: frozenset[str]) -> Component:
+    return Component(values.name, [item for item in values.items if item.name not in names])
 
 
 def _complete_owners(held: Component, caller: Caller) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from kalends.calquery.tree import Query
-from kalends.core import rights, selecting
+from kalends.calquery.tree import Everything, Query
+from kalends.core import contents, freebusy, rights, selecting
 from kalends.core.errors import NotFoundError
 from kalends.core.model import Answer, Caller, Found, Selection, Target
+from kalends.ical.tree import Component
 from kalends.store.base import Tx
+from kalends.store.calendars import CalendarRow
 
 
 def search(tx: Tx, caller: Caller, target: Target, selections: Sequence[Selection]) -> list[Answer]:
@@ -46,17 +48,32 @@ def _objects(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool)
 
 
 def _agendas(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -> Answer:
-    found = selecting.agendas_matching(tx, caller, target, query)
+    return _containers(tx, caller, query, selecting.agendas_matching(tx, caller, target, query))
+
+
+def _containers(
+    tx: Tx, caller: Caller, query: Query, matching: Sequence[tuple[CalendarRow, Component]]
+) -> Answer:
+    """Containers with their properties; for `*.*` with all they contain."""
+    found = list(matching)
+    if any(isinstance(one, Everything) for one in query.select):
+        room = caller.policy.max_results
+        found = [(row, contents.filled(tx, caller, row, seen, room)) for row, seen in found]
     return Answer(query, [Found((component,)) for _, component in found])
 
 
 def _store(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -> Answer:
-    found = selecting.store_matching(tx, caller, target, query)
-    return Answer(query, [Found((component,)) for _, component in found])
+    return _containers(tx, caller, query, selecting.store_matching(tx, caller, target, query))
+
+
+def _free_busy(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -> Answer:
+    made = freebusy.free_busy(tx, caller, target, query)
+    return Answer(query, [] if made is None else [Found((made,))])
 
 
 _SOURCES: dict[str, Callable[[Tx, Caller, Target, Query, bool], Answer]] = {
     "VAGENDA": _agendas,
     "VCALSTORE": _store,
+    "VFREEBUSY": _free_busy,
 }
 """How each FROM is answered; components of objects otherwise."""

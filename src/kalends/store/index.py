@@ -9,7 +9,7 @@ from kalends.calquery.cells import Cell, cells, span
 from kalends.ical.tree import Component
 from kalends.ical.zones import Zones
 from kalends.store import calendars, ids
-from kalends.store.base import SqlValue, Tx
+from kalends.store.base import Tx
 from kalends.store.objects import ObjectRow
 from kalends.store.spans import Node, Occurrence, Span, expand
 
@@ -139,8 +139,7 @@ def _write(tx: Tx, row: ObjectRow, derived: Derived) -> None:
             for at, node in enumerate(derived.nodes)
         ],
     )  # fmt: skip
-    rows = [(keys[at], *cell) for at, cell in derived.cells]
-    tx.many(_INSERT_CELL, [tuple(map(stored_text, cell)) for cell in rows] if b"\0" in row.ics else rows)
+    tx.many(_INSERT_CELL, [(keys[at], *cell) for at, cell in derived.cells])
     _write_instances(tx, row, derived, keys)
 
 
@@ -161,8 +160,3 @@ def _write_instances(tx: Tx, row: ObjectRow, derived: Derived, keys: list[int]) 
             "update object set first_at = ?, last_at = ?, expanded_to = ? where id = ?",
             (outer.first_at, outer.last_at, outer.expanded_to, row.id),
         )
-
-
-def stored_text(value: SqlValue) -> SqlValue:
-    """A cell's value as it is stored: neither database keeps NUL in text as it should."""
-    return value.replace("\0", "\ufffd") if isinstance(value, str) else value

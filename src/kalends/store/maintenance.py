@@ -13,7 +13,7 @@ from kalends.ical.moment import LAST_WALL
 from kalends.ical.tree import Component, parse
 from kalends.store import calendars, meta, objects
 from kalends.store.base import SqlValue, Store, Tx
-from kalends.store.index import Derived, derive, index_object, stored_text
+from kalends.store.index import Derived, derive, index_object
 from kalends.store.objects import ObjectRow
 from kalends.store.sqltext import with_list
 
@@ -254,7 +254,7 @@ def _component_facts(row: ObjectRow, derived: Derived) -> list[Fact]:
 
 
 def _cell_facts(derived: Derived) -> list[Fact]:
-    return [_fact(derived.nodes[at].pos, *map(stored_text, cell)) for at, cell in derived.cells]
+    return [_fact(derived.nodes[at].pos, *cell) for at, cell in derived.cells]
 
 
 def _instance_facts(row: ObjectRow, derived: Derived) -> list[Fact]:

@@ -301,7 +301,7 @@ def move(
     )
     tx.run("update component set calendar_id = ? where object_id = ?", (calendar_id, object_id))
     longest = tx.row(
-        "select max(end_at - start_at) from instance i join component c on c.id = i.component_id"
+        "select max(i.end_at - i.start_at) from instance i join component c on c.id = i.component_id"
         " where c.object_id = ?",
         (object_id,),
     )

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from kalends.beep import events
 from kalends.beep.codes import ReplyCode
@@ -54,6 +54,7 @@ class Shared:
     secret: bytes
     throttle: Throttle
     writes_together: bool
+    admit: Callable[[Connection], str | None]
     forget: Callable[[Connection], None]
 
 
@@ -62,13 +63,11 @@ class Connection(asyncio.Protocol):
 
     Args:
         shared: the server's things.
-        refusal: why no session is given (RFC 3080 §2.4); None to serve it.
     """
 
-    def __init__(self, shared: Shared, refusal: str | None = None) -> None:
+    def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._loop = asyncio.get_running_loop()
-        self._refusal = refusal
         self._transport: asyncio.Transport | None = None
         self._wire: Wire
         self._cap: CapSession
@@ -87,16 +86,18 @@ class Connection(asyncio.Protocol):
     # -- asyncio.Protocol -------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Greet."""
-        assert isinstance(transport, asyncio.Transport)
+        """Greet, or say why no session is given (RFC 3080 §2.4)."""
+        transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods only
         self._transport = transport
         transport.set_write_buffer_limits(high=WRITE_OCTETS)
         peer = transport.get_extra_info("peername")
         self.address = peer[0] if isinstance(peer, tuple) else "local"
         now = self._loop.time()
         limits = _limits(self._shared.config)
-        if self._refusal is not None:
-            self._wire = Wire.refusing(self._refusal, limits=limits, now=now)
+        refusal = self._shared.admit(self)
+        if refusal is not None:
+            log.info("%s: refused: %s", self.address, refusal)
+            self._wire = Wire.refusing(refusal, limits=limits, now=now)
         else:
             self._wire = Wire(
                 Role.LISTENER,
@@ -114,7 +115,7 @@ class Connection(asyncio.Protocol):
             command_seconds=config.command_timeout,
             writes_together=self._shared.writes_together,
         )
-        self._advance([])
+        self._advance(self._wire.take_events())
 
     def data_received(self, data: bytes) -> None:
         """Take octets."""

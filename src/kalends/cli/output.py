@@ -59,7 +59,7 @@ def table(
     )
     with console.capture() as captured:
         console.print(grid)
-    for line in captured.get().splitlines():
+    for line in captured.get().strip("\n").splitlines():
         click.echo(line.rstrip(), color=colour())
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kalends.ical.tree import Component, Line, Param, parse_all
-from kalends.ical.values import escape_text
 
 PRODID = "-//Kalends//client//EN"
 HEADER = b"Content-Type: text/calendar\r\n\r\n"
@@ -60,20 +59,6 @@ class Command:
             calendar.add("TARGET", target)
         calendar.items.extend(self.items)
         return HEADER + calendar.to_bytes()
-
-
-def quote(text: str) -> str:
-    """Write a literal of CAL-QUERY.
-
-    Args:
-        text: any text.
-
-    Returns:
-        The text in single quotes, with what needs it escaped.
-
-    Source: RFC 4324 §6.1.1.6.
-    """
-    return "'" + escape_text(text).replace("'", "\\'") + "'"
 
 
 def wire(text: str, what: str) -> str:

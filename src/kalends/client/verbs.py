@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator
 from typing import TypeAlias, TypeVar
 
+from kalends.calquery.literals import write_literal
 from kalends.client import commands
-from kalends.client.commands import Calendars, Command, Queries, quote
+from kalends.client.commands import Calendars, Command, Queries
 from kalends.client.errors import ReplyError, refusal
 from kalends.client.results import Capability, Found, Outcome, Reply, Result, Status
 from kalends.ical.errors import ICalError
@@ -33,7 +34,7 @@ def by_uid(select: str, kind: str, uid: str, state: str | None = None) -> str:
         state: BOOKED, UNPROCESSED or DELETED; None for the first two.
     """
     also = f" AND STATE() = '{state}'" if state else ""
-    return f"SELECT {select} FROM {kind} WHERE UID = {quote(uid)}{also}"  # noqa: S608  no SQL: quoted CAL-QUERY
+    return f"SELECT {select} FROM {kind} WHERE UID = {write_literal(uid)}{also}"  # noqa: S608  no SQL: quoted CAL-QUERY
 
 
 class Finder:

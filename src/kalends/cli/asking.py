@@ -1,0 +1,81 @@
+"""`kalends query` and `kalends capability`: reading over CAP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from kalends.cli.connection import Login, login_options, target_option
+from kalends.cli.group import Command
+from kalends.cli.output import data, note, table
+
+if TYPE_CHECKING:
+    from kalends.calquery.tree import Query
+
+FORMAT_NAMES = ("table", "ics", "json", "csv")
+
+
+def parsed(queries: tuple[str, ...]) -> list[Query]:
+    """Read the queries here, before anybody connects.
+
+    Raises:
+        QueryError: shown with a caret under the place.
+    """
+    from kalends.calquery.parse import parse
+
+    return [parse(query.strip()) for query in queries]
+
+
+@click.command(
+    cls=Command,
+    epilog="\b\nexamples:\n"
+    "  kalends query \"SELECT DTSTART,SUMMARY FROM VEVENT WHERE SUMMARY LIKE '%review%'\"\n"
+    "  kalends query \"SELECT * FROM VEVENT WHERE DTSTART >= '20260301T000000Z'\n"
+    "    AND DTSTART < '20260401T000000Z'\" --expand --zone Europe/Berlin\n"
+    '  kalends query "SELECT * FROM VTODO" -t amira/calendar --format json',
+)
+@click.argument("queries", nargs=-1, required=True, metavar="'SELECT …'")
+@target_option
+@click.option("--expand", is_flag=True, help="Instances instead of recurring components.")
+@click.option("--format", "form", type=click.Choice(FORMAT_NAMES), default="table", help="How to show it.")
+@click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
+@click.option("--zone", metavar="ZONE", help="Show times in this zone, not in the one they were written in.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after so many.")
+@login_options
+def query(
+    login: Login,
+    queries: tuple[str, ...],
+    targets: tuple[str, ...],
+    expand: bool,
+    form: str,
+    as_json: bool,
+    zone: str | None,
+    limit: int | None,
+) -> None:
+    """Find components with CAL-QUERY (RFC 4324 §6.1.1), over CAP."""
+    from kalends.cli.render import FORMATS, Clock, limited
+
+    trees = parsed(queries)
+    clock = Clock(zone or login.settings.zone)
+    where = login.targets(targets)
+    with login.open() as client:
+        found = limited(client.search(queries, *where, expand=expand), limit)
+        count = FORMATS["json" if as_json else form](found, trees[0], clock)
+    if not count:
+        note("nothing found")
+
+
+@click.command(cls=Command, epilog="\b\nexample:\n  kalends capability --server cap://cal.example.com")
+@click.option("--json", "as_json", is_flag=True, help="As data.")
+@login_options
+def capability(login: Login, as_json: bool) -> None:
+    """Show what a CAP server can do, for whom, and how the session is secured."""
+    with login.open() as client:
+        properties = client.capabilities.properties
+        upn = client.upn
+    if as_json:
+        data({"user": upn, "capabilities": [{"name": name, "value": value} for name, value in properties]})
+        return
+    rows = [(name, value.replace(",", ", ")) for name, value in properties if name != "REQUEST-STATUS"]
+    table(("capability", f"told to {upn or 'nobody'}"), rows, flexible=(f"told to {upn or 'nobody'}",))

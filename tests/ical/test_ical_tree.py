@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from icalendar.parser import Contentline
 
 from kalends.ical import tree
 from kalends.ical.errors import ICalError
@@ -335,6 +336,30 @@ def test_a_made_line_reads_back(
     read = parse(f"BEGIN:A\r\n{made.raw}END:A\r\n").lines[0]
     assert (read.name, read.params, read.value) == (name.upper(), params, value)
     assert (made.name, made.params, made.value) == (name.upper(), params, value)
+
+
+SIMPLE = (
+    st.text(st.sampled_from("abcXYZ 019.@/-+_\u00e9\u4e16"), min_size=1, max_size=30)
+    .map(str.strip)
+    .filter(bool)
+)
+
+
+@given(
+    NAME,
+    st.dictionaries(NAME.map(str.upper), st.lists(SIMPLE, min_size=1, max_size=3, unique=True), max_size=3),
+    st.text(st.sampled_from("abc:;,=\"'^ \u00e9\U0001f600"), max_size=120),
+)
+def test_the_icalendar_package_cuts_a_line_at_the_same_places(
+    name: str, params: dict[str, list[str]], value: str
+) -> None:
+    """RFC 5545 §3.1, §3.2: an independent reader agrees on name, parameters, value and folds."""
+    made = Line.make(name, value, tuple((key, tuple(values)) for key, values in params.items()))
+    their_name, their_params, their_value = Contentline.from_ical(made.raw.removesuffix("\r\n")).parts()
+    assert (their_name.upper(), their_value) == (name.upper(), value)
+    assert {
+        key: list(found) if isinstance(found, list) else [found] for key, found in their_params.items()
+    } == params
 
 
 @given(VALUE)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kalends.ical import itip, validate
-from kalends.ical.checks import CHECKS
+from kalends.ical.checks import CHECKS, MAX_PROBLEMS
 from kalends.ical.components import COMPONENTS
 from kalends.ical.errors import ICalError
 from kalends.ical.itip import METHODS, RESTRICTIONS
@@ -102,6 +102,7 @@ def test_even_the_liberal_refuse(rows: tuple[str, ...], reason: str) -> None:
         (("DTSTART:20250301",), "DTSTART is a DATE without VALUE=DATE"),
         (("DTSTART;VALUE=DATE:20250301", "DURATION:PT1H"), "DURATION of whole days"),
         ((START, "SUMMARY:a", "SUMMARY:b"), "SUMMARY stands more than once"),
+        ((START, "RRULE:FREQ=DAILY;UNTIL=20250401"), "UNTIL must be of the form DTSTART has"),
         ((START, "PRIORITY:10"), "PRIORITY is out of range"),
         ((START, "STATUS:MAYBE"), "STATUS is none of"),
         ((START, "TRANSP:FOGGY"), "TRANSP is none of"),
@@ -234,6 +235,15 @@ def test_problems_name_component_and_line() -> None:
     )
     assert str(problems[1]) == "VEVENT, line 10: DURATION: no duration such as PT15M or P1D: 'y'"
     assert str(Problem("VEVENT", 0, "why")) == "why"
+
+
+def test_only_so_many_problems_are_looked_for() -> None:
+    """A million broken lines, or TZIDs that nothing defines, cost no more than some."""
+    zones = [row for n in range(2000) for row in part("VTIMEZONE", f"TZID:Zone {n}")]
+    exceptions = [f"EXDATE;TZID=Nowhere {n}:20250301T100000" for n in range(2000)]
+    root = calendar(*zones, *part("VEVENT", "UID:1", STAMP, START, *exceptions))
+    assert len(validate.problems(root)) == MAX_PROBLEMS
+    assert len(validate.problems(event(START, *exceptions))) == MAX_PROBLEMS
 
 
 # --- CAP

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kalends.ical.errors import ICalError
 from kalends.ical.moment import DAY, Moment, parse_duration, parse_moment
 from kalends.ical.problem import Finding
+from kalends.ical.recur import Rule
 from kalends.ical.tree import Component, Line, unfold
 from kalends.ical.values import values
 from kalends.ical.vtimezone import read_vtimezone
@@ -15,6 +16,8 @@ from kalends.ical.zones import Zones, iana_name
 
 WIDEST_ZONES = 26 * 3600
 """Seconds between the same wall time in the easternmost and the westernmost zone (UTC+14, UTC-12)."""
+MAX_PROBLEMS = 100
+"""Problems noted of one object: nobody reads more, and looking for them costs time."""
 _IDENTIFIED = frozenset(("VEVENT", "VTODO", "VJOURNAL"))
 _OBJECTS = _IDENTIFIED | {"VFREEBUSY", "VAVAILABILITY"}
 
@@ -38,8 +41,14 @@ class Scope:
     findings: list[Finding]
 
     def report(self, component: Component, line: Line | None, reason: str) -> None:
-        """Note a problem; without a line it points at the component's BEGIN."""
-        self.findings.append(Finding(component, line, reason))
+        """Note a problem, up to `MAX_PROBLEMS`; without a line it points at the component's BEGIN."""
+        if not self.full:
+            self.findings.append(Finding(component, line, reason))
+
+    @property
+    def full(self) -> bool:
+        """Whether enough was found to stop looking."""
+        return len(self.findings) >= MAX_PROBLEMS
 
     @staticmethod
     def unfolded(line: Line) -> str:
@@ -130,6 +139,20 @@ def _check_duration(component: Component, counts: Counts, scope: Scope, end_name
         scope.report(component, line, "DURATION of whole days is needed where DTSTART is a DATE (§3.8.2.5)")
 
 
+def recurs(component: Component, counts: Counts, scope: Scope) -> None:
+    """UNTIL is a DATE or a time as DTSTART is (RFC 5545 §3.3.10)."""
+    if not scope.strict or "RRULE" not in counts:
+        return
+    start = _moment(component.first("DTSTART"))
+    for line in component.all("RRULE"):
+        try:
+            until = Rule.parse(line.value).until
+        except ICalError:
+            continue
+        if start is not None and until is not None and until.is_date != start.is_date:
+            scope.report(component, line, "UNTIL must be of the form DTSTART has (RFC 5545 §3.3.10)")
+
+
 def numbers(component: Component, counts: Counts, scope: Scope) -> None:
     """PRIORITY 0 to 9, PERCENT-COMPLETE 0 to 100, SEQUENCE not negative (RFC 5545 §3.8.1.8, §3.8.1.9)."""
     for name, highest in (("PRIORITY", 9), ("PERCENT-COMPLETE", 100), ("SEQUENCE", None)):
@@ -198,6 +221,8 @@ def zone_names(component: Component, counts: Counts, scope: Scope) -> None:
     """Every TZID has its VTIMEZONE or is known without (RFC 5545 §3.2.19)."""
     for line in component.lines:
         tzid = line.param("TZID") if line.params else None
+        if scope.full:  # looking up a TZID costs as much as there are VTIMEZONEs
+            return
         if tzid and scope.zones.find(tzid) is None:
             scope.report(component, line, f"the time zone {tzid[:60]!r} is neither defined here nor known")
 
@@ -267,12 +292,12 @@ def query(component: Component, counts: Counts, scope: Scope) -> None:
 
 CHECKS: Mapping[str, tuple[Check, ...]] = {
     "VCALENDAR": (calendar,),
-    "VEVENT": (identified, starts, ends, numbers, words, zone_names),
-    "VTODO": (identified, starts, ends, numbers, words, zone_names),
-    "VJOURNAL": (identified, starts, numbers, words, zone_names),
+    "VEVENT": (identified, starts, ends, recurs, numbers, words, zone_names),
+    "VTODO": (identified, starts, ends, recurs, numbers, words, zone_names),
+    "VJOURNAL": (identified, starts, recurs, numbers, words, zone_names),
     "VFREEBUSY": (ends, free_busy, zone_names),
     "VAVAILABILITY": (ends, zone_names),
-    "AVAILABLE": (starts, ends, zone_names),
+    "AVAILABLE": (starts, ends, recurs, zone_names),
     "VTIMEZONE": (zone_definition,),
     "VALARM": (alarm, zone_names),
     "VAGENDA": (names, agenda),

@@ -84,7 +84,7 @@ def problems(
         zones: what TZIDs mean; None: the VTIMEZONEs of the object itself and the tz database.
 
     Returns:
-        The problems in the order of the text; empty when there are none.
+        The problems in the order of the text, `checks.MAX_PROBLEMS` at most; empty when there are none.
 
     Source: RFC 5545 §3.6, §3.8; RFC 4324 §8, §9; RFC 7953; RFC 9073.
     """
@@ -98,6 +98,8 @@ def problems(
 def _check(component: Component, parent: Component | None, scope: Scope) -> None:
     counts: dict[str, int] = {}
     for item in component.items:
+        if scope.full:
+            return
         if isinstance(item, Component):
             _check(item, component, scope)
             continue

@@ -535,14 +535,12 @@ class Plan:
         if not self.within:
             return
         block = 60 if self.minutes or self.second_set else 3600 if self.hours else DAY
+        clocks = [clock for clock in range(0, DAY, block) if self._block_fits(clock)]
         for day in self._fitting_days(lo // DAY, (hi - 1) // DAY, budget):
             base = day * DAY
-            begin, end = max(base, lo - lo % block), min(base + DAY, hi)
-            for at in range(begin, end, block):
-                if not self._block_fits(at - base):
-                    continue
+            for clock in clocks[bisect_left(clocks, lo - base - block + 1) : bisect_left(clocks, hi - base)]:
                 budget.spend(1)
-                yield self._block(at, at + block)
+                yield self._block(base + clock, base + clock + block)
 
     def _block_fits(self, clock: int) -> bool:
         return (not self.hours or clock // 3600 in self.hours) and (

@@ -16,7 +16,7 @@ from pathlib import Path
 
 _OPTIONS = (
     "-c listen_addresses='' -c fsync=off -c full_page_writes=off -c synchronous_commit=off"
-    " -c shared_buffers=16MB -c max_connections=60 -c autovacuum=off -c max_wal_size=256MB"
+    " -c shared_buffers=16MB -c max_connections=60 -c autovacuum=off -c max_wal_size=256MB -c deadlock_timeout=20ms"
 )
 """Nothing of a test's database has to outlive the machine; no port, so no clash with anybody's server."""
 

@@ -36,5 +36,20 @@ class Narrator:
             click.echo(click.style(shown, dim=True), color=colour())
 
     def command(self, text: str) -> None:
-        """Something the reader may type."""
-        click.echo("     " + text)
+        """Something the reader may type: a line of the shell, continued by backslashes where it is long."""
+        lines = textwrap.wrap(text, WIDTH - 7, break_long_words=False, break_on_hyphens=False) or [""]
+        for number, line in enumerate(lines):
+            click.echo(
+                ("     " if number == 0 else "       ") + line + (" \\" if line is not lines[-1] else "")
+            )
+
+    def query(self, text: str) -> None:
+        """A CAL-QUERY, as it was laid out."""
+        for line in text.split("\n"):
+            for part in textwrap.wrap(line, WIDTH - 7, break_long_words=False, break_on_hyphens=False):
+                click.echo("     " + click.style(part, fg="green"), color=colour())
+
+    def more(self, count: int) -> None:
+        """So many rows are not shown."""
+        if count > 0:
+            click.echo(f"   … and {count} more")

@@ -56,8 +56,7 @@ def _greeting(server: Server, tell: Narrator) -> None:
 
 
 def _ask(cua: Client, tell: Narrator, query: str, *targets: str, expand: bool = False) -> list[Found]:
-    for line in query.split("\n"):
-        tell.command(line)
+    tell.query(query)
     began = time.perf_counter()
     found = list(cua.search(" ".join(query.split("\n")), *targets, expand=expand))
     took = (time.perf_counter() - began) * 1000
@@ -83,10 +82,9 @@ def _when(value: str) -> str:
     return moment.strftime("%a %d %b %H:%M") + ("Z" if value.endswith("Z") else "")
 
 
-def _answer(found: list[Found], *names: str) -> None:
+def _answer(tell: Narrator, found: list[Found], *names: str) -> None:
     table(names, _rows(found[:SHOWN], names))
-    if len(found) > SHOWN:
-        table((f"… and {len(found) - SHOWN} more",), ())
+    tell.more(len(found) - SHOWN)
 
 
 def _utc(day: datetime) -> str:
@@ -104,7 +102,7 @@ def _this_week(scene: Scene, cua: Client, tell: Narrator) -> None:
         "school/timetable",
         expand=True,
     )
-    _answer(found, "SUMMARY", "DTSTART", "DTEND")
+    _answer(tell, found, "SUMMARY", "DTSTART", "DTEND")
 
 
 def _arbitrary(cua: Client, tell: Narrator) -> None:
@@ -116,7 +114,7 @@ def _arbitrary(cua: Client, tell: Narrator) -> None:
         "WHERE PARAM(ATTENDEE,PARTSTAT) = 'DECLINED' AND LOCATION LIKE '%room%' AND STATE() = 'BOOKED'",
         "amira/calendar",
     )
-    _answer(found, "SUMMARY", "DTSTART", "LOCATION")
+    _answer(tell, found, "SUMMARY", "DTSTART", "LOCATION")
     tell.step("Alarms are components too")
     found = _ask(cua, tell, "SELECT VALARM FROM VEVENT WHERE VALARM.ACTION = 'DISPLAY'", "amira/calendar")
     for one in found[:1]:
@@ -154,7 +152,7 @@ def _change(scene: Scene, cua: Client, tell: Narrator) -> None:
         )
     this = f"SELECT * FROM VEVENT WHERE UID = '{DINNER}'"
     old, new = "LOCATION:Da Bruno", "LOCATION:Café am Markt"
-    tell.command(f"MODIFY {this}: {old} → {new}")
+    tell.query(f"{this}\n{old} → {new}")
     cua.modify(this, _event(old), _event(new), "amira/calendar")
     tell.say(
         "→ 2.0: everything else in the event is untouched, byte for byte. The same again must fail, for the "
@@ -171,7 +169,7 @@ def _change(scene: Scene, cua: Client, tell: Narrator) -> None:
         f"SELECT SUMMARY,DTSTART,DTEND,LOCATION FROM VEVENT\nWHERE UID = '{DINNER}'",
         "choir/rehearsals",
     )
-    _answer(found, "SUMMARY", "DTSTART", "DTEND", "LOCATION")
+    _answer(tell, found, "SUMMARY", "DTSTART", "DTEND", "LOCATION")
     gone = cua.delete(this, "choir/rehearsals")
     tell.say(f"→ deleted {len(gone)} object.")
 

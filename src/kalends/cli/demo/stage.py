@@ -83,7 +83,7 @@ def furnish(path: Path, tell: Narrator) -> Scene:
     size = path.stat().st_size / 1e6
     tell.say(
         f"{len(PEOPLE)} people, {len(PEOPLE) + len(SHARED)} calendars, {objects:,} objects (recurring, "
-        f"all-day, in six time zones, with invitations), imported durably in {took:.1f} s: {path} "
+        f"all-day, in {len({p.zone for p in PEOPLE})} time zones, with invitations), imported durably in {took:.1f} s: {path} "
         f"({size:.0f} MB)."
     )
     return Scene(path, passwords, today, objects)

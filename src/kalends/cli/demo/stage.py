@@ -83,8 +83,8 @@ def furnish(path: Path, tell: Narrator) -> Scene:
     size = path.stat().st_size / 1e6
     tell.say(
         f"{len(PEOPLE)} people, {len(PEOPLE) + len(SHARED)} calendars, {objects:,} objects (recurring, "
-        f"all-day, in {len({p.zone for p in PEOPLE})} time zones, with invitations), imported durably in {took:.1f} s: {path} "
-        f"({size:.0f} MB)."
+        f"all-day, in {len({p.zone for p in PEOPLE})} time zones, with invitations), imported durably in "
+        f"{took:.1f} s: {path} ({size:.0f} MB)."
     )
     return Scene(path, passwords, today, objects)
 
@@ -170,7 +170,7 @@ def serving(scene: Scene, cap_port: int, tell: Narrator) -> Iterator[Server]:
         line = process.stdout.readline().strip()
         if not line.startswith("ready "):
             raise RefusalError("the server did not start; what it said stands above")
-        tell.command(line)
+        tell.say(line)
         where = dict(word.split("=", 1) for word in line.split()[1:])["cap"]
         host, _, port = where.rpartition(":")
         yield Server(host.strip("[]"), int(port), process)

@@ -106,30 +106,28 @@ def _batch(
 
 
 def _all(batch: _Batch, drafts: Sequence[Draft]) -> list[Receipt]:
-    receipts: list[Receipt] = []
+    receipts: dict[int, Receipt] = {}
     for draft in drafts:
+        sent = list(draft.components)
         error: KalendsError | None = None
         try:
             with batch.tx.savepoint():
                 _create_one(batch, draft)
         except KalendsError as refused:
             error = refused
-        receipts.extend(
-            Receipt(
-                draft.kind,
-                draft.id_name,
-                draft.id_value,
-                component.first("RECURRENCE-ID"),
-                batch.method,
-                error,
+        for component in sent:
+            recurrence = component.first("RECURRENCE-ID")
+            receipts[id(component)] = Receipt(
+                draft.kind, draft.id_name, draft.id_value, recurrence, batch.method, error
             )
-            for component in draft.components
-        )
-    return receipts
+    order = [id(component) for component in batch.sent.root.components]
+    return [receipts[key] for key in order if key in receipts]
 
 
 def _create_one(batch: _Batch, draft: Draft) -> None:
     """Create one object, or say why not."""
+    if not draft.uid:
+        raise InvalidError(f"a {draft.kind} needs a {draft.id_name}", batch.sent.number(draft.components[0]))
     reason = _NEVER.get(draft.kind)
     if reason is not None:
         raise InvalidError(reason, batch.sent.number(draft.components[0]))

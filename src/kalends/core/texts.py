@@ -79,14 +79,12 @@ def drafts(vcalendar: Component) -> list[Draft]:
         vcalendar: a command's VCALENDAR.
 
     Returns:
-        One draft per object, in order of their first components.
-
-    Raises:
-        InvalidError: a component has no identifier.
+        One draft per object, in order of their first components; one without identifier has uid ''.
 
     Source: RFC 4324 §2.2, §10.4.
     """
     found: dict[tuple[str, str], Draft] = {}
+    nameless: list[Draft] = []
     for component in vcalendar.items:
         if isinstance(component, Line):
             continue
@@ -94,16 +92,12 @@ def drafts(vcalendar: Component) -> list[Draft]:
         uid = unescape_text(wire).strip()
         if not uid:
             if component.name in ID_OF:
-                raise InvalidError(f"a {component.name} needs a {name}", component.line_number)
+                nameless.append(Draft(component.name, "", name, wire, [component]))
+                continue
             wire = uid = str(uuid.uuid4())
-        key = ("UID" if component.name in UID_KINDS else component.name, uid)
-        draft = found.get(key)
-        if draft is None:
-            draft = found[key] = Draft(component.name, uid, name, wire)
-        elif draft.kind != component.name:
-            raise InvalidError(f"the UID {uid[:80]} stands in a {draft.kind} and in a {component.name}")
+        draft = found.setdefault((component.name, uid), Draft(component.name, uid, name, wire))
         draft.components.append(component)
-    return list(found.values())
+    return [*found.values(), *nameless]
 
 
 def header(vcalendar: Component) -> list[Line]:

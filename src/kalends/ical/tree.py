@@ -15,7 +15,26 @@ import re
 from collections.abc import Iterator
 
 from kalends.ical.errors import ICalError
+from kalends.ical.folds import FOLD_AT, decode_cut, fold, is_cut, unfold
 from kalends.ical.properties import PROPERTIES
+
+__all__ = [
+    "FOLD_AT",
+    "MAX_DEPTH",
+    "MAX_LINES",
+    "MAX_OCTETS",
+    "MAX_PARAMS",
+    "Component",
+    "Line",
+    "Param",
+    "encode_param",
+    "fold",
+    "mend_cut_folds",
+    "numbered",
+    "parse",
+    "parse_all",
+    "unfold",
+]
 
 MAX_OCTETS = 50_000_000
 """Largest text parsed at all; what a store accepts for one object is a smaller, configurable limit."""
@@ -26,8 +45,6 @@ MAX_DEPTH = 16
 MAX_PARAMS = 65_536
 """Characters of a line's name and parameters, folds included. Real ones stay below 4,000; without a bound one
 line could hold millions of parameters, which cost hundreds of times their octets."""
-FOLD_AT = 75
-"""Octets of a physical line before it is folded, the line break not counted (RFC 5545 §3.1)."""
 
 Param = tuple[str, tuple[str, ...]]
 """A parameter: upper-case name, decoded values (quotes removed, RFC 6868 carets resolved)."""
@@ -55,58 +72,9 @@ _CARETS = {"^n": "\n", "^'": '"', "^^": "^"}
 _NEEDS_QUOTES = re.compile(r"[,;:]")
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 _LINE_BREAKERS = re.compile("[\x00\r\n]")
-_CUT = re.compile("[\udc80-\udcff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _KNOWN = {name: name for name in PROPERTIES}
 """Names that need no look: they are found as they stand and share one string in memory."""
-
-
-def unfold(raw: str) -> str:
-    """Join a folded content line.
-
-    Args:
-        raw: one logical line as it came, folds and line ending included.
-
-    Returns:
-        The line without folds (line break plus one space or tab) and without its ending.
-
-    Source: RFC 5545 §3.1.
-    """
-    text = raw.rstrip("\r\n")
-    if "\n" not in text:
-        return text
-    # Whole replacements, not a regular expression: a line of a million folds costs no million pieces.
-    for mark in ("\r\n ", "\r\n\t", "\n ", "\n\t"):
-        text = text.replace(mark, "")
-    if not text.isascii() and _CUT.search(text):  # a fold had cut a UTF-8 sequence in two
-        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
-    return text
-
-
-def fold(line: str) -> str:
-    """Fold a line at 75 octets, never inside a UTF-8 sequence.
-
-    Args:
-        line: an unfolded content line without ending.
-
-    Returns:
-        The folded line, CRLF at its end.
-
-    Source: RFC 5545 §3.1.
-    """
-    if len(line) <= FOLD_AT and line.isascii():
-        return line + "\r\n"
-    data = line.encode("utf-8", "surrogateescape")
-    pieces: list[bytes] = []
-    start, room = 0, FOLD_AT
-    while len(data) - start > room:
-        end = start + room
-        while data[end] & 0xC0 == 0x80:
-            end -= 1
-        pieces.append(data[start:end])
-        start, room = end, FOLD_AT - 1
-    pieces.append(data[start:])
-    return b"\r\n ".join(pieces).decode("utf-8", "surrogateescape") + "\r\n"
 
 
 def encode_param(value: str) -> str:
@@ -398,7 +366,7 @@ def mend_cut_folds(component: Component) -> bool:
     mended = False
     for part in component.walk():
         for at, item in enumerate(part.items):
-            if isinstance(item, Line) and not item.raw.isascii() and _CUT.search(item.raw):
+            if isinstance(item, Line) and is_cut(item.raw):
                 part.items[at] = Line(fold(unfold(item.raw)), item.name)
                 mended = True
     return mended
@@ -472,38 +440,7 @@ def _decode(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return _decode_cut(data)
-
-
-def _decode_cut(data: bytes) -> str:
-    """Octets whose folds may cut UTF-8 sequences: legal to receive (RFC 5545 §3.1), all else is refused."""
-    for number, line in _byte_lines(data):
-        joined = line
-        for mark in (b"\r\n ", b"\r\n\t", b"\n ", b"\n\t"):
-            joined = joined.replace(mark, b"")
-        try:
-            joined.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise ICalError("not UTF-8", number + _folds_before(line, error.start)) from None
-    return data.decode("utf-8", "surrogateescape")
-
-
-def _byte_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
-    number = 1
-    for match in re.finditer(rb"[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z)", data):
-        yield number, match[0]
-        number += match[0].count(b"\n")
-
-
-def _folds_before(line: bytes, at: int) -> int:
-    """How many folds stand before the octet that is number `at` of the unfolded line."""
-    folds = removed = 0
-    for match in re.finditer(rb"\r?\n[ \t]", line):
-        if match.start() - removed > at:
-            break
-        removed += len(match[0])
-        folds += 1
-    return folds
+        return decode_cut(data)
 
 
 class _Reader:

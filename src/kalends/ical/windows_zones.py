@@ -131,7 +131,7 @@ WINDOWS_ZONES: dict[str, str] = {
     "Turks And Caicos Standard Time": "America/Grand_Turk",
     "US Eastern Standard Time": "America/Indiana/Indianapolis",
     "US Mountain Standard Time": "America/Phoenix",
-    "UTC": "Etc/UTC",
+    "UTC": "UTC",
     "UTC+12": "Etc/GMT-12",
     "UTC+13": "Etc/GMT-13",
     "UTC-02": "Etc/GMT+2",

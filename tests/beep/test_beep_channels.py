@@ -385,6 +385,16 @@ def test_bc08_a_seq_for_a_channel_just_closed_is_forgiven() -> None:
     assert raw.dead
 
 
+def test_bc07_ok_while_replies_are_owed_ends_the_session() -> None:
+    raw = Raw()
+    raw.open()
+    raw.send("MSG", 1, 0, ".", b"?")
+    raw.session.close_channel(1)
+    assert b"<close number='1'" in raw.session.data_to_send()
+    raw.send("RPY", 0, 1, ".", XML + b"<ok/>")
+    assert raw.dead
+
+
 # -- release --------------------------------------------------------------------------------------------
 
 

@@ -413,6 +413,34 @@ def test_client_sends_its_initial_response_later_if_the_profile_came_back_empty(
     assert one(raw.events, Authenticated).mechanism == "ANONYMOUS"
 
 
+def test_client_leaves_a_server_that_asks_on_and_on() -> None:
+    raw = Raw(Role.INITIATOR)
+    raw.session.authenticate(Anonymous("bob"))
+    raw.session.data_to_send()
+    raw.send("RPY", 0, 1, ".", XML + f"<profile uri='{SASL_PREFIX}ANONYMOUS'>&lt;blob/></profile>".encode())
+    for msgno in range(3):
+        assert not raw.session.terminated
+        raw.send("RPY", 1, msgno, ".", XML + b"<blob/>")
+    assert raw.dead
+
+
+def test_client_takes_the_servers_proof_as_a_last_challenge_too() -> None:
+    pair = Pair(listener={"security": PASSWORDS}, initiator={"security": Security(private=True)})
+    channel = pair.initiator.authenticate(ScramSha256("bob", "pencil"))
+    pair.run()
+    pair.listener.provide_credentials(channel, VERIFIER)
+    pair.initiator.receive_data(pair.listener.data_to_send(), 0.0)
+    pair.listener.receive_data(pair.initiator.data_to_send(), 0.0)
+    data = pair.listener.data_to_send().replace(b"status='complete'", b"status='continue'")
+    pair.initiator.receive_data(data, 0.0)
+    assert b"<blob />" in pair.initiator.data_to_send()
+    assert pair.initiator.authenticated is None
+    seqno = pair.initiator._link.channels[channel].receiving.received
+    done = b"Content-Type: application/beep+xml\r\n\r\n<blob status='complete'/>"
+    events = pair.initiator.receive_data(b"RPY 1 1 . %d %d\r\n%bEND\r\n" % (seqno, len(done), done), 0.0)
+    assert events == [Authenticated("SCRAM-SHA-256", "bob", "bob")]
+
+
 def test_client_refuses_names_it_cannot_prepare() -> None:
     pair = Pair()
     for mechanism in (ScramSha256("", "x"), ScramSha256("bob", "\x01"), Anonymous("x" * 256)):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from kalends.beep import Limits, LocalProtocolError, RemoteProtocolError, Role
 from kalends.beep.events import MessageReceived, ReplyReceived, SessionReleased, SessionTerminated
 from kalends.beep.limits import INITIAL_WINDOW
+from kalends.beep.receiving import MAX_INTERLEAVED
 from kalends.beep.window import SEQ_MASK, ReceiveWindow, SendWindow, WindowBudget
 
 
@@ -227,7 +228,7 @@ def test_bw08_an_application_that_lags_behind_gets_no_more() -> None:
 
 
 def test_bw08_held_octets_hold_back_the_window_too() -> None:
-    raw = Raw(limits=Limits(max_window=4096))
+    raw = Raw(limits=Limits(max_window=4096, small_window=4096))
     raw.open()
     raw.send("MSG", 1, 0, ".", b"x" * 3000)
     assert seqs(raw.sent) == [(1, 3000, 4096)]
@@ -248,7 +249,7 @@ def test_bw08_a_paused_channel_gets_no_seq_until_resumed() -> None:
 
 
 def test_bw08_windows_of_all_channels_share_a_budget() -> None:
-    raw = Raw(limits=Limits(session_window=20_000, max_window=16_384))
+    raw = Raw(limits=Limits(session_window=20_000, small_window=16_384))
     raw.open(1, msgno=1)
     raw.open(3, msgno=2)
     raw.open(5, msgno=3)
@@ -282,13 +283,38 @@ def test_bw08_msgs_without_payload_are_bounded_in_number() -> None:
 
 
 def test_bw08_answers_in_progress_are_bounded_in_number() -> None:
-    raw = Raw(Role.INITIATOR, limits=Limits(max_pending=10))
+    raw = Raw(Role.INITIATOR)
     number = raw.ask()
     raw.session.send_message(number, b"?")
     raw.session.data_to_send()
-    for i in range(11):
-        raw.send("ANS", number, 0, "*", b"", i)
+    raw.deliver(b"".join(frame("ANS", number, 0, "*", 0, b"", i) for i in range(MAX_INTERLEAVED)))
+    assert raw.events == []
+    raw.send("ANS", number, 0, "*", b"", MAX_INTERLEAVED)
     assert raw.dead
+
+
+def test_bw08_a_peer_that_takes_no_replies_may_not_ask_for_more() -> None:
+    raw = Raw(limits=Limits(max_queued=10_000))
+    raw.open()
+    raw.send("MSG", 1, 0, ".", b"?")
+    raw.session.send_reply(1, 0, b"y" * 20_000)
+    raw.session.data_to_send()
+    raw.send("MSG", 1, 1, ".", b"x" * 3000)
+    assert raw.sent == b""
+    raw.deliver(b"SEQ 1 4096 4096\r\n")
+    assert seqs(raw.sent) == []
+    raw.deliver(b"SEQ 1 8192 4096\r\n")
+    assert seqs(raw.sent) == [(1, 3001, 16384)]
+
+
+def test_bw05_small_messages_do_not_earn_the_largest_window() -> None:
+    pair = Pair()
+    number = pair.channel()
+    for _ in range(60):
+        msgno = pair.initiator.send_message(number, b"x" * 3000)
+        pair.run()
+        pair.listener.send_reply(number, msgno, b"")
+    assert pair.listener._link.channels[number].receiving.size == Limits().small_window
 
 
 def test_a_header_without_end_is_refused_before_it_fills_memory() -> None:

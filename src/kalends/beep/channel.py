@@ -80,6 +80,7 @@ class Exchange:
         "keyword",
         "msgno",
         "next_ansno",
+        "owed",
         "received",
         "waiting",
     )
@@ -88,6 +89,7 @@ class Exchange:
         self.msgno = msgno
         self.kept = 0  # octets of it the application still has to digest
         self.received = False  # its last frame is here
+        self.owed = False  # the application knows of it and has not finished answering
         self.keyword: bytes | None = None  # what kind of reply the application began
         self.finished = False  # the application has handed in the whole reply
         self.gone = False  # the last frame of the reply was sent

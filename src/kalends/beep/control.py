@@ -343,6 +343,8 @@ class ChannelManager:
                 raise RemoteProtocolError("the reply to <close> is not <ok>")
             if channel.state is ChannelState.CLOSED:
                 return
+            if not channel.is_settled():
+                raise RemoteProtocolError(f"<ok> to closing channel {channel.number} while replies are owed")
             crossed = channel.state is ChannelState.CLOSE_CROSSED
             channel.step("close agreed by peer")
             if crossed:

@@ -29,7 +29,7 @@ class Link:
         self.phase = Phase.GREETING
         self.events: list[Event] = []
         self.channels: dict[int, Channel] = {}
-        self.outbox = Outbox(limits, self._progress)
+        self.outbox = Outbox(limits, self._progress, self._answered)
         self.inbox = Inbox(limits, self.channels, self.outbox, self.events)
         self.private = security.private
         self.external_identity = security.external_identity
@@ -104,7 +104,7 @@ class Link:
         return channel
 
     def drop_channel(self, channel: Channel) -> None:
-        """Remove a closed channel."""
+        """Remove a closed channel on which nothing is owed."""
         channel.state = ChannelState.CLOSED
         if self.channels.get(channel.number) is channel:
             del self.channels[channel.number]
@@ -122,6 +122,9 @@ class Link:
         """Queue the reply to no MSG that begins a session."""
         self.outbox.queued += len(payload)
         self.outbox.put(channel, Outgoing(keyword, 0, payload, after=after))
+
+    def _answered(self) -> None:
+        self.inbox.pending -= 1
 
     # -- messages ---------------------------------------------------------------------------------------
 

@@ -35,6 +35,8 @@ from kalends.beep.window import SEQ_MASK
 
 # A peer may acknowledge data of a channel we have just closed: remember so many numbers.
 REMEMBER_CLOSED = 1024
+# Answers of one reply in progress at once; empty beginnings of answers are not held back by any window.
+MAX_INTERLEAVED = 1024
 
 
 class Frame:
@@ -85,6 +87,7 @@ class Inbox:
         "deaf",
         "frames",
         "owed",
+        "pending",
     )
 
     def __init__(
@@ -102,6 +105,7 @@ class Inbox:
         self._frame: Frame | None = None
         self.buffered = 0  # payload held: unfinished messages and unanswered MSGs
         self.owed = 0  # MSGs the application has not finished answering
+        self.pending = 0  # MSGs whose reply has not wholly left, on all channels
         self.frames = 0  # whole frames seen, for the idle timer
         self.deaf = False  # nothing may arrive: TLS is about to begin
         self.closed: dict[int, None] = {}  # numbers of channels closed lately, oldest first
@@ -167,7 +171,7 @@ class Inbox:
         stop = start + size
         if len(data) >= stop + 5:
             if data[stop : stop + 5] != TRAILER:
-                raise RemoteProtocolError(f"frame does not end in END: {data[stop : stop + 5]!r}")
+                raise RemoteProtocolError("a frame does not end in END")
             self._take_frame(channel, keyword, msgno, more, ansno, data[start:stop])
             return stop + 5
         self._frame = Frame(channel, keyword, msgno, more, size, ansno)  # type: ignore[arg-type]
@@ -184,7 +188,7 @@ class Inbox:
                 return position
         trailer = data[position : position + 5]
         if trailer != TRAILER[: len(trailer)]:
-            raise RemoteProtocolError(f"frame does not end in END: {trailer!r}")
+            raise RemoteProtocolError("a frame does not end in END")
         if len(trailer) < 5:
             self._tail = trailer
             return -1
@@ -212,8 +216,8 @@ class Inbox:
             )
         if msgno > MAX_NUMBER:
             raise RemoteProtocolError(f"message number {msgno} is too large")
-        if len(channel.inbound) >= self._limits.max_pending:
-            raise RemoteProtocolError(f"more than {self._limits.max_pending} unanswered MSGs on one channel")
+        if self.pending >= self._limits.max_pending:
+            raise RemoteProtocolError(f"more than {self._limits.max_pending} unanswered MSGs")
 
     def _check_reply(
         self, channel: Channel, keyword: bytes | None, msgno: int, more: bool, size: int, ansno: int
@@ -266,10 +270,11 @@ class Inbox:
             exchange = Exchange(msgno)
             channel.inbound[msgno] = exchange
             channel.order.append(exchange)
-            self.owed += 1
+            self.pending += 1
             if not more and self._fits(channel, len(payload)):
                 exchange.received = True
                 self._hold(channel, exchange, len(payload))
+                self._owe(channel, exchange)
                 self._deliver(channel, MessageReceived(channel.number, msgno, payload))
                 return
             partial = channel.partial = Assembly()
@@ -278,6 +283,7 @@ class Inbox:
         if self._assemble(channel, partial, payload):
             prefix = b"".join(partial.parts)[:INITIAL_WINDOW]
             partial.parts.clear()
+            self._owe(channel, exchange)
             self._deliver(channel, MessageTooLarge(channel.number, msgno, partial.size, prefix))
         if more:
             return
@@ -286,9 +292,11 @@ class Inbox:
         if partial.too_large:
             if exchange.gone:
                 del channel.inbound[msgno]
+                self.pending -= 1
             return
         self.buffered -= partial.size
         self._hold(channel, exchange, partial.size)
+        self._owe(channel, exchange)
         self._deliver(channel, MessageReceived(channel.number, msgno, b"".join(partial.parts)))
 
     def _take_reply(
@@ -336,8 +344,8 @@ class Inbox:
     def _new_answer(self, request: Request, ansno: int) -> Assembly:
         if request.answers is None:
             request.answers = {}
-        if len(request.answers) >= self._limits.max_pending:
-            raise RemoteProtocolError(f"more than {self._limits.max_pending} answers interleaved")
+        if len(request.answers) >= MAX_INTERLEAVED:
+            raise RemoteProtocolError(f"more than {MAX_INTERLEAVED} answers interleaved")
         return request.answers.setdefault(ansno, Assembly())
 
     def _assemble(self, channel: Channel, assembly: Assembly, payload: bytes) -> bool:
@@ -373,9 +381,15 @@ class Inbox:
         channel.held += size
         self.buffered += size
 
+    def _owe(self, channel: Channel, exchange: Exchange) -> None:
+        """The application is about to be told: from now on the peer is not the one to be waited for."""
+        if channel.sink is None:
+            exchange.owed = True
+            self.owed += 1
+
     def finish(self, channel: Channel, exchange: Exchange) -> None:
         """Note that the application is through with a MSG: its octets no longer hold back the window."""
-        self.owed -= 1
+        self.owed -= exchange.owed
         channel.held -= exchange.kept
         self.buffered -= exchange.kept
         exchange.kept = 0
@@ -387,8 +401,19 @@ class Inbox:
         limits = self._limits
         if channel.paused or len(channel.order) >= limits.soft_pending or channel.held > limits.max_window:
             return
+        if self._outbox.queued > limits.max_queued:
+            self._outbox.withheld.add(channel)
+            return
         if channel.state is not ChannelState.CLOSED and channel.receiving.is_half_used():
             self._outbox.want_seq(channel)
+
+    def offer_withheld(self) -> None:
+        """Go on with channels that had to wait because the peer did not take our replies."""
+        if self._outbox.queued <= self._limits.max_queued:
+            channels = list(self._outbox.withheld)
+            self._outbox.withheld.clear()
+            for channel in channels:
+                self.offer(channel)
 
     def forget(self, channel: Channel) -> None:
         """Drop a channel that was closed."""

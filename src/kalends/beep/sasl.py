@@ -43,6 +43,8 @@ from kalends.beep.security import SASL_PREFIX
 from kalends.beep.verify import Verified
 from kalends.beep.xmlmini import Element, read_element, write_element
 
+# No mechanism served here has more challenges; a server must not make us compute proofs for ever.
+MAX_TURNS = 3
 STATUSES = frozenset({"abort", "complete", "continue"})
 
 
@@ -307,6 +309,7 @@ class SaslClient:
         self._link = link
         self._manager = manager
         self._side: ClientSide | None = None
+        self._turns = 0
 
     def forget(self) -> None:
         """Start over after TLS."""
@@ -333,6 +336,7 @@ class SaslClient:
         offer = ProfileOffer(SASL_PREFIX + side.name, blob)
         channel = self._manager.start([offer], server_name, self._started, self._refused)
         self._side = side
+        self._turns = 0
         return channel.number
 
     def _started(self, channel: Channel, answer: ProfileOffer) -> None:
@@ -389,13 +393,19 @@ class SaslClient:
                 self._link.identity = side.authzid
                 self._link.events.append(Authenticated(side.name, side.authcid, side.authzid))
             elif blob.status == "continue":
-                self._send(channel, side.respond(blob.data))
+                self._send(channel, self._respond(side, blob.data))
             else:
                 raise RemoteProtocolError("only a client aborts")
         except ScramError as error:
             # Whoever answers here does not know our password: have nothing more to do with it.
             self._failed(ReplyCode.AUTHENTICATION_FAILURE, str(error))
             raise RemoteProtocolError(f"{side.name}: {error}", ReplyCode.AUTHENTICATION_FAILURE) from None
+
+    def _respond(self, side: ClientSide, challenge: bytes) -> bytes:
+        self._turns += 1
+        if self._turns > MAX_TURNS:
+            raise ScramError("the server asks on and on")
+        return side.respond(challenge)
 
     def _fail(self, channel: Channel, error: management.Error) -> None:
         self._failed(error.code, error.text)

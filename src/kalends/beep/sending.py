@@ -24,6 +24,7 @@ class Outbox:
         limits: For frame size and windows.
         on_progress: Called with a channel that is about to close (or with any, while watched) whenever a
             message of it has wholly left.
+        on_answered: Called when the reply to a MSG of the peer has wholly left.
     """
 
     __slots__ = (
@@ -34,18 +35,24 @@ class Outbox:
         "frame_size",
         "limits",
         "muted",
+        "on_answered",
         "progress",
         "queued",
         "watched",
+        "withheld",
     )
 
-    def __init__(self, limits: Limits, on_progress: Callable[[Channel], None]) -> None:
+    def __init__(
+        self, limits: Limits, on_progress: Callable[[Channel], None], on_answered: Callable[[], None]
+    ) -> None:
         self.limits = limits
         self.frame_size = limits.frame_size
         self.queued = 0
         self.muted = False
         self.budget = WindowBudget(limits.session_window)
         self.progress = on_progress
+        self.on_answered = on_answered
+        self.withheld: set[Channel] = set()
         self.watched = False
         self._ready: deque[Channel] = deque()
         self._seq_due: list[Channel] = []
@@ -56,6 +63,7 @@ class Outbox:
         self._ready.clear()
         self._seq_due.clear()
         self._wire.clear()
+        self.withheld.clear()
         self.queued = 0
         self.muted = self.watched = False
         self.budget = WindowBudget(self.limits.session_window)
@@ -119,9 +127,8 @@ class Outbox:
             if done is not None:
                 self._after(channel, done)
 
-    def take(self, limit: int | None = None) -> bytes:
-        """Drain octets for the connection."""
-        self.flush(limit)
+    def take(self) -> bytes:
+        """Drain what flush made."""
         wire = self._wire
         if not wire:
             return b""
@@ -133,7 +140,8 @@ class Outbox:
             channel.seq_due = False
             if channel.state in QUIET and channel.open_keyword is None and not channel.outbound:
                 continue  # it is closing: a SEQ could arrive after the channel is gone
-            ackno, window = channel.receiving.reopen(self.budget, self.limits.max_window)
+            largest = self.limits.max_window if channel.open_keyword is not None else self.limits.small_window
+            ackno, window = channel.receiving.reopen(self.budget, largest)
             wire.append(build_seq(channel.number, ackno, window))
         self._seq_due.clear()
 
@@ -168,6 +176,7 @@ class Outbox:
                 exchange.gone = True
                 if exchange.received:
                     del channel.inbound[done.msgno]
+                    self.on_answered()
         if done.after is not None:
             done.after()
         if self.watched or channel.state is not ChannelState.OPEN:

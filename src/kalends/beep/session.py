@@ -128,6 +128,7 @@ class Session:
             self._timers.active(now)
         if link.outbox.watched:
             link.outbox.flush()
+        self._timers.see(now)
         return self.take_events()
 
     def _end_of_file(self) -> RemoteProtocolError | None:
@@ -143,7 +144,12 @@ class Session:
         Args:
             limit: No further frame is begun once this many octets are gathered.
         """
-        return self._link.outbox.take(limit)
+        link = self._link
+        link.outbox.flush(limit)
+        if link.outbox.withheld:
+            link.inbox.offer_withheld()
+            link.outbox.flush(limit)
+        return link.outbox.take()
 
     def take_events(self) -> list[Event]:
         """Events brought about by calls of the application or by data_to_send."""

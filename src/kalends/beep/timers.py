@@ -46,6 +46,7 @@ class Timers:
         rows = [
             (phase is Phase.GREETING, self._life_began, limits.greeting_timeout, "no greeting"),
             (phase is Phase.TLS_ASKED, began, limits.greeting_timeout, "no answer to <ready>"),
+            (phase is Phase.TLS_DRAINING, began, limits.idle_timeout, "replies could not be sent"),
             (phase is Phase.HANDSHAKE, began, limits.handshake_timeout, "no end of the TLS handshake"),
             (
                 self._listener and link.security.require_authentication and link.identity is None,

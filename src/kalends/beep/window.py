@@ -4,10 +4,11 @@ Positions are counted without end in Python integers and cut to 32 bits only whe
 that the cycle from 2**32-1 to 0 needs no case of its own.
 
 Policy for the windows we hand out: a channel starts with 4096 octets. Once half of its window is used, a SEQ
-frame is due; each SEQ makes the window up to four times larger, up to Limits.max_window for the channel and
-out of one budget for the session. So a large message gets a large window after a few frames, a channel with
-small talk costs a SEQ frame every few hundred messages, and idle channels pledge nothing. A channel whose
-application falls behind gets no SEQ at all.
+frame is due; each SEQ makes the window up to four times larger, out of one budget for the session: up to
+Limits.max_window in the middle of a message, up to Limits.small_window otherwise. So a large message gets a
+large window after a few frames, a channel with small talk costs a SEQ frame every fifty messages and can't
+pile up thousands of them, and idle channels pledge nothing. A channel whose application falls behind gets no
+SEQ at all, and no channel gets one while the peer leaves a mountain of our replies untaken.
 """
 
 from kalends.beep.errors import RemoteProtocolError

@@ -115,7 +115,7 @@ def _made(client: Client, kind: str, lines: Sequence[Line]) -> bytes:
     if made.first("UID") is None:
         made.items.insert(0, Line.make("UID", client.generate_uids(1)[0]))
     if made.first("DTSTAMP") is None:
-        made.items.insert(1, stamp("DTSTAMP", time.time()))
+        made.items.insert(0, stamp("DTSTAMP", time.time()))
     return made.to_bytes()
 
 

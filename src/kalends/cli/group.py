@@ -9,7 +9,7 @@ from importlib import import_module
 
 import click
 
-from kalends.cli.failures import INTERRUPTED, USAGE, Failure, judge
+from kalends.cli.failures import DONE, INTERRUPTED, USAGE, Failure, judge
 
 EXAMPLES = """\b
 examples:
@@ -171,9 +171,7 @@ def run(words: Sequence[str]) -> int:
         stream=sys.stderr,
     )
     try:
-        kalends.main(list(words), "kalends", standalone_mode=False, obj=wordy)
-    except click.exceptions.Exit as end:
-        return end.exit_code
+        code = kalends.main(list(words), "kalends", standalone_mode=False, obj=wordy)
     except click.exceptions.NoArgsIsHelpError as missing:
         click.echo(missing.format_message(), err=True)
         return USAGE
@@ -184,7 +182,7 @@ def run(words: Sequence[str]) -> int:
         raise
     except Exception as error:  # noqa: BLE001  the one place where every failure becomes a sentence
         return tell(error, traceback=wordy > 1)
-    return 0
+    return code if isinstance(code, int) else DONE  # click hands back the code of an Exit
 
 
 def tell(error: Exception, *, traceback: bool = False) -> int:

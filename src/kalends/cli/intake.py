@@ -58,18 +58,33 @@ class Report:
         }
 
 
+class Origin:
+    """Where in the file things stand; lines are counted only when something is refused."""
+
+    def __init__(self, root: Component) -> None:
+        self._root = root
+        self._numbers: dict[int, int] | None = None
+
+    def number(self, item: Component | Line) -> int:
+        """The line of the file on which a component or content line begins; 0 for what is not from it."""
+        if self._numbers is None:
+            self._numbers = {id(line or inner): number for number, inner, line in numbered(self._root)}
+        return self._numbers.get(id(item), 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One object of the file: the components of one UID, and the VCALENDAR they stood in."""
+    """One object of the file: the components of one UID, the VCALENDAR they stood in, where they stood."""
 
     uid: str
     components: tuple[Component, ...]
     calendar: Component
+    origin: Origin
 
     def entry(self, reason: str = "") -> Entry:
         """What a report says of it."""
         first = self.components[0]
-        return Entry(first.name, self.uid, first.line_number, reason)
+        return Entry(first.name, self.uid, self.origin.number(first) if reason else 0, reason)
 
 
 def read_file(name: str, octets: bytes) -> tuple[Report, list[list[Piece]]]:
@@ -103,7 +118,10 @@ def _batches(root: Component) -> Iterator[list[Piece]]:
         if component.name != "VTIMEZONE":
             uid = component.value("UID")
             groups.setdefault(uid if uid is not None else f"\0{number}", []).append(component)
-    pieces = [Piece("" if uid[:1] == "\0" else uid, tuple(found), calendar) for uid, found in groups.items()]
+    origin = Origin(root)
+    pieces = [
+        Piece("" if uid[:1] == "\0" else uid, tuple(found), calendar, origin) for uid, found in groups.items()
+    ]
     for at in range(0, len(pieces), BATCH):
         yield pieces[at : at + BATCH]
 
@@ -154,7 +172,7 @@ def _store(at: Office, calid: str, batch: list[Piece], dry_run: bool) -> list[st
         receipts = _import(at, calid, calendar, dry_run)
     except KalendsError as error:
         if len(batch) == 1:
-            return [_reason(error, calendar)]
+            return [_reason(error, calendar, batch[0].origin)]
         return [_store(at, calid, [piece], dry_run)[0] for piece in batch]  # one of them spoils it all
     reasons: list[str | None] = []
     position = 0
@@ -162,7 +180,7 @@ def _store(at: Office, calid: str, batch: list[Piece], dry_run: bool) -> list[st
         mine = receipts[position : position + len(piece.components)]
         position += len(piece.components)
         wrong = next((receipt.error for receipt in mine if receipt.error is not None), None)
-        reasons.append(None if wrong is None else _reason(wrong, calendar))
+        reasons.append(None if wrong is None else _reason(wrong, calendar, piece.origin))
     return reasons
 
 
@@ -191,13 +209,9 @@ def _joined(batch: list[Piece]) -> Component:
     return Component("VCALENDAR", [*shared, *(one for piece in batch for one in piece.components)])
 
 
-def _reason(error: KalendsError, calendar: Component) -> str:
-    """Why something was refused; the line is that of the file, not that of the batch."""
-    line = getattr(error, "line", 0)
-    if not line:
-        return error.reason
-    begun, origin = 1, 0
-    for number, component, content in numbered(calendar):
-        if content is None and component is not calendar and number <= line and component.line_number:
-            begun, origin = number, component.line_number
-    return f"{error.reason} (line {line - begun + origin})" if origin else error.reason
+def _reason(error: KalendsError, calendar: Component, origin: Origin) -> str:
+    """Why something was refused; the line named is that of the file, not that of the batch."""
+    at = getattr(error, "line", 0)
+    item = next((line or inner for number, inner, line in numbered(calendar) if number == at), None)
+    number = origin.number(item) if item is not None and at else 0
+    return f"{error.reason} (line {number})" if number else error.reason

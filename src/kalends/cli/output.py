@@ -42,7 +42,9 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=clean(title) or None, title_justify="left")
+    grid = Table(
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, title=clean(title) or None, title_justify="left"
+    )
     for header in headers:
         gives = not flexible or header in flexible
         grid.add_column(Text(clean(header)), overflow="fold" if gives else "ellipsis", no_wrap=not gives)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
 from kalends.store.base import Row, SqlValue, Tx
 from kalends.store.objects import State
@@ -48,17 +49,18 @@ class InstanceRow:
 _OVERLAPPING = (
     "select c.object_id, i.component_id, i.calendar_id, c.kind, o.uid, o.state, i.start_at, i.end_at,"
     " i.recurrence_at, i.floating, i.busy"
-    " from calendar k"
-    " join instance i on i.calendar_id = k.id and i.start_at < ? and i.start_at >= ? - k.longest"
+    " from instance i"
     " join component c on c.id = i.component_id"
     " join object o on o.id = c.object_id"
-    " where k.id in <calendars> and o.state in <states> and i.busy <busy>"
+    " where i.calendar_id in <calendars> and i.start_at < ? and i.start_at >= ?"
+    " and o.state in <states> and i.busy <busy>"
     " and ((i.floating = 0 and i.start_at < ? and (i.end_at > ? or i.start_at >= ?))"
     "  or (i.floating = 1 and i.start_at < ? and (i.end_at > ? or i.start_at >= ?)))"
     " order by i.start_at, i.component_id, i.recurrence_at limit ?"
 )
-"""`longest` bounds the scan: what started earlier than that has ended before the window."""
+_LONGEST = "select id, longest from calendar where id in (??)"
 _NO_LIMIT = 2**62
+_WEEK = 7 * 86_400
 
 
 @lru_cache(maxsize=64)
@@ -68,6 +70,22 @@ def _overlapping_sql(calendars: int, states: int, busy: int) -> str:
     return (
         with_list(sql.replace("<busy>", "in (??)"), busy) if busy else sql.replace("<busy>", f"<> '{ALARM}'")
     )
+
+
+def _scans(tx: Tx, ids: Sequence[int]) -> list[tuple[list[int], int]]:
+    """Which calendars to scan together, and from how long before the window.
+
+    `longest` bounds the scan: what started earlier than that has ended before the window. It is a number in
+    the query and not a join, for planners do not see that a join could bound the range. One calendar with a
+    holiday of a year must not make the scan of all others long.
+    """
+    short: list[int] = []
+    long: list[int] = []
+    most = 0
+    for calendar_id, longest in cast("list[tuple[int, int]]", tx.rows(with_list(_LONGEST, len(ids)), ids)):
+        (short if longest <= _WEEK else long).append(calendar_id)
+        most = max(most, longest)
+    return [(calendars, reach) for calendars, reach in ((short, min(most, _WEEK)), (long, most)) if calendars]
 
 
 def overlapping(
@@ -102,10 +120,12 @@ def overlapping(
     most = _NO_LIMIT if limit is None else limit
     found: list[InstanceRow] = []
     for part in chunks(sorted(set(calendar_ids))):
-        sql = _overlapping_sql(len(part), len(states), len(busy))
-        window = (hi, lo, lo, f_hi, f_lo, f_lo, most)
-        values: list[SqlValue] = [max(hi, f_hi), min(lo, f_lo), *part, *states, *busy, *window]
-        found += [_row(row) for row in tx.rows(sql, values)]
+        for ids, reach in _scans(tx, part):
+            sql = _overlapping_sql(len(ids), len(states), len(busy))
+            scan = (max(hi, f_hi), min(lo, f_lo) - reach)
+            window = (hi, lo, lo, f_hi, f_lo, f_lo, most)
+            values: list[SqlValue] = [*ids, *scan, *states, *busy, *window]
+            found += [_row(row) for row in tx.rows(sql, values)]
     found.sort(key=lambda one: (one.start_at, one.component_id, one.recurrence_at))  # of several pieces
     return found[:most]
 

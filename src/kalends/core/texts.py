@@ -41,6 +41,7 @@ class Draft:
         id_name: the property that holds it.
         id_value: the identifier as it stands on the wire.
         components: master and overrides, in their written order.
+        instances: their RECURRENCE-IDs as written; '' for the master.
     """
 
     kind: str
@@ -48,6 +49,7 @@ class Draft:
     id_name: str
     id_value: str
     components: list[Component] = field(default_factory=list)
+    instances: set[str] = field(default_factory=set)
 
 
 def identifier(component: Component) -> tuple[str, str]:
@@ -83,8 +85,8 @@ def drafts(vcalendar: Component) -> list[Draft]:
 
     Source: RFC 4324 §2.2, §10.4.
     """
+    drafts: list[Draft] = []
     found: dict[tuple[str, str], Draft] = {}
-    nameless: list[Draft] = []
     for component in vcalendar.items:
         if isinstance(component, Line):
             continue
@@ -92,12 +94,20 @@ def drafts(vcalendar: Component) -> list[Draft]:
         uid = unescape_text(wire).strip()
         if not uid:
             if component.name in ID_OF:
-                nameless.append(Draft(component.name, "", name, wire, [component]))
+                drafts.append(Draft(component.name, "", name, wire, [component]))
                 continue
             wire = uid = str(uuid.uuid4())
-        draft = found.setdefault((component.name, uid), Draft(component.name, uid, name, wire))
+        instance = component.value("RECURRENCE-ID") or ""
+        key = (component.name, uid)
+        draft = found.get(key)
+        if (
+            draft is None or instance in draft.instances
+        ):  # a twin is an object of its own, to be refused alone
+            draft = found[key] = Draft(component.name, uid, name, wire)
+            drafts.append(draft)
+        draft.instances.add(instance)
         draft.components.append(component)
-    return [*found.values(), *nameless]
+    return drafts
 
 
 def header(vcalendar: Component) -> list[Line]:

@@ -160,28 +160,38 @@ def test_store_full_disk_fails_what_does_not_fit_and_nothing_else(sqlite_store: 
 
 
 _LIMITED = """
-import resource, sys
-from kalends.store import meta
+import resource, sys, threading
+from kalends.store import meta, sqlite
 from kalends.store.errors import StoreFullError
 from kalends.store.open import open_store
+sqlite.BATCH_SECONDS = 60
 store = open_store(sys.argv[1])
 store.write(lambda tx: meta.put(tx, "before", "1"))
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
-try:
-    store.write(lambda tx: meta.put(tx, "large", "x" * 4_000_000))
-except StoreFullError as error:
-    print("full")
+started, go = threading.Event(), threading.Event()
+def hold(tx):
+    started.set()
+    go.wait(10)
+    meta.put(tx, "small", "1")
+futures = [store.submit(hold)]
+started.wait(10)
+futures.append(store.submit(lambda tx: meta.put(tx, "large", "x" * 4_000_000)))
+futures.append(store.submit(lambda tx: meta.put(tx, "other", "1")))
+go.set()
+print([type(future.exception(10)) is StoreFullError for future in futures])
 store.write(lambda tx: meta.put(tx, "after", "1"))
 store.close()
 """
 
 
 def test_store_commit_that_the_disk_refuses_is_undone(sqlite_url: str) -> None:
-    """A real refusal of the operating system, during the commit: what was there stays, and work goes on."""
+    """A real refusal of the operating system, during the commit of three jobs: none of them is there by half,
+    none was acknowledged, what was there stays, and work goes on.
+    """
     done = subprocess.run(
         [sys.executable, "-c", _LIMITED, sqlite_url], capture_output=True, text=True, check=False
     )
-    assert (done.stdout, done.stderr) == ("full\n", "")
+    assert (done.stdout, done.stderr) == ("[True, True, True]\n", "")
     store = open_store(sqlite_url)
     assert set(store.read(meta.every)) == {"schema", "before", "after"}
     assert check(store) == []

@@ -94,12 +94,13 @@ class Zones:
         default: tz database name for TZIDs that nothing defines; without it they are floating.
     """
 
-    __slots__ = ("_default", "_found", "_vcalendar")
+    __slots__ = ("_default", "_defined", "_found", "_vcalendar")
 
     def __init__(self, vcalendar: Component | None = None, default: str | None = None) -> None:
         self._vcalendar = vcalendar
         self._default = default
         self._found: dict[str, Zone | None] = {}
+        self._defined: dict[str, Component] | None = None
 
     def find(self, tzid: str) -> Zone | None:
         """The zone a TZID means, or None when nothing defines it."""
@@ -126,20 +127,27 @@ class Zones:
 
     def _embedded(self, tzid: str) -> Zone | None:
         """A VTIMEZONE of that TZID: as the tz database zone it equals or names, else as it is."""
-        for component in () if self._vcalendar is None else self._vcalendar.children("VTIMEZONE"):
-            if (component.value("TZID") or "").strip() != tzid.strip():
-                continue
-            try:
-                own = read_vtimezone(component)
-            except ICalError:
-                return None  # a broken definition defines nothing; validation tells the client why
-            location = component.value("X-LIC-LOCATION")
-            named = iana_name(location) if location else None
-            if named is not None and _signature(load_zone(named)) == _signature(own):
-                return load_zone(named)
-            name = match_iana(own)
-            return own if name is None else load_zone(name)
-        return None
+        component = self._definitions().get(tzid.strip())
+        if component is None:
+            return None
+        try:
+            own = read_vtimezone(component)
+        except ICalError:
+            return None  # a broken definition defines nothing; validation tells the client why
+        location = component.value("X-LIC-LOCATION")
+        named = iana_name(location) if location else None
+        if named is not None and _signature(load_zone(named)) == _signature(own):
+            return load_zone(named)
+        name = match_iana(own)
+        return own if name is None else load_zone(name)
+
+    def _definitions(self) -> dict[str, Component]:
+        """The VTIMEZONEs by TZID, the first of each: thousands of either cost no more than a pass."""
+        if self._defined is None:
+            self._defined = {}
+            for component in () if self._vcalendar is None else self._vcalendar.children("VTIMEZONE"):
+                self._defined.setdefault((component.value("TZID") or "").strip(), component)
+        return self._defined
 
     def of(self, moment: Moment) -> Zone | None:
         """The zone of a moment: UTC for UTC times, None for floating times and dates."""

@@ -35,6 +35,8 @@ def modify(
     """Modify; see `ledger.modify`."""
     if old.name != new.name:
         raise InvalidError(f"the old values are a {old.name}, the new ones a {new.name}")
+    patch.check_encoding(old)
+    patch.check_encoding(new)
     for target in targets:
         rights.require(tx, caller, target, "SEARCH" if old.name == "VAGENDA" else "MODIFY")
     writer = Writer(tx, caller, sorted({target.calendar_id for target in targets}))

@@ -24,15 +24,29 @@ IDENTITY = frozenset(("UID",))
 """Properties of every component that MODIFY never changes (RFC 4324 §10.9; MDF-07)."""
 
 
+def check_encoding(values: Component) -> None:
+    """Refuse inline attachments that cannot be decoded, among old or new values.
+
+    Raises:
+        InvalidError: no base64.
+
+    Source: RFC 4324 §10.9; MDF-12.
+    """
+    for part in values.walk():
+        for line in part.lines:
+            if _is_binary(line):
+                try:
+                    binary(line)
+                except ICalError as error:
+                    raise InvalidError(f"{line.name}: {error.reason}") from error
+
+
 def holds(component: Component, old: Component) -> bool:
     """Whether a component has all the old values: every line, and every contained component somewhere.
 
     Args:
         component: what the query selected.
         old: the old values.
-
-    Raises:
-        InvalidError: an inline attachment among the old values is no base64.
 
     Source: RFC 4324 §10.9; MDF-03.
     """
@@ -116,13 +130,7 @@ def _is_binary(line: Line) -> bool:
 def _same_binary(line: Line, wanted: Line) -> bool:
     """Attachments are compared by their octets; the first ones are enough (RFC 4324 §10.9; MDF-12)."""
     try:
-        prefix = binary(wanted)
-    except ICalError as error:
-        raise InvalidError(f"{wanted.name} among the old values: {error.reason}") from error
-    if not _is_binary(line):
-        return False
-    try:
-        return binary(line).startswith(prefix)
+        return _is_binary(line) and binary(line).startswith(binary(wanted))
     except ICalError:
         return False
 

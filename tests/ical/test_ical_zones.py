@@ -27,6 +27,10 @@ LO, HI = year_start(1970) * DAY, year_start(2038) * DAY
 names = st.sampled_from(NAMES)
 
 
+def at_year(year: int) -> int:
+    return year_start(year) * DAY
+
+
 @cache
 def oracle(name: str) -> ZoneInfo:
     """The same data through the standard library, whatever the machine has installed."""
@@ -50,6 +54,14 @@ def expected_wall(name: str, epoch: int) -> int:
 def test_times_agree_with_zoneinfo(name: str, seconds: int) -> None:
     zone = load_zone(name)
     assert zone.epoch(seconds) == expected_epoch(name, seconds)
+    assert zone.wall(seconds) == expected_wall(name, seconds)
+
+
+@settings(max_examples=60)
+@given(names, st.integers(at_year(2400), at_year(9990)))
+def test_the_far_future_agrees_with_zoneinfo(name: str, seconds: int) -> None:
+    zone = load_zone(name)
+    assert zone.epochs([seconds]) == [zone.epoch(seconds)] == [expected_epoch(name, seconds)]
     assert zone.wall(seconds) == expected_wall(name, seconds)
 
 
@@ -242,6 +254,9 @@ def test_until_in_utc_ends_an_observance() -> None:
         custom("Mine", "BEGIN:STANDARD", "TZOFFSETTO:+0100", "TZOFFSETFROM:+0100", "END:STANDARD"),
         custom("Mine", *observance("STANDARD", "20200101T000000", "+2500", "+0100")),
         custom("Mine", *observance("STANDARD", "20200101T000000", "+0200", "+0100", "RRULE:FREQ=SECONDLY")),
+        custom(
+            "Mine", *observance("STANDARD", "20200101T000000", "+0200", "+0100", "COMMENT:" + "x" * 300_000)
+        ),
     ],
 )
 def test_broken_definitions_are_refused_and_define_nothing(broken: Component) -> None:

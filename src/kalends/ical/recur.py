@@ -26,10 +26,10 @@ MAX_NUMBER = 1_000_000_000
 """Largest INTERVAL and COUNT: beyond any calendar, and safe to compute with."""
 MAX_RULE = 10_000
 """Longest RECUR text, in characters: every BY list written out in full stays below it."""
-PLANS_KEPT = 256
+PLANS_KEPT = 128
 """Bound rules kept ready: the recurring objects a few clients are looking at."""
-RULES_KEPT = 1_024
-"""Parsed rules kept: most calendars use the same few hundred texts."""
+RULES_KEPT = 512
+"""Parsed rules kept: most calendars use the same few dozen texts."""
 
 FREQUENCIES = ("SECONDLY", "MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")

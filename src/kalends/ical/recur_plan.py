@@ -27,7 +27,7 @@ from kalends.ical.moment import DAY, LAST_WALL
 
 STEP_BUDGET = 500_000
 """Steps (a period looked at, a candidate tried, an instance given) one question may take: under a second."""
-MAX_OFFSETS = 4_000
+MAX_OFFSETS = 800
 """Most instances of one period kept as a list; larger sets are made a day at a time."""
 BATCH = 256
 """Instances gathered before they are handed on."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import chain
 from operator import itemgetter
@@ -117,21 +117,11 @@ class Series:
 
     def _of_rule(self, rule: Rule, lo: int, hi: int, budget: Budget) -> Iterator[Pair]:
         times = self.times
-        zone, start = times.zone, times.start
-        chunks = rule.chunks(
-            start.wall,
-            lo - SLACK,
-            hi + SLACK,
-            is_date=start.is_date,
-            zone=zone,
-            count_start=True,
-            budget=budget,
-        )
-        dense = rule.freq in UNITS or max(len(rule.hours), len(rule.minutes), len(rule.seconds)) > 1
-        last = rule.until.wall if zone is not None and rule.until is not None and rule.until.utc else None
+        zone, dense = times.zone, _is_dense(rule)
+        last = _until_instant(rule) if zone is not None else None
         skip = self.gone | self.replaced | self.extra_set
         held: list[Pair] = []
-        for walls in chunks:
+        for walls in self._walls(rule, lo, hi, budget):
             epochs = walls if zone is None else zone.epochs(walls)
             if self.gone_days or times.exrules:
                 excluded = self._excluded(walls[0], walls[-1], budget)
@@ -149,6 +139,19 @@ class Series:
             else:
                 yield from found
         yield from held
+
+    def _walls(self, rule: Rule, lo: int, hi: int, budget: Budget) -> Iterator[Sequence[int]]:
+        """Wall times of a rule's instances around the instants lo..hi."""
+        start = self.times.start
+        return rule.chunks(
+            start.wall,
+            lo - SLACK,
+            hi + SLACK,
+            is_date=start.is_date,
+            zone=self.times.zone,
+            count_start=True,
+            budget=budget,
+        )
 
     def _excluded(self, first: int, last: int, budget: Budget) -> set[int]:
         """Instants that the EXRULEs take out, of wall times first..last."""
@@ -169,12 +172,45 @@ class Series:
         streams = [iter([o for o in single if touches(o.start, o.end, lo, hi)])]
         edges = [FIRST_WALL - SLACK, *(at for at, _ in self.cuts), LAST_WALL + SLACK]
         if not self.cuts:
-            master = self._plain(lo, hi, budget)
+            master = self._steady(lo, hi, budget) if self._is_steady() else self._plain(lo, hi, budget)
             return merge(*streams, master, key=by_start) if single else master
         streams.append(self._plain(lo, hi, budget, edges[1]))
         for index, (at, override) in enumerate(self.cuts):
             streams.append(self._shifted(override, at, edges[index + 2], lo, hi, budget))
         return merge(*streams, key=by_start)
+
+    def _is_steady(self) -> bool:
+        """One rule, one exact length, nothing that needs a look at each instance: most recurring events."""
+        times = self.times
+        return (
+            len(times.rules) == 1
+            and not (times.rdates or times.exrules or self.gone_days or times.length.days)
+            and (times.zone is None or not _is_dense(times.rules[0]))
+        )
+
+    def _steady(self, lo: int, hi: int, budget: Budget) -> Iterator[Occurrence]:
+        """What `_plain` gives for a steady set, made a sequence at a time: half the cost."""
+        times = self.times
+        component, form, zone, rule = times.component, times.start, times.zone, times.rules[0]
+        floating, is_date, seconds = zone is None, form.is_date, times.length.seconds
+        new = tuple.__new__
+        until = _until_instant(rule) if zone is not None else None
+        last = hi - 1 if until is None else min(hi - 1, until)
+        first = min(lo, lo - seconds + 1)
+        for begin, wall, _ in self.extras:
+            if first <= begin < hi:
+                end = begin + seconds
+                yield Occurrence(component, begin, end, begin, floating, is_date, form, True, wall, False)
+        skip = self.gone | self.replaced | self.extra_set
+        for walls in self._walls(rule, first, hi, budget):
+            epochs = walls if zone is None else zone.epochs(walls)
+            pairs: Iterable[tuple[int, int]] = zip(epochs, walls, strict=True)
+            if epochs[0] < first or epochs[-1] > last or not skip.isdisjoint(epochs):
+                pairs = [(e, w) for e, w in pairs if first <= e <= last and e not in skip]
+            yield from [
+                new(Occurrence, (component, e, e + seconds, e, floating, is_date, form, True, w, False))
+                for e, w in pairs
+            ]
 
     def _plain(
         self, lo: int, hi: int, budget: Budget, until: int = LAST_WALL + SLACK
@@ -283,6 +319,16 @@ class Series:
 def touches(start: int, end: int, lo: int, hi: int) -> bool:
     """Whether start..end has a moment in lo..hi; what takes no time counts where it stands."""
     return start < hi and (end > lo or start >= lo)
+
+
+def _is_dense(rule: Rule) -> bool:
+    """Whether several instances can fall on one day, so that a DST gap can push one past the next."""
+    return rule.freq in UNITS or max(len(rule.hours), len(rule.minutes), len(rule.seconds)) > 1
+
+
+def _until_instant(rule: Rule) -> int | None:
+    """UNTIL where it is written in UTC, as an instant."""
+    return rule.until.wall if rule.until is not None and rule.until.utc else None
 
 
 def _once(pairs: Iterator[Pair]) -> Iterator[Pair]:

@@ -15,13 +15,17 @@ from dataclasses import dataclass
 from functools import cache
 
 from kalends.ical.errors import ICalError
-from kalends.ical.gregorian import days_in_month, month_start, year_start
+from kalends.ical.gregorian import DAYS_OF_CYCLE, days_in_month, month_start, year_start
 from kalends.ical.moment import DAY
 
 FIRST_TABLE_YEAR = 2100
 """Tables reach to the end of this year at first: few calendars look further."""
 TABLE_STEP = 100
 """Years a table grows by when a later time is asked for."""
+LAST_TABLE_YEAR = 2500
+"""Tables grow no further: later times are looked up 400 years, a whole cycle of the calendar, before."""
+CYCLE = DAYS_OF_CYCLE * DAY
+"""Seconds of 400 years."""
 
 Transition = tuple[int, int]
 """Instant (epoch seconds) and the offset, in seconds east of UTC, that holds from it on."""
@@ -89,8 +93,10 @@ class Zone:
         return _table(instants, offsets, year)
 
     def _reach(self, seconds: int) -> _Table:
-        year = min(9999, 1970 + seconds // 31_556_952 + 1)
-        self._table = self._grown(min(9999, year + TABLE_STEP))
+        """The table grown towards a time; it may still end before it."""
+        if self._table.last_year < LAST_TABLE_YEAR:
+            year = 1970 + seconds // 31_556_952 + 1
+            self._table = self._grown(min(LAST_TABLE_YEAR, year + TABLE_STEP))
         return self._table
 
     def epoch(self, wall: int) -> int:
@@ -107,6 +113,8 @@ class Zone:
         table = self._table
         if wall >= table.end and table.last_year < 9999:
             table = self._reach(wall)
+            if wall >= table.end:
+                return self.epoch(wall - CYCLE) + CYCLE
         return wall - table.offsets[bisect_right(table.walls, wall)]
 
     def epochs(self, walls: Sequence[int]) -> list[int]:
@@ -123,6 +131,8 @@ class Zone:
         table = self._table
         if walls[-1] >= table.end and table.last_year < 9999:
             table = self._reach(walls[-1])
+            if walls[-1] >= table.end:
+                return [self.epoch(wall) for wall in walls]
         edges, offsets = table.walls, table.offsets
         at = bisect_right(edges, walls[0])
         if at == len(edges) or walls[-1] < edges[at]:
@@ -143,6 +153,8 @@ class Zone:
         table = self._table
         if epoch >= table.end and table.last_year < 9999:
             table = self._reach(epoch)
+            if epoch >= table.end:
+                return self.offset(epoch - CYCLE)
         return table.offsets[bisect_right(table.instants, epoch)]
 
     def wall(self, epoch: int) -> int:
@@ -154,7 +166,7 @@ class Zone:
         return self.wall(self.epoch(wall)) != wall
 
     def transitions(self, lo: int, hi: int) -> list[Transition]:
-        """The changes of offset at instants lo <= t < hi."""
+        """The changes of offset at instants lo <= t < hi; none are known after LAST_TABLE_YEAR."""
         table = self._table
         if hi >= table.end and table.last_year < 9999:
             table = self._reach(hi)

@@ -18,6 +18,8 @@ MAX_ONSETS = 20_000
 """Changes of offset, and steps to find them, for one reading: ten times a zone with DST since 1601."""
 MAX_OBSERVANCES = 1_000
 """STANDARD and DAYLIGHT parts read of one VTIMEZONE: the longest history in the tz database has about 250."""
+MAX_TEXT = 200_000
+"""Longest VTIMEZONE read, in characters: the longest in the tz database has some 5,000."""
 LAST_LISTED_YEAR = 2037
 """Zones whose future no rule can tell are listed up to this year."""
 DEFAULT_FIRST_YEAR = 1970
@@ -87,7 +89,10 @@ def read_vtimezone(vtimezone: Component) -> Zone:
 
     Source: RFC 5545 §3.6.5.
     """
-    return _read(vtimezone.to_ics())
+    text = vtimezone.to_ics()
+    if len(text) > MAX_TEXT:
+        raise ICalError(f"a VTIMEZONE of more than {MAX_TEXT} characters", vtimezone.line_number)
+    return _read(text)
 
 
 @lru_cache(64)

@@ -27,7 +27,6 @@ _WINDOWS = {name.lower(): zone for name, zone in WINDOWS_ZONES.items()}
 _FIXED = re.compile(r"\(?(?:GMT|UTC) ?([+-])(\d{1,2})(?:[:.]?(\d\d))?(?:\).*|)\Z", re.ASCII | re.IGNORECASE)
 
 
-@lru_cache(4096)
 def iana_name(tzid: str) -> str | None:
     """The tz database name that a TZID stands for by itself.
 
@@ -40,8 +39,11 @@ def iana_name(tzid: str) -> str | None:
     Returns:
         The name exactly as the tz database writes it, or None.
     """
-    if len(tzid) > MAX_TZID:
-        return None
+    return _iana_name(tzid) if len(tzid) <= MAX_TZID else None
+
+
+@lru_cache(4096)
+def _iana_name(tzid: str) -> str | None:
     key = tzid.strip().strip("\"'").lower()
     if key in _UTC_NAMES:
         return "Etc/UTC" if key == "etc/utc" else "UTC"

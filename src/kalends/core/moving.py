@@ -178,7 +178,5 @@ def _settle_instance(writer: Writer, hit: Hit, target: Target, at: int) -> None:
 
 def _receipt(hit: Hit, error: KalendsError | None) -> Receipt:
     name, value = texts.identifier(hit.seen)
-    return Receipt(
-        hit.component.name, name, value or hit.row.uid, hit.component.first("RECURRENCE-ID"),
-        hit.row.method, error,
-    )  # fmt: skip
+    recurrence = hit.seen.first("RECURRENCE-ID")
+    return Receipt(hit.seen.name, name, value or hit.row.uid, recurrence, hit.row.method, error)

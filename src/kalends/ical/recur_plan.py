@@ -35,6 +35,8 @@ BATCH = 256
 UNITS = {"SECONDLY": 1, "MINUTELY": 60, "HOURLY": 3600}
 """Seconds of one interval of the frequencies below a day."""
 
+_NONE: list[int] = []
+
 MonthShape = tuple[int, int]
 """Length of a month, weekday of its first day."""
 YearShape = tuple[bool, int, bool, bool]
@@ -395,22 +397,29 @@ class Plan:
         at = month_of(lo // DAY) - first
         out: list[int] = []
         barren = 0
-        in_month, interval = self.days.in_month, self.interval
-        by_year = bool(self.days.weeknos or self.days.yeardays)
+        days_of, interval, months = self.days, self.interval, self.days.months
+        by_year = bool(days_of.weeknos or days_of.yeardays)
+        known: dict[object, list[int] | None] = self.offsets
         for month in range(first + -(-at // interval) * interval, month_of((hi - 1) // DAY) + 1, interval):
-            days = in_month(month)
-            if not days:
+            begin = month_start(month)
+            shape = month if by_year else (month_start(month + 1) - begin) * 7 + begin % 7
+            offsets = known.get(shape) if not months or month % 12 + 1 in months else _NONE
+            if offsets is None:
+                days = days_of.in_month(month)
+                offsets = self._offsets_of(shape, days)
+                if offsets is None:
+                    yield from self._day_by_day(begin, days)
+                    continue
+                if by_year:
+                    del known[shape]  # one entry for each month of history would be too many
+            if not offsets:
                 barren += 1
                 if barren > MONTHS_OF_CYCLE:
                     return  # the calendar repeats: there never is one
                 budget.spend(1)
                 continue
             barren = 0
-            base = month_start(month) * DAY
-            offsets = self._offsets_of(tuple(days) if by_year else id(days), days)
-            if offsets is None:
-                yield from self._day_by_day(base // DAY, days)
-                continue
+            base = begin * DAY
             out += [base + off for off in offsets]
             if len(out) >= BATCH:
                 yield out

@@ -15,6 +15,7 @@ from kalends.beep import (
     Role,
     ScramSha256,
     Security,
+    Session,
 )
 from kalends.beep.events import (
     AuthenticationFailed,
@@ -25,9 +26,11 @@ from kalends.beep.events import (
     ReplyReceived,
     SessionReleased,
     TlsRefused,
+    VerifyPlain,
 )
 from kalends.beep.limits import MAX_NUMBER
 from kalends.beep.receiving import REMEMBER_CLOSED
+from kalends.beep.verify import Verified
 
 ALL = Security(tls=True, mechanisms=("ANONYMOUS", "SCRAM-SHA-256"), secret=b"x" * 16)
 
@@ -108,6 +111,23 @@ def test_one_response_at_a_time() -> None:
     assert b"code='550'" in data
     with pytest.raises(LocalProtocolError, match="not possible now"):
         raw.session._sasl_server._exchanges[1].step("credentials")
+
+
+def test_work_that_fails_is_a_temporary_failure() -> None:
+    raw = Raw(security=Security(mechanisms=("PLAIN",), private=True, secret=b"x" * 16))
+    plain = base64.b64encode(b"\0bob\0pencil").decode()
+    raw.control(1, start(1, SASL_PREFIX + "PLAIN", f"&lt;blob>{plain}&lt;/blob>"))
+    raw.session.provide_credentials(1, None)
+    assert one(raw.session.take_events(), VerifyPlain)
+    raw.session.refuse_credentials(1)
+    assert b"code='454'" in raw.session.data_to_send()
+    with pytest.raises(LocalProtocolError):
+        raw.session.finish_verify(1, Verified(True))
+
+
+def test_a_policy_may_only_name_mechanisms_that_exist() -> None:
+    with pytest.raises(ValueError, match="DIGEST-MD5"):
+        Session(Role.LISTENER, security=Security(mechanisms=("DIGEST-MD5",)))
 
 
 # -- the client's tuning channels -------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from kalends.beep.events import (
 from kalends.beep.frames import ERR, RPY
 from kalends.beep.limits import MAX_NUMBER
 from kalends.beep.link import Link
-from kalends.beep.machine import ChannelState, Phase
+from kalends.beep.machine import NOT_YET_OPEN, ChannelState, Phase
 from kalends.beep.management import Close, Error, Greeting, Ok, Start
 from kalends.beep.security import SASL_PREFIX, TLS_PROFILE, Refusal, Standing, refusal
 
@@ -365,7 +365,7 @@ class ChannelManager:
 
     def _close_received(self, msgno: int, close: Close) -> None:
         channel = self._link.channels.get(close.number)
-        if channel is None or channel.state in {ChannelState.STARTING, ChannelState.OFFERED}:
+        if channel is None or channel.state in NOT_YET_OPEN:
             self._refuse(msgno, ReplyCode.REFUSED, f"channel {close.number} is not open")
             return
         if channel.close_msgno is not None:

@@ -7,7 +7,7 @@ from kalends.beep.errors import LocalProtocolError, ProtocolError
 from kalends.beep.events import ChannelClosed, Event, GreetingReceived, SessionTerminated
 from kalends.beep.frames import ANS, ERR, MSG, NUL
 from kalends.beep.limits import MAX_NUMBER, Limits
-from kalends.beep.machine import MAY_SEND_MSG, SESSION, ChannelState, Phase, advance
+from kalends.beep.machine import MAY_SEND_MSG, NOT_YET_OPEN, SESSION, ChannelState, Phase, advance
 from kalends.beep.receiving import Inbox
 from kalends.beep.security import Security
 from kalends.beep.sending import Outbox
@@ -85,20 +85,15 @@ class Link:
 
     # -- channels ---------------------------------------------------------------------------------------
 
-    def open_channel(self, number: int) -> Channel:
-        """Find a channel messages may be sent on.
+    def app_channel(self, number: int) -> Channel:
+        """Find an open channel that belongs to the application (not channel 0, not a tuning channel).
 
         Raises:
             LocalProtocolError: There is none of that number, or it is still being started.
         """
         channel = self.channels.get(number)
-        if channel is None or channel.state in {ChannelState.STARTING, ChannelState.OFFERED}:
+        if channel is None or channel.state in NOT_YET_OPEN:
             raise LocalProtocolError(f"channel {number} is not open")
-        return channel
-
-    def app_channel(self, number: int) -> Channel:
-        """Find a channel that belongs to the application (not channel 0, not a tuning channel)."""
-        channel = self.open_channel(number)
         if channel.sink is not None:
             raise LocalProtocolError(f"channel {number} is managed by the session itself")
         return channel

@@ -13,6 +13,8 @@ from kalends.beep.errors import LocalProtocolError
 class Phase(Enum):
     """Life of a session (RFC 3080 §2.4, §3)."""
 
+    __hash__ = object.__hash__  # Enum hashes names in Python code; members are singletons anyway
+
     GREETING = auto()  # ours is sent, the peer's is awaited
     OPEN = auto()
     TLS_ASKED = auto()  # we sent <ready/>: silence until the answer
@@ -27,6 +29,8 @@ class Phase(Enum):
 
 class ChannelState(Enum):
     """Life of a channel (RFC 3080 §2.3.1.2, §2.3.1.3)."""
+
+    __hash__ = object.__hash__
 
     STARTING = auto()  # we sent <start>
     OFFERED = auto()  # the peer sent <start>, the application has to say
@@ -79,6 +83,9 @@ CHANNEL: dict[tuple[ChannelState, str], ChannelState] = {
     (ChannelState.CLOSE_ASKED, "close declined"): ChannelState.OPEN,
     (ChannelState.CLOSE_AGREED, "settled"): ChannelState.CLOSED,
 }
+
+# No frame may come or go yet: the number is only reserved.
+NOT_YET_OPEN = frozenset({ChannelState.STARTING, ChannelState.OFFERED})
 
 # New MSGs of ours: RFC 3080 §2.3.1.3 forbids them once our <close> is out.
 MAY_SEND_MSG = frozenset({ChannelState.OPEN, ChannelState.CLOSE_ASKED})

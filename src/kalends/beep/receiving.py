@@ -29,7 +29,7 @@ from kalends.beep.frames import (
     match_seq,
 )
 from kalends.beep.limits import INITIAL_WINDOW, MAX_NUMBER, Limits
-from kalends.beep.machine import ChannelState
+from kalends.beep.machine import NOT_YET_OPEN, ChannelState
 from kalends.beep.sending import Outbox
 from kalends.beep.window import SEQ_MASK
 
@@ -156,7 +156,7 @@ class Inbox:
         """Check a header; take the frame at once if all of it is here. Returns where to go on."""
         keyword, number, _msgno, _more, seqno, _size, _ansno = fields
         channel = self._channels.get(int(number))  # type: ignore[arg-type]  # only the last group is optional
-        if channel is None or channel.state is ChannelState.STARTING or channel.state is ChannelState.OFFERED:
+        if channel is None or channel.state in NOT_YET_OPEN:
             raise RemoteProtocolError(f"frame on channel {int(number)}, which is not open")  # type: ignore[arg-type]
         msgno, size = int(_msgno), int(_size)  # type: ignore[arg-type]
         more = _more == MORE
@@ -199,7 +199,7 @@ class Inbox:
 
     def _take_seq(self, number: int, ackno: int, window: int) -> None:
         channel = self._channels.get(number)
-        if channel is None or channel.state is ChannelState.STARTING or channel.state is ChannelState.OFFERED:
+        if channel is None or channel.state in NOT_YET_OPEN:
             if number in self.closed:
                 return
             raise RemoteProtocolError(f"SEQ for channel {number}, which is not open")

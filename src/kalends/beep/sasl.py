@@ -103,6 +103,8 @@ SERVER: dict[tuple[State, str], State] = {
     (State.CHALLENGED, "abort"): State.IDLE,
     (State.DECIDING, "want"): State.WAITING,
     (State.WAITING, "credentials"): State.DECIDING,
+    (State.WAITING, "refusal"): State.DECIDING,
+    (State.WORKING, "refusal"): State.DECIDING,
     (State.DECIDING, "work"): State.WORKING,
     (State.WORKING, "result"): State.DECIDING,
     (State.DECIDING, "challenge"): State.CHALLENGED,
@@ -153,6 +155,9 @@ class SaslServer:
         self._manager = manager
         self._exchanges: dict[int, Exchange] = {}
         self._failures = 0
+        unknown = set(link.security.mechanisms) - set(SERVER_SIDES)
+        if unknown:
+            raise ValueError(f"no such SASL mechanism: {', '.join(sorted(unknown))}")
 
     def forget(self) -> None:
         """Start over after TLS."""
@@ -237,8 +242,8 @@ class SaslServer:
         self._proceed(exchange, side.decide(read, may_act_as))
 
     def refuse(self, number: int, code: ReplyCode, text: str) -> None:
-        """No decision is possible."""
-        exchange, _ = self._waiting(number, "credentials")
+        """No decision is possible, for want of credentials or of a result."""
+        exchange, _ = self._waiting(number, "refusal")
         self._proceed(exchange, Failure(code, text))
 
     def finish(self, number: int, result: Verified) -> None:

@@ -150,8 +150,9 @@ class Outbox:
         outgoing = channel.out[0]
         window = channel.sending
         payload, offset = outgoing.payload, outgoing.offset
-        size = min(len(payload) - offset, window.edge - window.sent, self.frame_size)
-        size = max(size, 0)  # an empty last frame needs no window
+        size = len(payload) - offset  # an empty last frame needs no window
+        if size:
+            size = min(size, window.edge - window.sent, self.frame_size)
         piece = payload if size == len(payload) else payload[offset : offset + size]
         outgoing.offset = offset + size
         outgoing.begun = True

@@ -12,7 +12,7 @@ from kalends.beep.events import ChannelStarted, Event, GreetingReceived, Profile
 from kalends.beep.frames import ANS, ERR, NUL, RPY
 from kalends.beep.limits import DEFAULT_LIMITS, Limits
 from kalends.beep.link import Link
-from kalends.beep.machine import ChannelState, Phase
+from kalends.beep.machine import NOT_YET_OPEN, Phase
 from kalends.beep.mechanisms import ClientMechanism
 from kalends.beep.sasl import SaslClient, SaslServer
 from kalends.beep.security import OPEN, Security, Standing, greeting_profiles
@@ -326,13 +326,17 @@ class Session:
             verifier: Stored verifier ``SCRAM-SHA-256$…``; None for an unknown or locked user, who then
                 fails in the same way and time as one with a wrong password.
             may_act_as: Whether authcid may act as a different authzid.
+
+        Raises:
+            ValueError: The verifier is none; the question stays open, so refuse_credentials can answer it.
+            LocalProtocolError: Nobody asked.
         """
         self._sasl_server.provide(channel, verifier, may_act_as)
 
     def refuse_credentials(
         self, channel: int, code: ReplyCode = ReplyCode.TEMPORARY_AUTHENTICATION_FAILURE, text: str = ""
     ) -> None:
-        """Answer CredentialsWanted when no decision is possible (e.g. the store is away)."""
+        """Answer CredentialsWanted or VerifyPlain when no decision is possible (e.g. the store is away)."""
         self._sasl_server.refuse(channel, code, text)
 
     def finish_verify(self, channel: int, result: Verified) -> None:
@@ -373,7 +377,7 @@ class Session:
         return {
             number: channel.profile
             for number, channel in self._link.channels.items()
-            if channel.sink is None and channel.state not in {ChannelState.STARTING, ChannelState.OFFERED}
+            if channel.sink is None and channel.state not in NOT_YET_OPEN
         }
 
     @property

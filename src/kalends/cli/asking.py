@@ -30,7 +30,8 @@ def parsed(queries: tuple[str, ...]) -> list[Query]:
 @click.command(
     cls=Command,
     epilog="\b\nexamples:\n"
-    "  kalends query \"SELECT DTSTART,SUMMARY FROM VEVENT WHERE SUMMARY LIKE '%review%'\"\n"
+    '  kalends query "SELECT DTSTART,SUMMARY FROM VEVENT\n'
+    "    WHERE SUMMARY LIKE '%tea%'\"\n"
     "  kalends query \"SELECT * FROM VEVENT WHERE DTSTART >= '20260301T000000Z'\n"
     "    AND DTSTART < '20260401T000000Z'\" --expand --zone Europe/Berlin\n"
     '  kalends query "SELECT * FROM VTODO" -t amira/calendar --format json',

@@ -78,7 +78,8 @@ def assignment(text: str) -> Line:
     cls=Command,
     epilog="\b\nexamples:\n"
     "  kalends create holidays.ics -t amira/calendar\n"
-    "  kalends create --set SUMMARY=Lunch --set DTSTART=20260401T110000Z --set DTEND=20260401T120000Z",
+    "  kalends create --set SUMMARY=Lunch --set DTSTART=20260401T110000Z \\\n"
+    "    --set DTEND=20260401T120000Z",
 )
 @click.argument("files", nargs=-1, type=_file, metavar="[FILE…]")
 @click.option("--kind", default="VEVENT", metavar="NAME", help="With --set: what to make [VEVENT]")
@@ -123,7 +124,8 @@ def _made(client: Client, kind: str, lines: Sequence[Line]) -> bytes:
     cls=Command,
     epilog="\b\nexamples:\n"
     "  kalends modify --uid lunch-1 --set LOCATION='Room 5' --unset COMMENT\n"
-    "  kalends modify \"SELECT * FROM VTODO WHERE STATUS = 'NEEDS-ACTION'\" --set STATUS=COMPLETED\n"
+    "  kalends modify \"SELECT * FROM VTODO WHERE SUMMARY LIKE 'buy%'\" \\\n"
+    "    --set STATUS=COMPLETED\n"
     "  kalends modify --uid lunch-1 --old before.ics --new after.ics",
 )
 @click.argument("query", required=False, metavar="['SELECT …']")
@@ -226,7 +228,7 @@ def by_uid(client: Client, uid: str, _targets: Sequence[str]) -> list[str]:
 
 @click.command(
     cls=Command,
-    epilog="\b\nexample:\n  kalends move --uid lunch-1 --from amira/calendar --to company/archive",
+    epilog="\b\nexample:\n  kalends move --uid lunch-1 --from amira/calendar --to amira/archive",
 )
 @click.argument("query", required=False, metavar="['SELECT …']")
 @uid_option
@@ -248,7 +250,7 @@ def move(login: Login, query: str | None, uid: str | None, source: str | None, t
     cls=Command,
     epilog="\b\nexamples:\n"
     "  kalends delete --uid lunch-1\n"
-    "  kalends delete \"SELECT * FROM VEVENT WHERE DTEND < '20200101T000000Z'\" --mark",
+    "  kalends delete \"SELECT * FROM VEVENT WHERE DTEND < '20200101'\" --mark",
 )
 @click.argument("query", required=False, metavar="['SELECT …']")
 @uid_option

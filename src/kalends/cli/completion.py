@@ -10,7 +10,7 @@ from kalends.cli.group import Command, kalends
 @click.command(
     cls=Command,
     epilog="\b\nexamples:\n"
-    '  eval "$(kalends completion bash)"                                     in ~/.bashrc\n'
+    '  eval "$(kalends completion bash)"          in ~/.bashrc\n'
     "  kalends completion fish > ~/.config/fish/completions/kalends.fish",
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))

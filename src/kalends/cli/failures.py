@@ -11,6 +11,8 @@ from kalends.cli.text import clean, harmless
 
 DONE, REFUSED, USAGE, UNREACHABLE = 0, 1, 2, 3
 """Exit codes: done; refused or not found; wrong usage; could not connect or authenticate."""
+NARROW = 80
+"""Columns of a terminal that everybody has."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
@@ -61,7 +63,7 @@ def judge(error: Exception) -> Failure:
         if kind is not None and isinstance(error, kind):
             caret = getattr(error, "caret", None)
             if caret is not None:
-                return Failure(code, ("kalends: the query is not CAL-QUERY", *caret().splitlines()))
+                return Failure(code, ("kalends: the query is not CAL-QUERY", *_pointed(caret())))
             return Failure(code, _said(str(error)))
     if isinstance(error, OSError):
         name = f"{error.filename}: " if isinstance(error.filename, str) else ""
@@ -70,6 +72,19 @@ def judge(error: Exception) -> Failure:
         return Failure(USAGE, _said(str(error)))
     what = f"{type(error).__name__}: {error}"
     return Failure(REFUSED, (*_said(f"internal error: {what}"), "kalends: -vv shows where"))
+
+
+def _pointed(caret: str) -> list[str]:
+    """A query with a caret under the mistake; words that do not fit beside the caret stand below."""
+    *shown, pointing = caret.splitlines()
+    if len(pointing) <= NARROW:
+        return [*shown, pointing]
+    pad, _, words = pointing.partition("^ ")
+    reason, _, expected = words.partition(", expected ")
+    below = [f"expected {expected}"] if expected else []
+    if len(pad) + 2 + len(reason) <= NARROW:
+        return [*shown, f"{pad}^ {reason}", *below]
+    return [*shown, f"{pad}^", reason, *below]
 
 
 def _said(text: str) -> tuple[str, ...]:

@@ -20,7 +20,8 @@ examples:
   kalends shell --user amira                         the same, interactively
 
 \b
-exit: 0 done, 1 refused or not found, 2 usage, 3 could not connect or authenticate."""
+exit: 0 done, 1 refused or not found, 2 usage,
+  3 could not connect or authenticate."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("kalends.cli.serving:serve", "Serve calendars until told to stop."),

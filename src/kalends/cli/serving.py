@@ -10,11 +10,17 @@ import click
 from kalends.cli.group import Command
 from kalends.serve.config import SETTINGS, load_config
 
+_MEBIBYTE = 1024 * 1024
+
 
 def _shown(default: object) -> str:
     if isinstance(default, tuple):
         return " ".join(str(part) for part in default)
-    return str(default)
+    if isinstance(default, float):
+        return f"{default:g} s"
+    if isinstance(default, int) and default >= _MEBIBYTE:
+        return f"{default // _MEBIBYTE}M" if default % _MEBIBYTE == 0 else f"{default:,}"
+    return "" if default is None else str(default)
 
 
 def _option(name: str, text: str, default: object) -> click.Option:
@@ -22,7 +28,7 @@ def _option(name: str, text: str, default: object) -> click.Option:
     if isinstance(default, bool):
         return click.Option([f"{flag}/--no-{flag[2:]}", name], default=None, help=text)
     shown = _shown(default)
-    note = f" [{shown}]" if default is not None and shown else ""
+    note = f" [{shown}]" if shown else ""
     metavar = {"store": "URL", "host": "ADDR", "cap_port": "N"}.get(name, "VALUE")
     return click.Option([flag, name], metavar=metavar, help=text + note)
 
@@ -40,7 +46,7 @@ def _option(name: str, text: str, default: object) -> click.Option:
     ],
     epilog="\b\nexamples:\n"
     "  kalends serve\n"
-    "  kalends serve --host 0.0.0.0 --csid cal.example.com --store /var/lib/kalends/store.db\n"
+    "  kalends serve --host 0.0.0.0 --csid cal.example.com --store /srv/kalends.db\n"
     "  kalends serve --cap-port 0 --store postgresql://kalends@db/kalends\n",
 )
 def serve(config_file: Path | None, **options: object) -> None:

@@ -288,7 +288,7 @@ def obey(talk: Talk, lines: Sequence[str] | Iterator[str]) -> None:
     cls=Command,
     epilog="\b\nexamples:\n"
     "  kalends shell --user amira\n"
-    '  echo "SELECT SUMMARY FROM VEVENT;" | kalends shell --user amira --password-file ~/.secret',
+    '  echo "SELECT SUMMARY FROM VEVENT;" | kalends shell --password-file ~/.secret',
 )
 @target_option
 @click.option("--zone", metavar="ZONE", help="Show times in this zone.")

@@ -111,6 +111,7 @@ def test_broken_moments_are_refused(text: str) -> None:
 
 def test_liberal_moments() -> None:
     assert parse_moment(" 19970714t120000z ") == parse_moment("19970714T120000Z")
+    assert parse_moment("20131210Z") == parse_moment("20131210")
     assert parse_moment("20161231T235960Z") == parse_moment("20161231T235959Z")
     assert parse_moment("20260101T100000", None, "DATE").is_date is False
     with pytest.raises(ICalError, match="DATE-TIME"):

@@ -218,6 +218,8 @@ def _parse_odd(text: str, tzid: str | None, value_type: str | None) -> Moment:
     tidy = text.strip().upper()
     if tidy != text and len(tidy) >= 15:
         return parse_moment(tidy, tzid, value_type)
+    if len(tidy) == 9:
+        tidy = tidy.removesuffix("Z")  # a date that some program took for a time in UTC
     if len(tidy) != 8 or not (tidy.isascii() and tidy.isdigit()):
         raise ICalError(f"no date or date and time (YYYYMMDD or YYYYMMDDTHHMMSS): {text[:40]!r}")
     if value_type == "DATE-TIME":

@@ -39,6 +39,8 @@ class Occurrence(NamedTuple):
         is_date: it covers whole days.
         form: a moment in the form of the master's DTSTART, for RECURRENCE-ID.
         identified: it needs a RECURRENCE-ID (belongs to a recurrence set).
+        wall: the RECURRENCE-ID's wall seconds, in the zone of `form`.
+        own_length: an RDATE's PERIOD gave it a length of its own.
     """
 
     component: Component

@@ -204,7 +204,7 @@ def test_MOV04_an_instance_moves_alone(two: World) -> None:
     assert there.value("DTSTART") == "20260324T090000"
     (row,) = two.store.read(lambda tx: objects.by_uid(tx, two.target("two").calendar_id, "s"))
     assert len(parse(row.ics).children("VTIMEZONE")) == 1
-    again = "SELECT * FROM VEVENT WHERE RECURRENCE-ID = '20260331T080000Z'"
+    again = "SELECT * FROM VEVENT WHERE RECURRENCE-ID = '20260331T070000Z'"
     assert errors(two.move(again, "two", "bill/calendar", expand=True)) == [""]
     assert len(two.find("SELECT * FROM VEVENT", two.target("two"))) == 2
     assert maintenance.check(two.store) == []

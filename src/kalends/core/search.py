@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from kalends.calquery.tree import Everything, Query
-from kalends.core import contents, freebusy, rights, selecting
+from kalends.calquery.project import project
+from kalends.calquery.tree import Column, Contained, Everything, Query
+from kalends.core import containers, contents, freebusy, rights, selecting
 from kalends.core.errors import NotFoundError
 from kalends.core.model import Answer, Caller, Found, Selection, Target
 from kalends.ical.tree import Component
+from kalends.ical.zones import Zones
 from kalends.store.base import Tx
 from kalends.store.calendars import CalendarRow
 
@@ -42,9 +44,29 @@ def _answer(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) 
 def _objects(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -> Answer:
     hits, truncated = selecting.find(tx, caller, target, query, expand=expand)
     answer = Answer(query, truncated=truncated)
+    sight = rights.sight(tx, caller, target.calendar_id)
+    show = _Projector(tx, caller, target, query)
     for hit in hits:
-        answer.found.append(Found((hit.seen,), hit.row.method))
+        seen = sight.of(hit.seen)
+        if seen is not None:
+            show.add(answer, seen, hit.whole, hit.row.method)
     return answer
+
+
+class _Projector:
+    """Takes out of found components what SELECT names."""
+
+    def __init__(self, tx: Tx, caller: Caller, target: Target, query: Query) -> None:
+        self.query = query
+        self.owners: Callable[[str | None], list[str]] = lambda calid: containers.owners(
+            tx, caller, calid, target
+        )
+
+    def add(self, answer: Answer, component: Component, whole: Component, method: str | None) -> None:
+        """Add what is selected of a component to an answer; nothing where it has nothing of it."""
+        items = project(self.query, component, owners=self.owners, zones=Zones(whole))
+        if items:
+            answer.found.append(Found(tuple(items), method))
 
 
 def _agendas(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -> Answer:
@@ -55,11 +77,16 @@ def _containers(
     tx: Tx, caller: Caller, query: Query, matching: Sequence[tuple[CalendarRow, Component]]
 ) -> Answer:
     """Containers with their properties; for `*.*` with all they contain."""
-    found = list(matching)
-    if any(isinstance(one, Everything) for one in query.select):
-        room = caller.policy.max_results
-        found = [(row, contents.filled(tx, caller, row, seen, room)) for row, seen in found]
-    return Answer(query, [Found((component,)) for _, component in found])
+    answer = Answer(query)
+    inner = any(
+        isinstance(one, Everything | Contained) or (isinstance(one, Column) and one.component is not None)
+        for one in query.select
+    )
+    room = caller.policy.max_results
+    for row, seen in matching:
+        shown = contents.filled(tx, caller, row, seen, room) if inner else seen
+        _Projector(tx, caller, Target(row.calid, row.id, row.calid), query).add(answer, shown, shown, None)
+    return answer
 
 
 def _store(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -> Answer:
@@ -68,7 +95,10 @@ def _store(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -
 
 def _free_busy(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -> Answer:
     made = freebusy.free_busy(tx, caller, target, query)
-    return Answer(query, [] if made is None else [Found((made,))])
+    answer = Answer(query)
+    if made is not None:
+        _Projector(tx, caller, target, query).add(answer, made, made, None)
+    return answer
 
 
 _SOURCES: dict[str, Callable[[Tx, Caller, Target, Query, bool], Answer]] = {

@@ -217,6 +217,22 @@ def test_bw07_a_peer_that_takes_back_its_window_is_obeyed() -> None:
     assert raw.sent == b"RPY 1 0 . 4096 1\r\nyEND\r\n"
 
 
+def test_bw07_a_window_taken_back_while_data_waits_its_turn_is_obeyed() -> None:
+    raw = Raw()
+    raw.open()
+    raw.send("MSG", 1, 0, ".", b"?")
+    raw.session.send_reply(1, 0, b"y" * 3000)
+    raw.deliver(b"SEQ 1 0 0\r\n")
+    assert raw.sent == b""
+    raw.deliver(b"SEQ 1 0 10\r\n")
+    assert raw.sent == b"RPY 1 0 * 0 10\r\n" + b"y" * 10 + b"END\r\n"
+    raw.session._link.outbox.flush()
+    raw.session.receive_data(b"SEQ 1 10 4096\r\nSEQ 1 10 0\r\n", 0.0)
+    assert raw.session.data_to_send() == b""
+    raw.session.receive_data(b"SEQ 1 10 2990\r\n", 0.0)
+    assert raw.session.data_to_send().startswith(b"RPY 1 0 . 10 2990\r\n")
+
+
 def test_bw08_an_application_that_lags_behind_gets_no_more() -> None:
     raw = Raw(limits=Limits(soft_pending=4))
     raw.open()

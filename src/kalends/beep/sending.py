@@ -117,10 +117,13 @@ class Outbox:
         total = sum(map(len, wire)) if limit is not None else 0
         while ready and not self.muted and (limit is None or total < limit):
             channel = ready.popleft()
+            if not _sendable(channel):  # nothing left, or the peer took its window back
+                channel.in_ready = False
+                continue
             frame, done = self._next_frame(channel)
             wire.append(frame)
             total += len(frame)
-            if channel.out and _sendable(channel):
+            if channel.out:
                 ready.append(channel)
             else:
                 channel.in_ready = False

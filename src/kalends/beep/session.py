@@ -125,10 +125,11 @@ class Session:
             # The peer drove one of our state machines where it can't go.
             link.terminate(RemoteProtocolError(error.reason, error.code))
         if link.inbox.frames != before:
-            self._timers.active(now)
+            self._timers.last_frame = now
         if link.outbox.watched:
             link.outbox.flush()
-        self._timers.see(now)
+        if link.phase is not self._timers.phase:
+            self._timers.see(now)
         return self.take_events()
 
     def _end_of_file(self) -> RemoteProtocolError | None:

@@ -11,6 +11,8 @@ class Timers:
         link: The session's inside.
         listener: Whether we listen: only a listener insists on a login.
         now: Seconds, or None until the shell first tells the time.
+
+    The session sets last_frame itself when a whole frame came, and looks at phase, the last one seen here.
     """
 
     def __init__(self, link: Link, listener: bool, now: float | None) -> None:
@@ -18,31 +20,27 @@ class Timers:
         self._listener = listener
         self._born = now
         self._life_began = now
-        self._last_frame = now
-        self._phase = link.phase
+        self.last_frame = now
+        self.phase = link.phase
         self._phase_began = now
 
     def see(self, now: float) -> None:
         """Note the time; the first call starts all clocks if the session began without one."""
         if self._born is None:
-            self._born = self._life_began = self._last_frame = self._phase_began = now
-        if self._phase is not self._link.phase:
-            self._phase, self._phase_began = self._link.phase, now
-
-    def active(self, now: float) -> None:
-        """A whole frame came."""
-        self._last_frame = now
+            self._born = self._life_began = self.last_frame = self._phase_began = now
+        if self.phase is not self._link.phase:
+            self.phase, self._phase_began = self._link.phase, now
 
     def begin_life(self, now: float) -> None:
         """TLS is up: the greeting is due again."""
-        self._life_began = self._last_frame = self._phase_began = now
-        self._phase = self._link.phase
+        self._life_began = self.last_frame = self._phase_began = now
+        self.phase = self._link.phase
 
     def _deadlines(self) -> list[tuple[float, str]]:
         if self._born is None or self._life_began is None or self._link.over:
             return []
         limits, link, phase = self._link.limits, self._link, self._link.phase
-        began = self._phase_began if self._phase is phase else self._last_frame
+        began = self._phase_began if self.phase is phase else self.last_frame
         rows = [
             (phase is Phase.GREETING, self._life_began, limits.greeting_timeout, "no greeting"),
             (phase is Phase.TLS_ASKED, began, limits.greeting_timeout, "no answer to <ready>"),
@@ -54,7 +52,7 @@ class Timers:
                 limits.login_timeout,
                 "no authentication",
             ),
-            (not link.inbox.owed, self._last_frame, limits.idle_timeout, "no frame"),
+            (not link.inbox.owed, self.last_frame, limits.idle_timeout, "no frame"),
         ]
         return [
             (since + allowed, f"{what} within {allowed:g} seconds")

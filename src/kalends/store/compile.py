@@ -145,7 +145,7 @@ class _Writer:
             self.add(" and ")
             self.among("o.uid", sorted(uids))
             self.add(" and ")
-            self.among("o.calendar_id", calendar_ids)
+            self.among("+o.calendar_id", calendar_ids)  # the plus: SQLite shall search by the UID
         elif self.expand and limits != UNBOUNDED:
             self.add(" from (")
             self.instances(limits, calendar_ids)

@@ -249,14 +249,16 @@ class Move(Verb):
         selections = selections_of(request.vcalendar, strict=around.strict)
         _no_data(self.name, request)
 
-        def run(tx: Tx, caller: Caller, target: Target) -> Reply:
+        def run(tx: Tx) -> list[Reply]:
+            caller = around.caller(tx)
+            target = containers.destination(tx, caller, request.targets[0])
             receipts = ledger.move(tx, caller, target, selections)
             if not receipts:
                 nothing = Status(NOT_FOUND, "Nothing matched the query; nothing was moved.")
-                return replies.refused(request.ident, target.given, nothing)
-            return replies.flat_receipts(request.ident, target.given, receipts)
+                return [replies.refused(request.ident, target.given, nothing)]
+            return [replies.flat_receipts(request.ident, target.given, receipts)]
 
-        return _each_target(self.kind, request, around, run)
+        return run
 
 
 class Modify(Verb):

@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 WRITE_OCTETS = 256 * 1024
 """Octets taken from the engine for one write, and the transport's high-water mark: one write per flush."""
 MAX_UNREAD = 4 * 1024 * 1024
-"""Octets of answers a client may leave unread before its next command is begun."""
+"""Octets of answers a client may leave unread before its next command is begun. Reading goes on: what it
+may send meanwhile is bounded by its windows, and the SEQ frames that end the wait come the same way."""
 MAX_READS = 4
 """Queries of one connection that run at the same time; the threads are for everybody."""
 LINGER_SECONDS = 5.0
@@ -161,8 +162,8 @@ class Connection(asyncio.Protocol):
             for event in happened:
                 self._handle(event)
             happened = self._wire.take_events()
-        self._begin()
         self._flush()
+        self._begin()
         later = self._wire.take_events()
         if later:
             self._advance(later)
@@ -180,10 +181,6 @@ class Connection(asyncio.Protocol):
             if not data:
                 break
             transport.write(data)
-        if self._wire.bytes_queued > MAX_UNREAD and not self._upgrading:
-            transport.pause_reading()
-        elif not self._upgrading:
-            transport.resume_reading()
 
     def _set_timer(self) -> None:
         """One timer, re-armed lazily: most receives only move it further away."""

@@ -47,6 +47,7 @@ class Server:
         self._listeners: list[asyncio.Server] = []
         self._shared: Shared
         self._empty = asyncio.Event()
+        self._address = ("", 0)
 
     async def start(self) -> None:
         """Make the store's first objects and the certificate if need be, and listen.
@@ -74,6 +75,7 @@ class Server:
             secret=server_secret(config),
             throttle=Throttle(),
             writes_together=self.store.dialect == "sqlite",
+            admit=self._admit,
             forget=self._forget,
         )
         inherited = systemd.inherited_sockets()
@@ -83,12 +85,12 @@ class Server:
             self._listeners.append(
                 await loop.create_server(self._accept, config.host, config.cap_port, backlog=BACKLOG)
             )
+        self._address = self._listeners[0].sockets[0].getsockname()[:2]
 
     @property
     def address(self) -> tuple[str, int]:
         """The first address listened on."""
-        name = self._listeners[0].sockets[0].getsockname()
-        return name[0], name[1]
+        return self._address
 
     @property
     def connections(self) -> int:
@@ -96,13 +98,25 @@ class Server:
         return len(self._connections)
 
     def _accept(self) -> Connection:
+        return Connection(self._shared)
+
+    def _admit(self, connection: Connection) -> str | None:
+        """Count a connection; a text says why it gets no session."""
         full = len(self._connections) >= self.config.max_connections
-        connection = Connection(self._shared, "the server is full; try again later" if full else None)
+        many = self._by_address[connection.address] >= self.config.max_connections_per_address
         self._connections.add(connection)
-        return connection
+        self._by_address[connection.address] += 1
+        if full:
+            return "the server is full; try again later"
+        return "too many connections from your address" if many else None
 
     def _forget(self, connection: Connection) -> None:
+        if connection not in self._connections:
+            return
         self._connections.discard(connection)
+        self._by_address[connection.address] -= 1
+        if not self._by_address[connection.address]:
+            del self._by_address[connection.address]
         if not self._connections:
             self._empty.set()
 

@@ -116,6 +116,17 @@ def test_clocks_can_be_switched_off() -> None:
     assert session.handle_timer(1e9) == []
 
 
+def test_the_short_way_to_the_next_deadline_agrees_with_the_long_one() -> None:
+    for owed in (False, True):
+        pair = Pair(listener={"limits": LIMITS})
+        number = pair.channel()
+        if owed:
+            pair.initiator.send_message(number, b"?")
+            pair.run()
+        timers = pair.listener._timers
+        assert timers.next() == min((when for when, _ in timers._deadlines()), default=None)
+
+
 def test_abort_ends_at_once() -> None:
     pair = Pair()
     pair.listener.abort("the server shuts down")

@@ -108,7 +108,7 @@ class Outbox:
 
     def flush(self, limit: int | None = None) -> None:
         """Turn what may be sent now into octets, stopping after limit octets."""
-        if self.muted:
+        if self.muted or not (self._ready or self._seq_due):
             return
         wire = self._wire
         if self._seq_due:

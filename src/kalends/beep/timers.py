@@ -36,6 +36,9 @@ class Timers:
         self._life_began = self.last_frame = self._phase_began = now
         self.phase = self._link.phase
 
+    def _wants_login(self) -> bool:
+        return self._listener and self._link.identity is None and self._link.security.require_authentication
+
     def _deadlines(self) -> list[tuple[float, str]]:
         if self._born is None or self._life_began is None or self._link.over:
             return []
@@ -47,7 +50,7 @@ class Timers:
             (phase is Phase.TLS_DRAINING, began, limits.idle_timeout, "replies could not be sent"),
             (phase is Phase.HANDSHAKE, began, limits.handshake_timeout, "no end of the TLS handshake"),
             (
-                self._listener and link.security.require_authentication and link.identity is None,
+                self._wants_login(),
                 self._born,
                 limits.login_timeout,
                 "no authentication",
@@ -62,6 +65,11 @@ class Timers:
 
     def next(self) -> float | None:
         """The earliest deadline, in seconds of the shell's clock."""
+        link = self._link
+        if link.phase is Phase.OPEN and not self._wants_login() and self.last_frame is not None:
+            # What shells ask after each command; only the idle clock can be running.
+            allowed = link.limits.idle_timeout
+            return None if link.inbox.owed or allowed is None else self.last_frame + allowed
         return min((when for when, _ in self._deadlines()), default=None)
 
     def overdue(self, now: float) -> str | None:

@@ -72,7 +72,7 @@ def on_terminal(environ: dict[str, str], words: list[str], talk: list[tuple[str,
     child, terminal = pty.fork()
     if child == 0:
         os.execve(KALENDS[0], [*KALENDS, *words], environ)
-    shown, pending = "", list(talk)
+    shown, seen, pending = "", 0, list(talk)
     while True:
         readable, _, _ = select.select([terminal], [], [], 60)
         assert readable, f"silence after {shown!r}"
@@ -83,7 +83,8 @@ def on_terminal(environ: dict[str, str], words: list[str], talk: list[tuple[str,
         if not data:
             break
         shown += data.decode("utf-8", "replace")
-        if pending and pending[0][0] in shown:
+        if pending and pending[0][0] in shown[seen:]:
+            seen = len(shown)
             os.write(terminal, pending.pop(0)[1].encode())
     _, status = os.waitpid(child, 0)
     os.close(terminal)

@@ -21,15 +21,6 @@ from live_server import clean_environ
 MANUAL = Path(__file__).parents[2] / "docs" / "cli.md"
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Here:
-    for name, value in clean_environ(tmp_path).items():
-        monkeypatch.setenv(name, value)
-    for name in ("KALENDS_STORE", "KALENDS_PASSWORD", "KALENDS_SERVER", "KALENDS_USER", "KALENDS_TARGET"):
-        monkeypatch.delenv(name, raising=False)
-    return Here(capsys, monkeypatch)
-
-
 def test_the_version_costs_no_imports(tmp_path: Path) -> None:
     """`kalends --version` imports nothing of what the commands need."""
     source = "import sys; from kalends.cli.entry import main; main(['--version']); print(sorted(sys.modules))"

@@ -50,27 +50,25 @@ class Instance:
     start: int
 
 
-def of_rows(whole: Component, rows: Sequence[FoundRow]) -> list[Instance]:
+def of_rows(whole: Component, rows: Sequence[tuple[int, FoundRow]]) -> list[Instance]:
     """The instances that rows of the index stand for.
 
     Args:
         whole: the object's text.
-        rows: found in this object.
+        rows: found in this object, each with its place in a depth-first walk of `whole`.
 
     Returns:
         Instances in order of start; what has no time comes as written.
     """
     nodes = list(whole.walk())
-    timed = [row for row in rows if row.start_at is not None]
-    found = [Instance(nodes[row.pos], None, None, 0) for row in rows if row.start_at is None]
-    if not timed:
+    found = [Instance(nodes[pos], None, None, 0) for pos, row in rows if row.start_at is None]
+    starts = [row.start_at for _, row in rows if row.start_at is not None]
+    if not starts:
         return found
-    wanted = {(row.pos, row.recurrence_at) for row in timed}
-    places = {id(node): pos for pos, node in enumerate(nodes)}
-    starts = [row.start_at for row in timed if row.start_at is not None]
+    wanted = {(id(nodes[pos]), row.recurrence_at) for pos, row in rows if row.start_at is not None}
     zones = Zones(whole)
     for occurrence in occurrences(whole, min(starts), max(starts) + 1, zones=zones):
-        if (places.get(id(occurrence.component)), occurrence.recurrence) in wanted:
+        if (id(occurrence.component), occurrence.recurrence) in wanted:
             found.append(_instance(whole, occurrence, zones))  # noqa: PERF401 - the condition is long enough
     return found
 

@@ -42,11 +42,13 @@ def _answer(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) 
 
 
 def _objects(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -> Answer:
-    hits, truncated = selecting.find(tx, caller, target, query, expand=expand)
-    answer = Answer(query, truncated=truncated)
+    answer = Answer(query)
     sight = rights.sight(tx, caller, target.calendar_id)
     show = _Projector(tx, caller, target, query)
-    for hit in hits:
+    for hit in selecting.find(tx, caller, target, query, expand=expand, light=True):
+        if hit is None:
+            answer.truncated = True
+            continue
         seen = sight.of(hit.seen)
         if seen is not None:
             show.add(answer, seen, hit.whole, hit.row.method)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 
 from kalends.calquery.bind import Bindings, bind
 from kalends.calquery.errors import QueryError
@@ -12,18 +12,23 @@ from kalends.calquery.errors import TooComplexError as QueryTooComplexError
 from kalends.calquery.match import Subject
 from kalends.calquery.parse import parse_line
 from kalends.calquery.plan import plan
+from kalends.calquery.ranges import Range
 from kalends.calquery.tree import And, Compare, Condition, In, Like, Null, Or, Query, State
-from kalends.core import agendas, containers, expansion, rights
+from kalends.core import agendas, containers, expansion, rights, texts
 from kalends.core.errors import InvalidError, NotFoundError, TooComplexError
 from kalends.core.model import Caller, Selection, Target
 from kalends.core.names import qualified
-from kalends.ical.tree import Component, parse
+from kalends.ical.tree import Component
 from kalends.store import calendars, instances, objects
 from kalends.store import found as store_found
 from kalends.store.base import Tx
 from kalends.store.calendars import VCALSTORE, CalendarRow
+from kalends.store.found import FoundRow
 from kalends.store.objects import ObjectRow
+from kalends.store.sqltext import chunks
 
+PAGE = 200
+"""Objects fetched and parsed at once: their texts are in memory together."""
 _FAR = 2**62
 """Behind all times."""
 
@@ -163,18 +168,40 @@ def hits(tx: Tx, caller: Caller, target: Target, query: Query, *, expand: bool =
 
     Source: RFC 4324 §6.1.1, §8.16; QRY-27, QRY-28.
     """
-    return find(tx, caller, target, query, expand=expand)[0]
+    return [hit for hit in find(tx, caller, target, query, expand=expand) if hit is not None]
 
 
 def find(
-    tx: Tx, caller: Caller, target: Target, query: Query, *, expand: bool = False
-) -> tuple[list[Hit], bool]:
-    """Like `hits`; also says whether RECUR-LIMIT cut an expansion short (RFC 4324 §8.30; QRY-29)."""
+    tx: Tx, caller: Caller, target: Target, query: Query, *, expand: bool = False, light: bool = False
+) -> Iterator[Hit | None]:
+    """Like `hits`, in bounded memory: texts are fetched and parsed while the caller goes on.
+
+    Args:
+        tx: a transaction.
+        caller: who asks.
+        target: a calendar or the store.
+        query: a query as parsed; it is bound here.
+        expand: find instances, each for itself, instead of series.
+        light: for reading only: parse no time zone that everybody knows.
+
+    Yields:
+        Hits; None where RECUR-LIMIT cut an expansion short (RFC 4324 §8.30; QRY-29).
+
+    Raises:
+        TooComplexError, InvalidError: the query cannot be run, or selects more than an answer may hold.
+    """
     bound = bind(query, bindings(tx, caller, target))
+    expanding = expand and query.source in expansion.EXPANDING
     try:
-        if expand and query.source in expansion.EXPANDING:
-            return _expanded(tx, caller, target, bound)
-        return _plain(tx, caller, target, bound), False
+        rows, window = store_found.find(
+            tx, bound, (target.calendar_id,), expand=expanding, limit=caller.policy.max_results + 1
+        )
+        limited(rows, caller)
+        groups = [list(group) for _, group in groupby(rows, key=lambda row: row.object_id)]
+        if expanding:
+            yield from _expanded(tx, caller, target, bound, groups, window, light=light)
+        else:
+            yield from _plain(tx, groups, light=light)
     except QueryTooComplexError as error:
         raise TooComplexError(str(error)) from error
     except QueryError as error:
@@ -186,16 +213,16 @@ def by_object(found: Sequence[Hit]) -> list[list[Hit]]:
     return [list(group) for _, group in groupby(found, key=lambda hit: hit.row.id)]
 
 
-def _plain(tx: Tx, caller: Caller, target: Target, query: Query) -> list[Hit]:
+def _plain(tx: Tx, groups: Sequence[Sequence[FoundRow]], *, light: bool) -> Iterator[Hit]:
     """What is written in the texts."""
-    rows, _ = store_found.find(tx, query, (target.calendar_id,), limit=caller.policy.max_results + 1)
-    texts = objects.get_many(tx, {row.object_id for row in rows})
-    hits: list[Hit] = []
-    for object_id, group in groupby(rows, key=lambda row: row.object_id):
-        whole = parse(texts[object_id].ics)
-        nodes = _nodes(whole)
-        hits += [Hit(texts[object_id], whole, *nodes[row.pos]) for row in group]
-    return hits
+    for part in chunks(groups, PAGE):
+        places = store_found.places(tx, [row.component_id for group in part for row in group])
+        for group in part:
+            row = places[group[0].component_id][1]
+            whole, skipped = texts.read(row, light=light)
+            nodes = _nodes(whole)
+            for one in group:
+                yield Hit(row, whole, *nodes[places[one.component_id][0] - skipped])
 
 
 def _nodes(whole: Component) -> list[tuple[Component, Component]]:
@@ -211,36 +238,40 @@ def _nodes(whole: Component) -> list[tuple[Component, Component]]:
     return nodes
 
 
-def _expanded(tx: Tx, caller: Caller, target: Target, query: Query) -> tuple[list[Hit], bool]:
-    """Instances, each for itself; and whether some were left out for their number."""
-    policy = caller.policy
-    rows, window = store_found.find(
-        tx, query, (target.calendar_id,), expand=True, limit=policy.max_results + 1
-    )
-    until = _FAR if window.high is None else window.high + 1
-    later = _later(tx, target, query, until)
-    by_id = {key: list(group) for key, group in groupby(rows, key=lambda row: row.object_id)}
-    texts = objects.get_many(tx, {*by_id, *later})
+def _expanded(
+    tx: Tx,
+    caller: Caller,
+    target: Target,
+    query: Query,
+    groups: Sequence[Sequence[FoundRow]],
+    window: Range,
+    *,
+    light: bool,
+) -> Iterator[Hit | None]:
+    """Instances, each for itself."""
+    limit = caller.policy.recur_limit
+    hi = None if window.high is None else window.high + 1
+    later = _later(tx, target, query, _FAR if hi is None else hi)
     zone = floating_zone(tx, caller, target.calendar_id) if later else None
-    hits: list[Hit] = []
-    truncated = False
-    for object_id in sorted(texts):
-        row = texts[object_id]
-        whole = parse(row.ics)
-        instances = expansion.of_rows(whole, by_id.get(object_id, []))
-        if object_id in later:
-            subject = Subject(whole, state=row.state, method=row.method, default_tz=zone)
-            hi = None if window.high is None else window.high + 1
-            room = max(0, policy.recur_limit - len(instances))
-            for one in expansion.beyond(whole, query, row.expanded_to, hi, limit=room, subject=subject):
-                if one is None:
-                    truncated = True
-                else:
-                    instances.append(one)
-        truncated = truncated or len(instances) > policy.recur_limit
-        instances = instances[: policy.recur_limit]
-        hits += [Hit(row, whole, one.component, whole, one.at, one.shown) for one in instances]
-    return hits, truncated
+    by_id = {group[0].object_id: group for group in groups}
+    for part in chunks(sorted({*by_id, *later}), PAGE):
+        found = [row for object_id in part for row in by_id.get(object_id, ())]
+        places = store_found.places(tx, [row.component_id for row in found])
+        rows = {row.id: row for _, row in places.values()}
+        rows |= objects.get_many(tx, later.intersection(part).difference(rows))
+        for object_id in part:
+            row = rows[object_id]
+            whole, skipped = texts.read(row, light=light)
+            placed = [(places[one.component_id][0] - skipped, one) for one in by_id.get(object_id, ())]
+            instances = expansion.of_rows(whole, placed)
+            if object_id in later:
+                subject = Subject(whole, state=row.state, method=row.method, default_tz=zone)
+                room = max(0, limit - len(instances))
+                more = expansion.beyond(whole, query, row.expanded_to, hi, limit=room, subject=subject)
+                for one in chain(instances, more):
+                    yield None if one is None else Hit(row, whole, one.component, whole, one.at, one.shown)
+            else:
+                yield from (Hit(row, whole, one.component, whole, one.at, one.shown) for one in instances)
 
 
 def _later(tx: Tx, target: Target, query: Query, until: int) -> set[int]:

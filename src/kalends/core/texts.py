@@ -5,14 +5,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from kalends.core.defaults import PRODID
 from kalends.core.errors import InvalidError
 from kalends.ical.errors import ICalError
 from kalends.ical.moment import parse_moment
-from kalends.ical.tree import Component, Line
+from kalends.ical.tree import Component, Line, parse
 from kalends.ical.values import unescape_text
-from kalends.ical.zones import Zones
+from kalends.ical.zones import Zones, iana_name
+from kalends.store.objects import ObjectRow
 
 ID_OF = {
     "VAGENDA": "CALID",
@@ -170,3 +172,39 @@ def recurrence_key(component: Component, zones: Zones | None = None) -> int | No
         return (zones or Zones()).to_epoch(parse_moment(line.value, line.param("TZID")))
     except ICalError as error:
         raise InvalidError(f"RECURRENCE-ID: {error.reason}") from error
+
+
+def read(row: ObjectRow, *, light: bool = False) -> tuple[Component, int]:
+    """Parse an object's text.
+
+    Args:
+        row: the object.
+        light: leave out the VTIMEZONEs at its head that everybody knows by their names: half of the lines of
+            a common object, and nobody looks at them when reading.
+
+    Returns:
+        The VCALENDAR, and how many components were left out before the first that was not.
+    """
+    if not light or row.kind == "VTIMEZONE":
+        return parse(row.ics), 0
+    data, skipped = row.ics, 0
+    while (start := data.find(b"\nBEGIN:")) >= 0 and data.startswith(_ZONE, start):
+        end = data.find(_ZONE_END, start)
+        named = data.find(_TZID, start, end)
+        stop = data.find(b"\r\n", named + 1)
+        if end < 0 or named < 0 or not _known(data[named + len(_TZID) : stop]) or data[stop + 2] in b" \t":
+            break
+        skipped += data.count(b"\nBEGIN:", start, end)
+        data = data[:start] + data[end + len(_ZONE_END) - 1 :]
+    return parse(data), skipped
+
+
+_ZONE = b"\nBEGIN:VTIMEZONE\r\n"
+_ZONE_END = b"\nEND:VTIMEZONE\r\n"
+_TZID = b"\nTZID:"
+
+
+@lru_cache(maxsize=1024)
+def _known(tzid: bytes) -> bool:
+    """Whether a TZID means an IANA zone, which then beats what a text defines (A-66)."""
+    return tzid.isascii() and iana_name(tzid.decode()) is not None

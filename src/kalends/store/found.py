@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from typing import cast
 
 from kalends.calquery.ranges import Range
 from kalends.calquery.tree import Query
 from kalends.store.base import Tx
 from kalends.store.compile import compile_query
+from kalends.store.objects import ObjectRow
 from kalends.store.sqltext import chunks, with_list
 
-_PLACES = "select id, pos from component where id in (??)"
+_COLUMNS = ", ".join(f"o.{field.name}" for field in fields(ObjectRow))
+_TEXTS = (
+    f"select c.id, c.pos, {_COLUMNS} from component c join object o on o.id = c.object_id"  # noqa: S608 - constants
+    " where c.id in (??)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +26,13 @@ class FoundRow:
 
     Attributes:
         object_id: the object it is in.
-        pos: its place in a depth-first walk of the object's text; the VCALENDAR is 0.
+        component_id: the component.
         start_at: of the instance, seconds UTC (as if UTC when floating); None without expansion or time.
         recurrence_at: the start that the rule gives this instance; None like `start_at`.
     """
 
     object_id: int
-    pos: int
+    component_id: int
     start_at: int | None = None
     recurrence_at: int | None = None
 
@@ -52,19 +57,26 @@ def find(
         QueryError, TooComplexError: of `kalends.calquery`.
     """
     compiled = compile_query(query, calendar_ids, tx.dialect, expand=expand, limit=limit)
-    rows = tx.rows(compiled.sql, compiled.params)
-    components = sorted({cast("int", row[1]) for row in rows})
-    places: dict[int, int] = {}
-    for part in chunks(components):
-        places.update(cast("list[tuple[int, int]]", tx.rows(with_list(_PLACES, len(part)), part)))
-    found = [
-        FoundRow(
-            cast("int", row[0]),
-            places[cast("int", row[1])],
-            cast("int | None", row[2]) if expand else None,
-            cast("int | None", row[4]) if expand else None,
-        )
-        for row in rows
-    ]
-    found.sort(key=lambda one: (one.object_id, one.pos))
-    return found, compiled.window
+    rows = cast("list[tuple[int, ...]]", tx.rows(compiled.sql, compiled.params))
+    if expand:
+        return [FoundRow(row[0], row[1], row[2], row[4]) for row in rows], compiled.window
+    return [FoundRow(row[0], row[1]) for row in rows], compiled.window
+
+
+def places(tx: Tx, component_ids: Iterable[int]) -> dict[int, tuple[int, ObjectRow]]:
+    """Where components stand: their places in depth-first walks of their objects' texts, and the objects.
+
+    Args:
+        tx: a transaction.
+        component_ids: components.
+
+    Returns:
+        By component; the VCALENDAR of a text has place 0. Components of one object share its row.
+    """
+    found: dict[int, tuple[int, ObjectRow]] = {}
+    seen: dict[int, ObjectRow] = {}
+    for part in chunks(sorted(set(component_ids))):
+        for component_id, pos, *columns in tx.rows(with_list(_TEXTS, len(part)), part):
+            row = ObjectRow(*columns)  # type: ignore[arg-type]  # the columns' types are the schema's
+            found[cast("int", component_id)] = (cast("int", pos), seen.setdefault(row.id, row))
+    return found

@@ -8,7 +8,7 @@ import os
 import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -60,6 +60,24 @@ async def serving(config: Config, store: Store) -> AsyncIterator[Server]:
         yield server
 
 
+_cuas: list[Cua] = []
+
+
+def act(scene: Callable[[], Awaitable[None]]) -> None:
+    """Run a scene in a loop of its own and end its clients after it."""
+
+    async def whole() -> None:
+        try:
+            await scene()
+        finally:
+            for cua in _cuas:
+                cua.transport.abort()
+                await cua.closed()
+            _cuas.clear()
+
+    asyncio.run(whole(), debug=True)
+
+
 class Cua(asyncio.Protocol):
     """A client: the BEEP engine as initiator, with a queue of events."""
 
@@ -75,6 +93,7 @@ class Cua(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        _cuas.append(self)
         self.flush()
 
     def data_received(self, data: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from serve_client import (
     PASSWORD,
+    act,
     add_people,
     client,
     command,
@@ -46,7 +48,7 @@ def play(folder: Path, scene: Scene, store: Store | None = None, **options: obje
     try:
         if store is None:
             add_people(used, config, "bob", "mary")
-        asyncio.run(run(), debug=True)
+        act(run)
     finally:
         used.close()
 
@@ -400,6 +402,8 @@ async def raw(server: Server, data: bytes) -> bytes:
         return b""
     finally:
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
 
 GREETING = b"RPY 0 0 . 0 52\r\nContent-Type: application/beep+xml\r\n\r\n<greeting />\r\nEND\r\n"
@@ -443,6 +447,7 @@ def test_entity_bomb_on_channel_0_is_refused(tmp_path: Path) -> None:
             await reader.readuntil(b"ERR 0 1 . ")
             assert b"code='500'" in (await reader.readuntil(b"END\r\n")).replace(b'"', b"'")
         writer.close()
+        await writer.wait_closed()
 
     play(tmp_path, scene)
 
@@ -473,6 +478,7 @@ def test_octet_by_octet_is_understood(tmp_path: Path) -> None:
         async with asyncio.timeout(30):
             await reader.readuntil(b"ERR 0 1 . ")
         writer.close()
+        await writer.wait_closed()
 
     play(tmp_path, scene)
 

@@ -4,8 +4,9 @@
 ``data_to_send`` brought about wait in ``Session.take_events``.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from kalends.beep.errors import ProtocolError
 from kalends.beep.verify import PlainWork
@@ -305,6 +306,26 @@ class SessionTerminated:
     error: ProtocolError | None
     """Why; None when the connection simply ended while nothing was under way."""
 
+
+T = TypeVar("T", MessageReceived, ReplyReceived)
+
+
+def _maker(kind: type[T]) -> Callable[[int, int, bytes], T]:
+    """Fill the slots directly: the frozen __init__ takes two thirds of the time of a small frame's parse."""
+    channel, msgno, payload = (kind.__dict__[name].__set__ for name in ("channel", "msgno", "payload"))
+
+    def make(channel_: int, msgno_: int, payload_: bytes) -> T:
+        event = object.__new__(kind)
+        channel(event, channel_)
+        msgno(event, msgno_)
+        payload(event, payload_)
+        return event
+
+    return make
+
+
+make_message = _maker(MessageReceived)
+make_reply = _maker(ReplyReceived)
 
 Event: TypeAlias = (
     GreetingReceived

@@ -29,7 +29,7 @@ class Link:
         self.phase = Phase.GREETING
         self.events: list[Event] = []
         self.channels: dict[int, Channel] = {}
-        self.outbox = Outbox(limits, self._progress, self._answered)
+        self.outbox = Outbox(limits, self._progress)
         self.inbox = Inbox(limits, self.channels, self.outbox, self.events)
         self.private = security.private
         self.external_identity = security.external_identity
@@ -117,9 +117,6 @@ class Link:
         """Queue the reply to no MSG that begins a session."""
         self.outbox.queued += len(payload)
         self.outbox.put(channel, Outgoing(keyword, 0, payload, after=after))
-
-    def _answered(self) -> None:
-        self.inbox.pending -= 1
 
     # -- messages ---------------------------------------------------------------------------------------
 

@@ -15,8 +15,9 @@ from kalends.beep.events import (
     MessageReceived,
     MessageTooLarge,
     NulReceived,
-    ReplyReceived,
     ReplyTooLarge,
+    make_message,
+    make_reply,
 )
 from kalends.beep.frames import (
     ANS,
@@ -89,7 +90,6 @@ class Inbox:
         "deaf",
         "frames",
         "owed",
-        "pending",
     )
 
     def __init__(
@@ -107,7 +107,6 @@ class Inbox:
         self._frame: Frame | None = None
         self.buffered = 0  # payload held: unfinished messages and unanswered MSGs
         self.owed = 0  # MSGs the application has not finished answering
-        self.pending = 0  # MSGs whose reply has not wholly left, on all channels
         self.frames = 0  # whole frames seen, for the idle timer
         self.deaf = False  # nothing may arrive: TLS is about to begin
         self.closed: dict[int, None] = {}  # numbers of channels closed lately, oldest first
@@ -170,13 +169,20 @@ class Inbox:
         if channel.open_keyword is not None:
             _check_contiguous(channel, keyword, msgno)
         elif keyword == MSG and (
-            msgno in channel.inbound or msgno > MAX_NUMBER or self.pending >= self._limits.max_pending
+            msgno in channel.inbound
+            or msgno > MAX_NUMBER
+            or self._outbox.unanswered >= self._limits.max_pending
         ):
             self._check_new_message(channel, msgno)
         if keyword != MSG or ansno >= 0:
             self._check_reply(channel, keyword, msgno, more, size, ansno)
         stop = start + size
         if len(data) >= stop + 5:
+            if keyword == MSG and not more and channel.partial is None and self._fits(channel, size):
+                if data[stop : stop + 5] != TRAILER:
+                    raise RemoteProtocolError("a frame does not end in END")
+                self._take_whole_message(channel, msgno, data[start:stop])
+                return stop + 5
             if data[stop : stop + 5] != TRAILER:
                 raise RemoteProtocolError("a frame does not end in END")
             self._take_frame(channel, keyword, msgno, more, ansno, data[start:stop])
@@ -223,7 +229,7 @@ class Inbox:
             )
         if msgno > MAX_NUMBER:
             raise RemoteProtocolError(f"message number {msgno} is too large")
-        if self.pending >= self._limits.max_pending:
+        if self._outbox.unanswered >= self._limits.max_pending:
             raise RemoteProtocolError(f"more than {self._limits.max_pending} unanswered MSGs")
 
     def _check_reply(
@@ -271,19 +277,38 @@ class Inbox:
         if channel.state is not ChannelState.OPEN:
             self._outbox.progress(channel)
 
+    def _take_whole_message(self, channel: Channel, msgno: int, payload: bytes) -> None:
+        """What _take_frame and _take_message do, for the usual MSG of one frame, without their calls."""
+        size = len(payload)
+        self.frames += 1
+        window = channel.receiving
+        window.received += size
+        exchange = Exchange(msgno)
+        exchange.received = True
+        exchange.kept = size
+        channel.inbound[msgno] = exchange
+        channel.order.append(exchange)
+        channel.held += size
+        self.buffered += size
+        self._outbox.unanswered += 1
+        if channel.sink is None:
+            exchange.owed = True
+            self.owed += 1
+            self._events.append(make_message(channel.number, msgno, payload))
+        else:
+            channel.sink(MessageReceived(channel.number, msgno, payload))
+        if window.edge - window.received <= window.half:
+            self.offer(channel)
+        if channel.state is not ChannelState.OPEN:
+            self._outbox.progress(channel)
+
     def _take_message(self, channel: Channel, msgno: int, more: bool, payload: bytes) -> None:
         partial = channel.partial
         if partial is None:
             exchange = Exchange(msgno)
             channel.inbound[msgno] = exchange
             channel.order.append(exchange)
-            self.pending += 1
-            if not more and self._fits(channel, len(payload)):
-                exchange.received = True
-                self._hold(channel, exchange, len(payload))
-                self._owe(channel, exchange)
-                self._deliver(channel, MessageReceived(channel.number, msgno, payload))
-                return
+            self._outbox.unanswered += 1
             partial = channel.partial = Assembly()
         else:
             exchange = channel.inbound[msgno]
@@ -299,7 +324,7 @@ class Inbox:
         if partial.too_large:
             if exchange.gone:
                 del channel.inbound[msgno]
-                self.pending -= 1
+                self._outbox.unanswered -= 1
             return
         self.buffered -= partial.size
         self._hold(channel, exchange, partial.size)
@@ -440,5 +465,5 @@ def _check_contiguous(channel: Channel, keyword: bytes | None, msgno: int) -> No
 
 def _reply_event(keyword: bytes | None, channel: int, msgno: int, payload: bytes) -> Event:
     if keyword == RPY:
-        return ReplyReceived(channel, msgno, payload)
+        return make_reply(channel, msgno, payload)
     return ErrorReceived(channel, msgno, payload)

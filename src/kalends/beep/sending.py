@@ -24,7 +24,6 @@ class Outbox:
         limits: For frame size and windows.
         on_progress: Called with a channel that is about to close (or with any, while watched) whenever a
             message of it has wholly left.
-        on_answered: Called when the reply to a MSG of the peer has wholly left.
     """
 
     __slots__ = (
@@ -35,23 +34,21 @@ class Outbox:
         "frame_size",
         "limits",
         "muted",
-        "on_answered",
         "progress",
         "queued",
+        "unanswered",
         "watched",
         "withheld",
     )
 
-    def __init__(
-        self, limits: Limits, on_progress: Callable[[Channel], None], on_answered: Callable[[], None]
-    ) -> None:
+    def __init__(self, limits: Limits, on_progress: Callable[[Channel], None]) -> None:
         self.limits = limits
         self.frame_size = limits.frame_size
         self.queued = 0
         self.muted = False
         self.budget = WindowBudget(limits.session_window)
         self.progress = on_progress
-        self.on_answered = on_answered
+        self.unanswered = 0  # MSGs of the peer whose reply has not wholly left, on all channels
         self.withheld: set[Channel] = set()
         self.watched = False
         self._ready: deque[Channel] = deque()
@@ -64,7 +61,7 @@ class Outbox:
         self._seq_due.clear()
         self._wire.clear()
         self.withheld.clear()
-        self.queued = 0
+        self.queued = self.unanswered = 0
         self.muted = self.watched = False
         self.budget = WindowBudget(self.limits.session_window)
 
@@ -73,8 +70,9 @@ class Outbox:
     def put(self, channel: Channel, outgoing: Outgoing) -> None:
         """Queue a message on its channel."""
         channel.out.append(outgoing)
-        if not channel.in_ready:
-            self.wake(channel)
+        if not channel.in_ready and channel.active:
+            channel.in_ready = True
+            self._ready.append(channel)
 
     def extend(self, channel: Channel, outgoing: Outgoing, payload: bytes, complete: bool) -> None:
         """Add a piece to a message, wherever it waits."""
@@ -180,7 +178,7 @@ class Outbox:
                 exchange.gone = True
                 if exchange.received:
                     del channel.inbound[done.msgno]
-                    self.on_answered()
+                    self.unanswered -= 1
         if done.after is not None:
             done.after()
         if self.watched or channel.state is not ChannelState.OPEN:

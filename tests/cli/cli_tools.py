@@ -74,7 +74,7 @@ def on_terminal(environ: dict[str, str], words: list[str], talk: list[tuple[str,
         os.execve(KALENDS[0], [*KALENDS, *words], environ)
     shown, seen, pending = "", 0, list(talk)
     while True:
-        readable, _, _ = select.select([terminal], [], [], 60)
+        readable, _, _ = select.select([terminal], [], [], 30)
         assert readable, f"silence after {shown!r}"
         try:
             data = os.read(terminal, 65536)

@@ -190,9 +190,9 @@ def test_a_password_is_asked_for_twice_on_a_terminal(tmp_path: Path) -> None:
     environ = clean_environ(tmp_path) | {"KALENDS_STORE": str(tmp_path / "store.db")}
     words = ["user", "add", "greta@example.com"]
     talk = [
-        ("Password", "one\n"),
-        ("same again", "two\n"),
-        ("do not match", "three\n"),
+        ("Password: ", "one\n"),
+        ("same again: ", "two\n"),
+        ("do not match.\r\nPassword: ", "three\n"),
         ("again: ", "three\n"),
     ]
     done = on_terminal(environ, words, talk)

@@ -55,14 +55,15 @@ def query(
     limit: int | None,
 ) -> None:
     """Find components with CAL-QUERY (RFC 4324 §6.1.1), over CAP."""
-    from kalends.cli.render import FORMATS, Clock, limited
+    from kalends.cli.render import FORMATS, Clock, Results
 
     trees = parsed(queries)
     clock = Clock(zone or login.settings.zone)
     where = login.targets(targets)
     with login.open() as client:
-        found = limited(client.search(queries, *where, expand=expand), limit)
+        found = Results(client.search(queries, *where, expand=expand), limit)
         count = FORMATS["json" if as_json else form](found, trees[0], clock)
+        found.finish()
     if not count:
         note("nothing found")
 

@@ -155,11 +155,15 @@ def modify(
     lines = [assignment(text) for text in sets]
     where = login.targets(targets)
     queries = selection(query, uid)
+    from kalends.client.commands import component_of
+    from kalends.client.verbs import by_uid as query_by_uid
+
     with login.open() as client:
         outcomes: list[Outcome] = []
         if old is not None and new is not None:
-            for text in queries if queries is not None else by_uid(client, uid or "", where):
-                outcomes += client.modify(text, _read(old), _read(new), *where, check=False)
+            before, after = component_of(_read(old)), component_of(_read(new))
+            text = query or query_by_uid("*", before.name, uid or "")
+            outcomes += client.modify(text, before, after, *where, check=False)
         else:
             for target in where:
                 for found in list(client.search(queries or by_uid(client, uid or "", where), target)):

@@ -7,6 +7,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,7 @@ from kalends.ical.tree import Component, Line
 from kalends.ical.values import value_type, values
 
 if TYPE_CHECKING:
+    from kalends.client.errors import RefusedError
     from kalends.client.results import Found
     from kalends.ical.zones import Zones
 
@@ -233,9 +235,32 @@ FORMATS: dict[str, Callable[[Iterable[Found], Query, Clock], int]] = {
 """How results may be shown; a new format is one more entry."""
 
 
-def limited(found: Iterator[Found], limit: int | None) -> Iterator[Found]:
-    """The first so many."""
-    for number, one in enumerate(found):
-        if limit is not None and number >= limit:
-            return
-        yield one
+class Results:
+    """What a search finds, up to a limit; a refusal waits until everything before it was shown.
+
+    Args:
+        found: of the client.
+        limit: stop after so many; None for all.
+    """
+
+    def __init__(self, found: Iterator[Found], limit: int | None = None) -> None:
+        self._found = found
+        self._limit = limit
+        self._refusal: RefusedError | None = None
+
+    def __iter__(self) -> Iterator[Found]:
+        from kalends.client.errors import RefusedError
+
+        try:
+            yield from islice(self._found, self._limit)
+        except RefusedError as error:
+            self._refusal = error
+
+    def finish(self) -> None:
+        """Say what was refused.
+
+        Raises:
+            RefusedError: a target or a query was.
+        """
+        if self._refusal is not None:
+            raise self._refusal

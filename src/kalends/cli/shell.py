@@ -115,11 +115,12 @@ class Talk:
 
     def _ask(self, query: str) -> None:
         from kalends.calquery.parse import parse
-        from kalends.cli.render import FORMATS
+        from kalends.cli.render import FORMATS, Results
 
         tree = parse(query)
-        found = self.client.search(query, *self.targets, expand=self.expand)
+        found = Results(self.client.search(query, *self.targets, expand=self.expand))
         count = FORMATS[self.form](found, tree, self.clock)
+        found.finish()
         click.echo(f"({count} found)", err=True)
 
     def _helper(self, line: str) -> bool:

@@ -46,7 +46,7 @@ class _Batch:
         tx: the write transaction. caller: who acts. target: where to. writer: holds the lock.
         sent: the command's text. head: lines for each object's VCALENDAR.
         zones: VTIMEZONEs that came along, by TZID. named: TZIDs that other components refer to.
-        method: METHOD, or None.
+        method: METHOD, or None. own_zones: identities of the VTIMEZONEs that came along.
     """
 
     tx: Tx
@@ -58,10 +58,7 @@ class _Batch:
     zones: dict[str, Component]
     named: set[str]
     method: str | None
-
-    def sent_zone(self, zone: Component) -> bool:
-        """Whether a VTIMEZONE came with the command."""
-        return any(zone is item for item in self.sent.root.items)
+    own_zones: frozenset[int]
 
 
 def create(tx: Tx, caller: Caller, target: Target, vcalendar: Component) -> list[Receipt]:
@@ -106,7 +103,8 @@ def _batch(
     others = [component for component in vcalendar.components if component.name != "VTIMEZONE"]
     named = set(texts.zones_named(others)) if zones else set()
     writer = Writer(tx, caller, (target.calendar_id,))
-    return _Batch(tx, caller, target, writer, Sent(vcalendar), head, zones, named, method)
+    own = frozenset(id(zone) for zone in zones.values())
+    return _Batch(tx, caller, target, writer, Sent(vcalendar), head, zones, named, method, own)
 
 
 def _all(batch: _Batch, drafts: Sequence[Draft]) -> list[Receipt]:
@@ -154,7 +152,7 @@ def _create_object(batch: _Batch, draft: Draft) -> None:
     admission.check_dates(draft.components, caller)
     companions = _companions(batch, draft.components)
     # zones of our own making need no check, and are half of the lines
-    sent = [zone for zone in companions if batch.sent_zone(zone)]
+    sent = [zone for zone in companions if id(zone) in batch.own_zones]
     admission.check_object(texts.assemble(batch.head, sent, draft.components), caller, batch.sent)
     whole = texts.assemble(batch.head, companions, draft.components)
     admission.check_size(len(whole.to_bytes()), caller)

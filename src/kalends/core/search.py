@@ -9,6 +9,7 @@ from kalends.calquery.tree import Column, Contained, Everything, Query
 from kalends.core import containers, contents, freebusy, rights, selecting
 from kalends.core.errors import NotFoundError
 from kalends.core.model import Answer, Caller, Found, Selection, Target
+from kalends.core.rights import Sight
 from kalends.ical.tree import Component
 from kalends.ical.zones import Zones
 from kalends.store.base import Tx
@@ -27,23 +28,25 @@ def search(tx: Tx, caller: Caller, target: Target, selections: Sequence[Selectio
     Source: RFC 4324 §10.12, §10.12.1 (VFREEBUSY is computed).
     """
     asked = [pair for selection in selections for pair in selecting.queries_of(tx, caller, target, selection)]
-    if not rights.may(tx, caller, target.calendar_id, "SEARCH"):
+    sight = rights.sight(tx, caller, target.calendar_id)
+    if not sight.whole:
         if not target.is_store:
             raise NotFoundError("no such calendar or store")
         return [Answer(query) for query, _ in asked]
-    return [_answer(tx, caller, target, query, expand) for query, expand in asked]
+    answers: list[Answer] = []
+    for query, expand in asked:
+        how = _CONTAINERS.get(query.source)
+        answers.append(
+            _objects(tx, caller, target, query, sight, expand=expand)
+            if how is None
+            else how(tx, caller, target, query)
+        )
+        selecting.limited(answers[-1].found, caller)
+    return answers
 
 
-def _answer(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -> Answer:
-    how = _SOURCES.get(query.source, _objects)
-    answer = how(tx, caller, target, query, expand)
-    selecting.limited(answer.found, caller)
-    return answer
-
-
-def _objects(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -> Answer:
+def _objects(tx: Tx, caller: Caller, target: Target, query: Query, sight: Sight, *, expand: bool) -> Answer:
     answer = Answer(query)
-    sight = rights.sight(tx, caller, target.calendar_id)
     show = _Projector(tx, caller, target, query)
     for hit in selecting.find(tx, caller, target, query, expand=expand, light=True):
         if hit is None:
@@ -71,7 +74,7 @@ class _Projector:
             answer.found.append(Found(tuple(items), method))
 
 
-def _agendas(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -> Answer:
+def _agendas(tx: Tx, caller: Caller, target: Target, query: Query) -> Answer:
     return _containers(tx, caller, query, selecting.agendas_matching(tx, caller, target, query))
 
 
@@ -91,11 +94,11 @@ def _containers(
     return answer
 
 
-def _store(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -> Answer:
+def _store(tx: Tx, caller: Caller, target: Target, query: Query) -> Answer:
     return _containers(tx, caller, query, selecting.store_matching(tx, caller, target, query))
 
 
-def _free_busy(tx: Tx, caller: Caller, target: Target, query: Query, expand: bool) -> Answer:
+def _free_busy(tx: Tx, caller: Caller, target: Target, query: Query) -> Answer:
     made = freebusy.free_busy(tx, caller, target, query)
     answer = Answer(query)
     if made is not None:
@@ -103,9 +106,9 @@ def _free_busy(tx: Tx, caller: Caller, target: Target, query: Query, expand: boo
     return answer
 
 
-_SOURCES: dict[str, Callable[[Tx, Caller, Target, Query, bool], Answer]] = {
+_CONTAINERS: dict[str, Callable[[Tx, Caller, Target, Query], Answer]] = {
     "VAGENDA": _agendas,
     "VCALSTORE": _store,
     "VFREEBUSY": _free_busy,
 }
-"""How each FROM is answered; components of objects otherwise."""
+"""How a FROM is answered that means no stored object."""

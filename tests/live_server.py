@@ -65,7 +65,19 @@ def live_server(folder: Path, *options: str, users: tuple[str, ...] = ("amira", 
     """
     store = str(folder / "store.db")
     furnish(store, *users)
-    words = ["serve", "--store", store, "--cap-port", "0", "--csid", POLICY.csid, "--realm", POLICY.realm]
+    words = [
+        "serve",
+        "--store",
+        store,
+        "--cap-port",
+        "0",
+        "--http-port",
+        "off",
+        "--csid",
+        POLICY.csid,
+        "--realm",
+        POLICY.realm,
+    ]
     log = (folder / "serve.log").open("w")
     process = subprocess.Popen(
         [sys.executable, "-m", "kalends.cli.entry", *words, *options],

@@ -36,6 +36,7 @@ def config_for(folder: Path, **options: object) -> Config:
     given = {
         "store": str(folder / "store.db"),
         "cap_port": 0,
+        "http_port": "off",
         "csid": "cal.example.com",
         "realm": "example.com",
     }
@@ -237,13 +238,14 @@ PROGRAM = (
 class Process:
     """A server in a process of its own, until the `with` block ends."""
 
-    def __init__(self, config: Config, **popen: Any) -> None:
+    def __init__(self, config: Config, *, dev: bool = True, **popen: Any) -> None:
         folder = config.data_folder
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
             "KALENDS_STORE": config.store,
             "KALENDS_CAP_PORT": "0",
+            "KALENDS_HTTP_PORT": "off",
             "KALENDS_CSID": config.csid,
             "KALENDS_REALM": config.realm,
             "KALENDS_PLAINTEXT": str(config.plaintext),
@@ -253,7 +255,7 @@ class Process:
         self.log = folder / "server.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-X", "dev", "-c", PROGRAM],
+                [sys.executable, *(("-X", "dev") if dev else ()), "-c", PROGRAM],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=self.environment,

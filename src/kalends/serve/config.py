@@ -81,6 +81,10 @@ def _port(value: Any) -> int:
     return number
 
 
+def _port_or_off(value: Any) -> int | None:
+    return None if str(value).strip().lower() in ("off", "none", "no") else _port(value)
+
+
 def _number(value: Any) -> int:
     if isinstance(value, bool) or not str(value).strip().isdecimal():
         raise ValueError(f"expected a whole number, not {value!r}")
@@ -166,6 +170,12 @@ class Config:
         default="127.0.0.1", metadata=_says(_text, "address to listen on; 0.0.0.0 or :: for all")
     )
     cap_port: int = field(default=1026, metadata=_says(_port, "TCP port of CAP; 0 picks a free one"))
+    http_port: int | None = field(
+        default=8026,
+        metadata=_says(
+            _port_or_off, "TCP port of HTTP; 0 picks a free one, off: none. TLS except on loopback"
+        ),
+    )
     csid: str = field(
         default="localhost", metadata=_says(_hostname, "host part of the store's CSID (cap://CSID)")
     )

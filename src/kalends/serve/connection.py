@@ -39,6 +39,8 @@ MAX_UNREAD = 4 * 1024 * 1024
 may send meanwhile is bounded by its windows, and the SEQ frames that end the wait come the same way."""
 MAX_READS = 4
 """Queries of one connection that run at the same time; the threads are for everybody."""
+MAX_QUICK = 4
+"""Point reads done in the loop before others have their turn; further ones go to the threads."""
 LINGER_SECONDS = 5.0
 """How long a closed connection may take to fetch what was written to it."""
 ENVELOPE_OCTETS = 64 * 1024
@@ -55,6 +57,7 @@ class Shared:
     secret: bytes
     throttle: Throttle
     writes_together: bool
+    reads_inline: bool
     admit: Callable[[Connection], str | None]
     forget: Callable[[Connection], None]
 
@@ -158,16 +161,16 @@ class Connection(asyncio.Protocol):
 
     def _advance(self, happened: list[events.Event]) -> None:
         """Handle events and what they bring about, write, and set the timer."""
-        while happened:
+        active = True
+        while active:
             for event in happened:
                 self._handle(event)
             happened = self._wire.take_events()
-        self._flush()
-        self._begin()
-        later = self._wire.take_events()
-        if later:
-            self._advance(later)
-            return
+            if not happened:
+                self._flush()
+                active = self._begin()
+                happened = self._wire.take_events()
+            active = active or bool(happened)
         self._set_timer()
         if self._draining:
             self._close_if_done()
@@ -236,36 +239,50 @@ class Connection(asyncio.Protocol):
         if number in self._running:
             self._running[number][1].cancel()
 
-    def _begin(self) -> None:
-        """Begin waiting work, unless the client leaves its answers unread or reads too much at once."""
+    def _begin(self) -> bool:
+        """Begin waiting work, unless the client leaves its answers unread or reads too much at once.
+
+        Returns:
+            Whether something was done already, so that there may be more to write or to begin.
+        """
+        quick = 0
         while self._waiting and self._wire.bytes_queued <= MAX_UNREAD:
             action = self._waiting[0]
-            kind = action.kind if isinstance(action, Execute) else "prepare"
-            if kind == "read" and self._reads >= MAX_READS:
-                return
-            self._waiting.popleft()
-            number = action.number
+            if isinstance(action, Execute) and action.kind == "read":
+                if action.quick and self._shared.reads_inline and quick < MAX_QUICK:
+                    self._waiting.popleft()
+                    quick += 1
+                    self._conclude(action.number, self._shared.executor.at_once(action.work, action.seconds))
+                    continue
+                if self._reads >= MAX_READS:
+                    break
+            self._start(self._waiting.popleft())
+        return quick > 0
 
-            def done(outcome: Any, number: int = number) -> None:
-                self._finished(number, outcome)
+    def _start(self, action: Execute | Prepare) -> None:
+        number = action.number
 
-            if isinstance(action, Prepare):
-                assert action.job.prepare is not None
-                self._running[number] = kind, Deadline()
-                self._shared.executor.compute(action.job.prepare, done)
-                continue
-            self._reads += kind == "read"
-            deadline = self._shared.executor.transact(action.kind, action.work, action.seconds, done)
-            self._running[number] = kind, deadline
+        def done(outcome: Any) -> None:
+            kind, _ = self._running.pop(number)
+            self._reads -= kind == "read"
+            self._conclude(number, outcome)
+            if self._transport is not None:
+                self._advance(self._wire.take_events())
 
-    def _finished(self, number: int, outcome: Outcome) -> None:
-        kind, _ = self._running.pop(number)
-        self._reads -= kind == "read"
+        if isinstance(action, Prepare):
+            assert action.job.prepare is not None
+            self._running[number] = "prepare", Deadline()
+            self._shared.executor.compute(action.job.prepare, done)
+            return
+        self._reads += action.kind == "read"
+        deadline = self._shared.executor.transact(action.kind, action.work, action.seconds, done)
+        self._running[number] = action.kind, deadline
+
+    def _conclude(self, number: int, outcome: Outcome) -> None:
+        """Hand an outcome to the session, which may have more to do."""
         if isinstance(outcome, Exception) and status_of(outcome) is None:
             log.error("%s: a command failed by a defect", self.address, exc_info=outcome)
         self._perform(self._cap.finish(number, outcome, int(time.time())))
-        if self._transport is not None:
-            self._advance(self._wire.take_events())
 
     # -- TLS --------------------------------------------------------------------------------------------
 

@@ -18,6 +18,8 @@ from kalends.serve.certificate import server_context, server_identity, server_se
 from kalends.serve.config import Config, ConfigError
 from kalends.serve.connection import Connection, Shared
 from kalends.serve.executor import Executor
+from kalends.serve.http import HttpListener
+from kalends.serve.site import Site
 from kalends.serve.throttle import Throttle
 from kalends.store.base import Store
 from kalends.store.errors import StoreError, StoreReadOnlyError
@@ -48,6 +50,7 @@ class Server:
         self._shared: Shared
         self._empty = asyncio.Event()
         self._address = ("", 0)
+        self._http: HttpListener | None = None
 
     async def start(self) -> None:
         """Make the store's first objects and the certificate if need be, and listen.
@@ -74,7 +77,8 @@ class Server:
             tls=server_context(identity, config.client_ca),
             secret=server_secret(config),
             throttle=Throttle(),
-            writes_together=self.store.dialect == "sqlite",
+            writes_together=self.store.dialect == "sqlite",  # one writer, who keeps the order
+            reads_inline=self.store.dialect == "sqlite",  # no network between, and no waiting for writers
             admit=self._admit,
             forget=self._forget,
         )
@@ -86,11 +90,25 @@ class Server:
                 await loop.create_server(self._accept, config.host, config.cap_port, backlog=BACKLOG)
             )
         self._address = self._listeners[0].sockets[0].getsockname()[:2]
+        if config.http_port is not None:
+            await self._start_http(config.http_port)
+
+    async def _start_http(self, port: int) -> None:
+        shared = self._shared
+        site = Site(self.store, self.config.policy, shared.throttle, shared.secret, self._address[1])
+        tls = None if self.config.is_loopback else shared.tls
+        self._http = HttpListener(site, self.config.host, port, tls)
+        await self._http.start()
 
     @property
     def address(self) -> tuple[str, int]:
         """The first address listened on."""
         return self._address
+
+    @property
+    def http_address(self) -> tuple[str, int] | None:
+        """Where HTTP is listened to, if it is."""
+        return None if self._http is None else self._http.address
 
     @property
     def connections(self) -> int:
@@ -124,6 +142,7 @@ class Server:
         """Accept nothing new, let commands finish, then end; who takes too long is cut off."""
         for listener in self._listeners:
             listener.close()
+        http = self._http.stop(self.config.drain_timeout) if self._http is not None else None
         for connection in list(self._connections):
             connection.drain()
         if self._connections:
@@ -133,6 +152,8 @@ class Server:
             except TimeoutError:
                 log.warning("%d connections did not end in time and are cut off", len(self._connections))
                 self.cut_off()
+        if http is not None:
+            await http
         self._shared.executor.close()
 
     def cut_off(self) -> None:
@@ -173,7 +194,8 @@ def run(config: Config, announce: Callable[[str], None] | None = None) -> int:
     except (ConfigError, StoreError) as error:
         log.critical("cannot start: %s", error)
     except OSError as error:
-        log.critical("cannot listen on %s port %d: %s", config.host, config.cap_port, error.strerror or error)
+        ports = f"{config.cap_port}" + ("" if config.http_port is None else f" and {config.http_port}")
+        log.critical("cannot listen on %s port %s: %s", config.host, ports, error.strerror or error)
     finally:
         store.close()
     return 1
@@ -192,6 +214,10 @@ def _print(line: str) -> None:
     sys.stdout.flush()
 
 
+def _shown(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 async def _serve(config: Config, store: Store, announce: Callable[[str], None]) -> int:
     server = Server(config, store)
     stop = asyncio.Event()
@@ -206,9 +232,8 @@ async def _serve(config: Config, store: Store, announce: Callable[[str], None]) 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping)
-    host, port = server.address
-    shown = f"[{host}]" if ":" in host else host
-    announce(f"ready cap={shown}:{port} csid=cap://{config.csid} store={config.shown_store}")
+    http = f" http={_shown(*server.http_address)}" if server.http_address else ""
+    announce(f"ready cap={_shown(*server.address)}{http} csid=cap://{config.csid} store={config.shown_store}")
     systemd.notify("READY=1")
     await stop.wait()
     log.info("stopping: %d connections", server.connections)

@@ -40,10 +40,11 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server: where CAP listens, and its process."""
+    """A running server: where CAP listens, where HTTP does (host:port), and its process."""
 
     host: str
     port: int
+    http: str
     process: subprocess.Popen[str]
 
     @property
@@ -154,6 +155,8 @@ def serving(scene: Scene, cap_port: int, tell: Narrator) -> Iterator[Server]:
         "127.0.0.1",
         "--cap-port",
         str(cap_port),
+        "--http-port",
+        "0",
         "--realm",
         REALM,
         "--log-level",
@@ -171,9 +174,9 @@ def serving(scene: Scene, cap_port: int, tell: Narrator) -> Iterator[Server]:
         if not line.startswith("ready "):
             raise RefusalError("the server did not start; what it said stands above")
         tell.say(line)
-        where = dict(word.split("=", 1) for word in line.split()[1:])["cap"]
-        host, _, port = where.rpartition(":")
-        yield Server(host.strip("[]"), int(port), process)
+        where = dict(word.split("=", 1) for word in line.split()[1:])
+        host, _, port = where["cap"].rpartition(":")
+        yield Server(host.strip("[]"), int(port), where["http"], process)
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -198,6 +201,7 @@ def wait_for_end(scene: Scene, server: Server, tell: Narrator) -> None:
     )
     tell.command("kalends capability")
     tell.command(f"kalends port {server.port}")
+    tell.say(f"In a browser: http://{server.http}/port/1026")
     try:
         server.process.wait()
     except KeyboardInterrupt:

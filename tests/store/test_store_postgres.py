@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from typing import Any
 
 import psycopg
@@ -12,7 +13,14 @@ import pytest
 
 from kalends.store import calendars, meta, postgres
 from kalends.store.base import Deadline, Store, Tx
-from kalends.store.errors import StoreBusyError, StoreError, StoreSchemaError, StoreUnavailableError
+from kalends.store.errors import (
+    DeadlineError,
+    DuplicateError,
+    StoreBusyError,
+    StoreError,
+    StoreSchemaError,
+    StoreUnavailableError,
+)
 from kalends.store.open import open_store
 from kalends.store.postgres import PostgresStore
 from postgres_server import PostgresServer
@@ -204,3 +212,42 @@ def test_store_without_psycopg_says_what_to_install() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'kalends[postgres]'" in done.stdout
+
+
+def test_store_inserts_of_many_rows_fail_with_the_next_statement_and_inside_their_savepoint(
+    postgres_store: Store,
+) -> None:
+    """They travel with the next statement, so a savepoint must not let their error escape it."""
+
+    def twins(tx: Tx) -> None:
+        with tx.savepoint():
+            tx.many("insert into meta (key, value) values (?, ?)", [("a", "1"), ("a", "2")])
+
+    def work(tx: Tx) -> None:
+        meta.put(tx, "before", "1")
+        with pytest.raises(DuplicateError):
+            twins(tx)
+        tx.many("insert into meta (key, value) values (?, ?)", [("b", "1"), ("c", "2")])
+
+    postgres_store.write(work)
+    assert set(postgres_store.read(meta.every)) == {"schema", "before", "b", "c"}
+    with pytest.raises(DuplicateError):
+        postgres_store.write(
+            lambda tx: tx.many("insert into meta (key, value) values (?, ?)", [("b", "1"), ("d", "2")])
+        )
+    assert set(postgres_store.read(meta.every)) == {"schema", "before", "b", "c"}
+
+
+def test_store_work_that_asks_nothing_costs_no_transaction(postgres_store: Store) -> None:
+    assert postgres_store.write(lambda _tx: 5) == 5
+    assert postgres_store.read(lambda _tx: 6) == 6
+
+
+def test_store_a_session_that_was_cancelled_is_not_used_again(postgres_store: Store) -> None:
+    def session(tx: Tx) -> Any:
+        return tx.row("select pg_backend_pid()")
+
+    before = postgres_store.read(session)
+    with pytest.raises(DeadlineError):
+        postgres_store.read(lambda tx: tx.row("select pg_sleep(60)"), Deadline(time.monotonic() + 0.2))
+    assert postgres_store.read(session) != before

@@ -38,6 +38,9 @@ from kalends.store.base import Dialect, SqlValue
 MAX_PARAMS: Final = 30_000
 """Parameters of one statement: SQLite takes 32,766, PostgreSQL 65,535."""
 
+JOINABLE: Final = 8
+"""Conditions that a planner may turn into joins; with more, planning all their orders takes PostgreSQL ages."""
+
 UID_SOURCES: Final = {
     "VEVENT": "UID",
     "VTODO": "UID",
@@ -102,7 +105,7 @@ def compile_query(
     Source: RFC 4324 §6.1.1.
     """
     prepared = plan(query.where)
-    writer = _Writer(query.source, expand=expand)
+    writer = _Writer(query.source, expand=expand, joinable=_size(prepared) <= JOINABLE)
     limits = bounds(prepared)
     writer.open(prepared, limits, sorted(set(calendar_ids)))
     writer.condition(prepared)
@@ -117,8 +120,9 @@ def compile_query(
 class _Writer:
     """Writes one statement; one method for each kind of condition, found in `_WRITERS`."""
 
-    def __init__(self, source: str, *, expand: bool) -> None:
+    def __init__(self, source: str, *, expand: bool, joinable: bool) -> None:
         self.source = source
+        self.opening, self.closing = ("exists (", ")") if joinable else ("((exists (", ")) is true)")
         self.expand = expand
         self.parts: list[str] = []
         self.params: list[SqlValue] = []
@@ -265,18 +269,18 @@ class _Writer:
         alias = f"a{len(self.aliases)}"
         if prepared.nothing != FALSE:
             self.add("(")
-        self.add("exists (select 1 from component")
+        self.add(f"{self.opening}select 1 from component")
         self.contained(alias, prepared.component)
         if prepared.inside != TRUE:
             self.add(" and ")
             self.aliases[prepared.component] = alias
             self.condition(prepared.inside)
             del self.aliases[prepared.component]
-        self.add(")")
+        self.add(self.closing)
         if prepared.nothing != FALSE:
-            self.add(" or (not exists (select 1 from component")
+            self.add(f" or (not {self.opening}select 1 from component")
             self.contained(alias, prepared.component)
-            self.add(")")
+            self.add(self.closing)
             if prepared.nothing != TRUE:
                 self.add(" and ")
                 self.condition(prepared.nothing)
@@ -327,9 +331,9 @@ class _Writer:
             return
         alias = "c" if column.component is None else self.aliases[column.component]
         name = column.name if column.param is None else f"{column.name};{column.param}"
-        self.add(f"exists ({_CELLS} x.component_id = {alias}.id and x.name = ? and ", name)
+        self.add(f"{self.opening}{_CELLS} x.component_id = {alias}.id and x.name = ? and ", name)
         inside()
-        self.add(")")
+        self.add(self.closing)
 
     def method(self, column: Column, inside: Callable[[], None]) -> None:
         """METHOD is the envelope's: kept beside the object, not in cells."""
@@ -448,6 +452,17 @@ _WRITERS: Final[dict[type, Callable[..., None]]] = {
     State: _Writer.state,
     Constant: _Writer.constant,
 }
+
+
+def _size(prepared: Plan) -> int:
+    """Conditions in a plan."""
+    match prepared:
+        case All(parts) | Any(parts):
+            return sum(map(_size, parts))
+        case Some(_, inside, nothing):
+            return 1 + _size(inside) + _size(nothing)
+        case _:
+            return 1
 
 
 def _patterns(value: Value) -> list[Pattern]:

@@ -15,10 +15,16 @@ POLL_SECONDS = 0.02
 log = logging.getLogger(__name__)
 
 
-class _Entry:
+class Watched:
+    """One piece of work under watch.
+
+    Attributes:
+        fired: whether it was cancelled.
+    """
+
     __slots__ = ("cancel", "deadline", "fired", "lock", "over")
 
-    def __init__(self, deadline: Deadline, cancel: Callable[[], None]) -> None:
+    def __init__(self, deadline: Deadline | None, cancel: Callable[[], None]) -> None:
         self.deadline = deadline
         self.cancel = cancel
         self.fired = False
@@ -35,23 +41,26 @@ class Watch:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._entries: set[_Entry] = set()
+        self._entries: set[Watched] = set()
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._stopped = False
 
-    @contextmanager
-    def over(self, deadline: Deadline | None, cancel: Callable[[], None]) -> Iterator[None]:
-        """Call `cancel`, at most once, when the deadline passes inside this block and never after it.
+    def entry(self, deadline: Deadline | None, cancel: Callable[[], None]) -> Watched:
+        """Describe what to watch.
 
         Args:
             deadline: None watches nothing.
             cancel: called in the watching thread.
         """
-        if deadline is None:
+        return Watched(deadline, cancel)
+
+    @contextmanager
+    def over(self, entry: Watched) -> Iterator[None]:
+        """Call the entry's `cancel`, at most once, when its deadline passes in this block; never after it."""
+        if entry.deadline is None:
             yield
             return
-        entry = _Entry(deadline, cancel)
         with self._wake:
             self._entries.add(entry)
             if self._thread is None:
@@ -82,14 +91,18 @@ class Watch:
                 if self._stopped:
                     return
                 now = time.monotonic()
-                due = [entry for entry in self._entries if not entry.fired and entry.deadline.passed(now)]
+                due = [entry for entry in self._entries if _is_due(entry, now)]
                 if not due:
                     self._wake.wait(POLL_SECONDS)
             for entry in due:
                 _fire(entry)
 
 
-def _fire(entry: _Entry) -> None:
+def _is_due(entry: Watched, now: float) -> bool:
+    return not entry.fired and entry.deadline is not None and entry.deadline.passed(now)
+
+
+def _fire(entry: Watched) -> None:
     with entry.lock:
         if entry.over:
             return

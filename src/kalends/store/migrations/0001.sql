@@ -68,7 +68,9 @@ create table object (                    -- one self-contained VCALENDAR; also V
 create unique index object_booked on object (calendar_id, kind, uid) where state = 'BOOKED';
 -- A DELETED object is invisible to DAV, so its name is free again; the inbox (UNPROCESSED) is another collection.
 create unique index object_name on object (calendar_id, state, name) where state <> 'DELETED';
-create index object_uid on object (uid);
+-- uid first: a UID may be looked for everywhere. The calendar makes it the best index for one calendar, too: without
+-- statistics SQLite would else take the one over (calendar_id, tick) and read the whole calendar.
+create index object_uid on object (uid, calendar_id);
 create index object_tick on object (calendar_id, tick);
 create index object_open on object (calendar_id, expanded_to) where expanded_to is not null;
 

@@ -96,7 +96,9 @@ def test_the_servers_own_port_is_seen_speaking_cap_and_only_administrators_see_t
     store.close()
     value = json.loads(public[2])
     assert value["verdict"]["state"] == "listening"
-    assert value["verdict"]["speaks"] == ["BEEP"], "before TLS a CAP server shows the TLS profile only"
+    assert value["verdict"]["speaks"] == ["CAP"], (
+        "asked through TLS, for before it the TLS profile is all it shows"
+    )
     assert "pid" not in public[2].decode()
     assert f'"pid": {os.getpid()}' in private[2].decode()
 

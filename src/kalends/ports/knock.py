@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import socket
 import time
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from kalends.ports import speech
@@ -31,6 +32,9 @@ _STATES = {
     errno.EAFNOSUPPORT: "no IPv6 here",
 }
 _POSTGRES_TLS_QUESTION = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
+
+MAX_STEPS = 20
+"""Pieces read from a BEEP listener until it has greeted twice."""
 
 
 class Knock(NamedTuple):
@@ -67,6 +71,8 @@ def knock(address: str, port: int, server_name: str | None = None) -> Knock:
         return Knock(address, _state(error), time.monotonic() - began, detail=_odd(error))
     took = time.monotonic() - began
     said = speech.recognise(greeting) if greeting else None
+    if said is not None and said.protocol == "BEEP" and speech.TLS_PROFILE in greeting:
+        said = _beep_in_tls(address, port, server_name or address) or said
     if said is not None:
         return Knock(address, "connected", took, said)
     if greeting:
@@ -169,6 +175,49 @@ def _tls(address: str, port: int, name: str) -> speech.Speech | None:
         )
     except OSError:  # closed or silent: not TLS
         return None
+
+
+def _beep_in_tls(address: str, port: int, name: str) -> speech.Speech | None:
+    """Ask a BEEP listener for TLS and read its second greeting, which names the profiles (RFC 4324 §12.3)."""
+    import ssl  # noqa: PLC0415 - as above
+
+    from kalends.beep import events  # noqa: PLC0415 - only where BEEP is spoken
+    from kalends.beep.session import Role, Session  # noqa: PLC0415 - only where BEEP is spoken
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    session = Session(Role.INITIATOR, now=time.monotonic())
+    asked = False
+    try:
+        with ExitStack() as open_sockets:
+            stream = open_sockets.enter_context(socket.create_connection((address, port), CONNECT_SECONDS))
+            for _ in range(MAX_STEPS):
+                stream.settimeout(CONNECT_SECONDS)
+                if data := session.data_to_send():
+                    stream.sendall(data)
+                happened = [
+                    *session.take_events(),
+                    *session.receive_data(stream.recv(MAX_OCTETS), time.monotonic()),
+                ]
+                stream.sendall(session.data_to_send())
+                for event in happened:
+                    if isinstance(event, events.SessionTerminated):
+                        return None
+                    if isinstance(event, events.TlsUpgrade):
+                        wrapped = context.wrap_socket(stream, server_hostname=name)
+                        stream = open_sockets.enter_context(wrapped)
+                        session.tls_established(time.monotonic())
+                    elif isinstance(event, events.GreetingReceived) and session.private:
+                        return speech.beep(
+                            [uri.encode() for uri in event.profiles], ("in TLS, which it demands",)
+                        )
+                    elif isinstance(event, events.GreetingReceived) and not asked:
+                        asked = True
+                        session.start_tls(name)
+    except (OSError, ssl.SSLError):  # it hung up or was silent: what it said before stands
+        return None
+    return None
 
 
 def _state(error: OSError) -> str:

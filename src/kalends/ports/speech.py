@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from kalends.ports.clean import clean
 
+TLS_PROFILE = b"http://iana.org/beep/TLS"
+MAX_PROFILES = 20
+"""Profiles of a greeting that are shown."""
+_BEEP_NAMES = ("cap", "xmlrpc-beep", "soap-beep", "netconf-beep", "syslog-conn", "iris-beep", "idxp")
 _PROFILE = re.compile(rb"<profile\s[^>]*?uri\s*=\s*[\"']([^\"']{1,200})[\"']")
 
 
@@ -29,16 +33,22 @@ def _line(data: bytes) -> str:
     return clean(data.split(b"\n", 1)[0].decode("utf-8", "replace"), 100)
 
 
-def _beep(data: bytes) -> Speech:
-    profiles = [clean(uri.decode("utf-8", "replace"), 70) for uri in _PROFILE.findall(data)]
-    detail = tuple(f"profile {uri}" for uri in profiles)
+def beep(uris: Sequence[bytes], about: tuple[str, ...] = ()) -> Speech:
+    """Tell CAP from other BEEP by the profiles of a greeting (RFC 3080 §2.3.1.1, RFC 4324 §12.1).
+
+    Args:
+        uris: profiles as the greeting names them, untrusted.
+        about: sentences that come first.
+    """
+    profiles = [clean(uri.decode("utf-8", "replace"), 70) for uri in uris[:MAX_PROFILES]]
+    detail = (*about, *(f"profile {uri}" for uri in profiles))
     if any(uri.startswith("http://iana.org/beep/cap/") for uri in profiles):
         return Speech("CAP", ("cap",), detail)
-    return Speech(
-        "BEEP",
-        ("cap", "xmlrpc-beep", "soap-beep", "netconf-beep", "syslog-conn", "iris-beep", "idxp"),
-        detail or ("a BEEP greeting without profiles",),
-    )
+    return Speech("BEEP", _BEEP_NAMES, detail or ("a BEEP greeting without profiles",))
+
+
+def _beep(data: bytes) -> Speech:
+    return beep(_PROFILE.findall(data))
 
 
 def _named(protocol: str, *names: str) -> Callable[[bytes], Speech]:

@@ -197,3 +197,27 @@ def test_untrusted_text_is_made_harmless() -> None:
 def test_every_exit_code_has_its_errors() -> None:
     assert {code for _, _, code in failures._TABLE} == {1, 2, 3}
     assert isinstance(kalends, click.Group)
+
+
+def test_a_full_disk_behind_standard_output_is_one_line(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*KALENDS, "completion", "bash"],
+            env=clean_environ(tmp_path),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+
+
+def test_a_terminal_of_few_letters_is_no_failure(tmp_path: Path) -> None:
+    environ = clean_environ(tmp_path) | {
+        "PYTHONIOENCODING": "latin-1",
+        "KALENDS_STORE": str(tmp_path / "s.db"),
+    }
+    done = apart(environ, "user", "add", "zoe@example.com", "--no-password", "--name", "Zoë 日本")
+    assert done.code == 0
+    listed = subprocess.run([*KALENDS, "user", "list"], env=environ, capture_output=True, check=True).stdout
+    assert "Zoë ??" in listed.decode("latin-1")

@@ -406,3 +406,75 @@ def test_cap_urls(url: str, host: str, port: int, user: str | None) -> None:
 def test_what_is_no_cap_url(url: str) -> None:
     with pytest.raises(ConnectError):
         Address.parse(url)
+
+
+def test_plain_is_used_under_tls_where_the_server_knows_nothing_better(
+    certificate: tuple[Path, Path],
+) -> None:
+    security = Security(tls=True, mechanisms=("PLAIN",), secret=SECRET)
+    with listening(lambda: Peer([], security=security), certificate) as server:
+        with connect(server.url, **login()) as client:
+            assert client.upn == "amira"
+        with pytest.raises(AuthError, match="no common way"):
+            connect(server.url, **login(mechanism="SCRAM-SHA-256"))
+    asked = [event for event in server.peers[0].seen if isinstance(event, beep.CredentialsWanted)]
+    assert [event.mechanism for event in asked] == ["PLAIN"]
+
+
+def test_acting_as_somebody_else_is_said_to_the_server() -> None:
+    _, peer = in_memory(act_as="bruno@example.com")
+    [asked] = [event for event in peer.seen if isinstance(event, beep.CredentialsWanted)]
+    assert (asked.authcid, asked.authzid) == ("amira", "bruno@example.com")
+
+
+def test_tasks_that_do_not_take_their_answers_stop_the_reading() -> None:
+    """Answers nobody takes do not pile up without bound; whoever waits is served nevertheless."""
+    bulk = [reply("k2", f"c{n}", "X-A:" + "a" * 60, *["X-B:" + "b" * 60] * 1000) for n in range(40)]
+    script = (answers(*bulk), answers(reply("k3", "", "UID:u", "REQUEST-STATUS:2.0")))
+
+    async def go(url: str) -> tuple[int, list[str]]:
+        from kalends.client import aio
+
+        aio.HIGH_WATER, before = 100_000, aio.HIGH_WATER
+        try:
+            async with connect_async(url, **login(tls=False)) as client:
+                found = client.search("SELECT * FROM VEVENT", *(f"c{n}" for n in range(40)))
+                first = await anext(found)
+                assert first.target == "c0"
+                uids = await client.generate_uids(1)
+                return 1 + len([one async for one in found]), uids
+        finally:
+            aio.HIGH_WATER = before
+
+    with plain(*script) as server:
+        assert asyncio.run(go(server.url)) == (40, ["u"])
+
+
+def test_a_large_create_goes_in_several_commands_and_keeps_objects_whole() -> None:
+    """SES-23: MAX-COMP-SIZE also bounds what is sent; RFC 4324 §8.19."""
+    zone = "BEGIN:VTIMEZONE\r\nTZID:Z\r\nEND:VTIMEZONE\r\n"
+    parts = [f"BEGIN:VEVENT\r\nUID:{n % 50}\r\nX-N:{n}\r\nEND:VEVENT\r\n" for n in range(100)]
+    whole = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nMETHOD:PUBLISH\r\n{zone}{''.join(parts)}END:VCALENDAR\r\n"
+    sent = commands.create(whole, ("cal",), 1000)
+    assert len(sent) > 3
+    payloads = [one.payload("k").decode() for one in sent]
+    assert all(zone in payload and "METHOD:PUBLISH" in payload for payload in payloads)
+    assert all(len(payload) < 1500 for payload in payloads)
+    for uid in range(50):
+        assert [
+            payload.count(f"\r\nUID:{uid}\r\n") for payload in payloads if f"\r\nUID:{uid}\r\n" in payload
+        ] == [2]
+    assert len(commands.create(whole, ("cal",))) == 1
+
+
+@pytest.mark.parametrize("bad", ["", "a\r\nTARGET:b", "a\x00"])
+def test_nothing_smuggles_lines_into_a_command(bad: str) -> None:
+    for build in (
+        lambda: commands.search("SELECT * FROM VEVENT", (bad,)),
+        lambda: commands.identify(bad),
+        lambda: commands.move("SELECT * FROM VEVENT", "cal", source=bad),
+        lambda: commands.vquery(bad.replace("\r\n", "\x0b")),
+    ):
+        with pytest.raises(ValueError, match="one line of text"):
+            build()
+    assert commands.vquery("SELECT *\r\n FROM VEVENT").value("QUERY") == "SELECT * FROM VEVENT"

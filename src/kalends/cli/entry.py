@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -17,13 +18,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 refused or not found, 2 usage, 3 could not connect or authenticate.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal of few letters shows ? and nothing fails
     try:
         code = _run(words)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of a pipe had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()
         return 0
+    except OSError as error:  # e.g. the disk behind standard output is full
+        _give_up_stdout()
+        sys.stderr.write(f"kalends: standard output: {(error.strerror or str(error)).lower()}\n")
+        return 1
     return code
+
+
+def _give_up_stdout() -> None:
+    """Keep Python from complaining once more about what it could not write."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(words: list[str]) -> int:

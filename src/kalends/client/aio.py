@@ -220,7 +220,9 @@ class AsyncClient:
 
     async def create(self, what: Calendars, *targets: str, check: bool = True) -> list[Outcome]:
         """As Client.create."""
-        return await self._perform(verbs.create(what, targets, check=check))
+        return await self._perform(
+            verbs.create(what, targets, check=check, largest=self.capabilities.max_size)
+        )
 
     def search(self, query: Queries, *targets: str, expand: bool = False) -> AsyncIterator[Found]:
         """As Client.search, for `async for`."""

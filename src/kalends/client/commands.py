@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kalends.ical.tree import Component, Line, Param, parse_all
 
 PRODID = "-//Kalends//client//EN"
+LARGEST_COMMAND = 1024 * 1024
+"""Octets after which a CREATE of many objects goes on in the next command: one window of the other side."""
 HEADER = b"Content-Type: text/calendar\r\n\r\n"
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 _SPACE = re.compile(r"\s*[\r\n]+\s*")
@@ -130,8 +132,14 @@ def search(query: Queries, targets: Iterable[str], *, expand: bool = False) -> C
     return Command("SEARCH", _targets(targets), (vquery(query, expand=expand),))
 
 
-def create(what: Calendars, targets: Iterable[str]) -> list[Command]:
-    """CREATE (§10.4), one command for each VCALENDAR in `what`.
+def create(what: Calendars, targets: Iterable[str], largest: int = LARGEST_COMMAND) -> list[Command]:
+    """CREATE (§10.4): a command for each VCALENDAR in `what`, several for a large one.
+
+    Args:
+        what: text or component.
+        targets: the calendars.
+        largest: octets after which a new command begins; the components of one UID stay together, and the
+            time zones go along with each command.
 
     Raises:
         ICalError: the text can't be read.
@@ -143,7 +151,7 @@ def create(what: Calendars, targets: Iterable[str]) -> list[Command]:
     loose: list[Line | Component] = []
     for root in roots:
         if root.name == "VCALENDAR":
-            commands.append(Command("CREATE", named, tuple(_contents(root))))
+            commands += [Command("CREATE", named, items) for items in _portions(root, largest)]
         else:
             loose.append(root)
     if loose:
@@ -156,8 +164,27 @@ def create(what: Calendars, targets: Iterable[str]) -> list[Command]:
 _OURS = frozenset(("VERSION", "PRODID", "CMD", "TARGET"))
 
 
-def _contents(calendar: Component) -> Iterable[Line | Component]:
-    return (item for item in calendar.items if isinstance(item, Component) or item.name not in _OURS)
+def _portions(calendar: Component, largest: int) -> Iterator[tuple[Line | Component, ...]]:
+    """The contents of a VCALENDAR, in portions of about so many octets; never an object in two of them."""
+    contents = [item for item in calendar.items if isinstance(item, Component) or item.name not in _OURS]
+    if len(calendar.to_ics()) <= largest:
+        yield tuple(contents)
+        return
+    shared = [item for item in contents if isinstance(item, Line) or item.name == "VTIMEZONE"]
+    objects: dict[str, list[Component]] = {}
+    for number, item in enumerate(contents):
+        if isinstance(item, Component) and item.name != "VTIMEZONE":
+            objects.setdefault(item.value("UID") or f"\0{number}", []).append(item)
+    portion: list[Line | Component] = []
+    octets = 0
+    for parts in objects.values():
+        size = sum(len(part.to_bytes()) for part in parts)
+        if portion and octets + size > largest:
+            yield (*shared, *portion)
+            portion, octets = [], 0
+        portion += parts
+        octets += size
+    yield (*shared, *portion)
 
 
 def modify(query: Queries, old: Calendars, new: Calendars, targets: Iterable[str]) -> Command:

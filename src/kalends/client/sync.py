@@ -116,7 +116,7 @@ class Client:
         Raises:
             RefusedError: something was refused; its `outcomes` tell what was done nevertheless.
         """
-        return self._perform(verbs.create(what, targets, check=check))
+        return self._perform(verbs.create(what, targets, check=check, largest=self.capabilities.max_size))
 
     def search(self, query: Queries, *targets: str, expand: bool = False) -> Iterator[Found]:
         """Find components (RFC 4324 §10.12).

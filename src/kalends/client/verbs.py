@@ -137,10 +137,20 @@ def do(command: Command, *, check: bool = True) -> Procedure[list[Outcome]]:
     return _judge(command.verb, replies, check)
 
 
-def create(what: Calendars, targets: Iterable[str], *, check: bool = True) -> Procedure[list[Outcome]]:
-    """CREATE everything in `what`; commands that were refused do not stop the ones behind them."""
+def create(
+    what: Calendars, targets: Iterable[str], *, check: bool = True, largest: int = 0
+) -> Procedure[list[Outcome]]:
+    """CREATE everything in `what`; commands that were refused do not stop the ones behind them.
+
+    Args:
+        what: text or component.
+        targets: the calendars.
+        check: raise when anything was refused.
+        largest: what the server accepts at most in one message, octets; 0 for no limit.
+    """
     done: list[Outcome] = []
-    for command in commands.create(what, targets):
+    portion = min(commands.LARGEST_COMMAND, largest // 2 or commands.LARGEST_COMMAND)
+    for command in commands.create(what, targets, portion):
         replies = yield command
         done += _judge(command.verb, replies, check=False)
     if check:

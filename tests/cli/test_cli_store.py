@@ -212,3 +212,14 @@ def test_the_progress_bar_is_for_terminals_only(tmp_path: Path, at: Here) -> Non
     assert "importing" in done.out
     quiet = on_terminal(environ, ["import", "amira/calendar", str(MIXED), "--dry-run", "-q"], [])
     assert "importing" not in quiet.out
+
+
+def test_administration_of_a_store_on_postgresql(run: Here, postgres_url: str) -> None:
+    store = ("--store", postgres_url)
+    assert run("user", "add", "amira@example.com", "--no-password", *store).code == 0
+    done = run("import", "amira/calendar", str(MIXED), *store)
+    assert (done.code, done.out) == (1, f"{MIXED}: 3 of 5 objects imported, 2 refused\n")
+    assert json.loads(run("calendar", "list", "--json", *store).out)[0]["objects"] == 3
+    assert run("check", *store).out == "clean\n"
+    assert run("reindex", *store).code == 0
+    assert run("export", "amira/calendar", *store).out.count("BEGIN:VEVENT") == 3

@@ -191,7 +191,7 @@ def converse(peer: Peer, plain: socket.socket, certificate: tuple[Path, Path] | 
     connection.close()
 
 
-def make_certificate(folder: Path, host: str = "localhost") -> tuple[Path, Path]:
+def make_certificate(folder: Path, host: str = "localhost", email: str = "") -> tuple[Path, Path]:
     """A self-signed certificate and its key, in PEM."""
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
@@ -204,7 +204,10 @@ def make_certificate(folder: Path, host: str = "localhost") -> tuple[Path, Path]
         .serial_number(x509.random_serial_number())
         .not_valid_before(begin)
         .not_valid_after(begin + dt.timedelta(days=36500))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.RFC822Name(email) if email else x509.DNSName(host)]),
+            critical=False,
+        )
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(private, hashes.SHA256())
     )

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from client_peer import make_certificate
 
 from kalends.client import (
     AuthError,
     Client,
+    ConnectError,
     DeniedError,
     DuplicateError,
     NotFoundError,
@@ -167,3 +169,25 @@ def test_the_examples_of_the_manual_run(live: Live, capsys: pytest.CaptureFixtur
         )
         exec(compile(source, f"docs/client.md example {number}", "exec"), {"__name__": "example"})
         assert capsys.readouterr().out.splitlines() == re.findall(r"#> (.*)", written)
+
+
+def test_a_certificate_speaks_for_its_owner(tmp_path: Path) -> None:
+    """BT-10, UPN-06: SASL EXTERNAL with a client certificate that names the user."""
+    cert, key = make_certificate(tmp_path / "tls", email="amira@example.com")
+    with live_server(tmp_path, "--client-ca", str(cert), users=("amira",)) as server:
+        with connect(server.url, certificate=str(cert), key=str(key)) as client:
+            assert client.create(event("by-certificate"), CAL)[0].ok
+        with pytest.raises(AuthError):
+            connect(server.url, certificate=str(cert), key=str(key), act_as="bruno@example.com")
+        with pytest.raises(AuthError):
+            connect(server.url, user="amira")
+
+
+def test_plain_text_only_where_the_server_allows_it(live: Live, tmp_path: Path) -> None:
+    with pytest.raises((ConnectError, AuthError)):
+        connect(live.url, user="amira", password=PASSWORD, tls=False)
+    with (
+        live_server(tmp_path, "--plaintext", users=("amira",)) as server,
+        connect(server.url, user="amira", password=PASSWORD, tls=False) as client,
+    ):
+        assert client.upn == "amira"

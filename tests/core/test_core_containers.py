@@ -72,14 +72,14 @@ def test_STO03_the_store_has_each_property_exactly_once_and_true(world: World) -
     }
 
 
-def test_STO02_A58_the_store_is_related_to_the_calendars_that_may_be_seen(world: World) -> None:
+def test_STO02_A58_the_store_is_related_to_the_calendars_that_may_be_seen(one_world: World) -> None:
     def children(caller: Caller) -> list[str]:
-        (store,) = world.find("SELECT * FROM VCALSTORE", STORE, caller)
+        (store,) = one_world.find("SELECT * FROM VCALSTORE", STORE, caller)
         assert all(line.param("RELTYPE") == "CHILD" for line in store.all("RELATED-TO"))
         return [line.value for line in store.all("RELATED-TO")]
 
-    assert len(children(world.root)) == 3
-    assert children(world.bill) == ["cap://cal.example.com/bill/calendar"]
+    assert len(children(one_world.root)) == 3
+    assert children(one_world.bill) == ["cap://cal.example.com/bill/calendar"]
 
 
 def test_STO04_STO05_containers_define_the_zones_they_name(world: World) -> None:
@@ -109,13 +109,13 @@ def test_the_store_is_made_once_and_follows_its_configuration(store: Store) -> N
     assert maintenance.check(store) == []
 
 
-def test_CRE09_CRE10_a_lenient_store_completes_a_vagenda(world: World) -> None:
+def test_CRE09_CRE10_a_lenient_store_completes_a_vagenda(one_world: World) -> None:
     text = calendar(
         "BEGIN:VAGENDA\nCALID:team\nNAME;LANGUAGE=en_US:Soccer\nOWNER:bill\nTZID:US/Pacific\nEND:VAGENDA"
     )
-    (receipt,) = world.create(text, STORE)
+    (receipt,) = one_world.create(text, STORE)
     assert (receipt.error, receipt.id_name, receipt.id_value) == (None, "CALID", "team")
-    (agenda,) = world.find("SELECT * FROM VAGENDA", world.target("team"))
+    (agenda,) = one_world.find("SELECT * FROM VAGENDA", one_world.target("team"))
     assert {line.name: line.value for line in agenda.lines} == {
         "CALID": "cap://cal.example.com/team",
         "NAME": "Soccer",
@@ -129,7 +129,7 @@ def test_CRE09_CRE10_a_lenient_store_completes_a_vagenda(world: World) -> None:
         "CREATED": "20260101T000000Z",
         "LAST-MODIFIED": "20260101T000000Z",
     }
-    assert len(world.find("SELECT * FROM VTIMEZONE", world.target("team"))) == 1
+    assert len(one_world.find("SELECT * FROM VTIMEZONE", one_world.target("team"))) == 1
 
 
 def test_CRE09_a_strict_store_wants_a_whole_vagenda(one_world: World) -> None:
@@ -158,30 +158,30 @@ def test_a_vagenda_that_breaks_a_rule_is_refused_whole(one_world: World, body: s
     assert len(one_world.find("SELECT * FROM VAGENDA", STORE, one_world.root)) == 3
 
 
-def test_OBM04_a_calid_is_taken_once(world: World) -> None:
+def test_OBM04_a_calid_is_taken_once(one_world: World) -> None:
     text = calendar("BEGIN:VAGENDA\nCALID:team\nEND:VAGENDA")
-    assert errors(world.create(text, STORE)) == [""]
-    assert errors(world.create(text, STORE, world.mary)) == ["DuplicateError"]
+    assert errors(one_world.create(text, STORE)) == [""]
+    assert errors(one_world.create(text, STORE, one_world.mary)) == ["DuplicateError"]
 
 
-def test_calendars_are_made_for_oneself_and_by_administrators_for_anybody(world: World) -> None:
+def test_calendars_are_made_for_oneself_and_by_administrators_for_anybody(one_world: World) -> None:
     text = calendar("BEGIN:VAGENDA\nCALID:team\nOWNER:mary@example.com\nEND:VAGENDA")
-    assert errors(world.create(text, STORE)) == ["DeniedError"]
-    assert errors(world.create(text, STORE, world.root)) == [""]
-    assert [one.calid for one in world.store.read(lambda tx: containers.calendars_of(tx, world.mary))] == [
+    assert errors(one_world.create(text, STORE)) == ["DeniedError"]
+    assert errors(one_world.create(text, STORE, one_world.root)) == [""]
+    assert [one.calid for one in one_world.store.read(lambda tx: containers.calendars_of(tx, one_world.mary))] == [
         "mary/calendar",
         "team",
     ]
 
 
-def test_ACL24_a_vagenda_brings_its_contents_along(world: World) -> None:
+def test_ACL24_a_vagenda_brings_its_contents_along(one_world: World) -> None:
     inside = "BEGIN:VAGENDA\nCALID:team\n" + event("inside") + "\nEND:VAGENDA"
-    assert errors(world.create(calendar(inside), STORE)) == [""]
-    assert world.uids("SELECT * FROM VEVENT", world.target("team")) == ["inside"]
+    assert errors(one_world.create(calendar(inside), STORE)) == [""]
+    assert one_world.uids("SELECT * FROM VEVENT", one_world.target("team")) == ["inside"]
     broken = "BEGIN:VAGENDA\nCALID:other\n" + event("x", start="DTSTART:nonsense") + "\nEND:VAGENDA"
-    assert errors(world.create(calendar(broken), STORE)) == ["InvalidError"]
+    assert errors(one_world.create(calendar(broken), STORE)) == ["InvalidError"]
     with pytest.raises(NotFoundError):
-        world.target("other")
+        one_world.target("other")
 
 
 def test_DEL06_deleting_a_calendar_removes_all_of_it(world: World) -> None:
@@ -193,15 +193,15 @@ def test_DEL06_deleting_a_calendar_removes_all_of_it(world: World) -> None:
     assert maintenance.check(world.store) == []
 
 
-def test_a_user_gets_a_calendar_named_after_the_whole_upn_where_the_short_name_is_taken(world: World) -> None:
-    add = world.store.write(lambda tx: identity.add_user(tx, POLICY, "bill@other.org", now=NOW))
+def test_a_user_gets_a_calendar_named_after_the_whole_upn_where_the_short_name_is_taken(one_world: World) -> None:
+    add = one_world.store.write(lambda tx: identity.add_user(tx, POLICY, "bill@other.org", now=NOW))
     assert add.upn == "bill@other.org"
-    assert world.target("bill@other.org/calendar", world.root).calid == "bill@other.org/calendar"
+    assert one_world.target("bill@other.org/calendar", one_world.root).calid == "bill@other.org/calendar"
 
 
-def test_UPN02_a_user_exists_once(world: World) -> None:
+def test_UPN02_a_user_exists_once(one_world: World) -> None:
     with pytest.raises(DuplicateError):
-        world.store.write(lambda tx: identity.add_user(tx, POLICY, "BILL@Example.com", now=NOW))
+        one_world.store.write(lambda tx: identity.add_user(tx, POLICY, "BILL@Example.com", now=NOW))
 
 
 @pytest.mark.parametrize(
@@ -232,25 +232,25 @@ def test_removing_a_user_needs_a_word_about_the_calendars(world: World) -> None:
     assert maintenance.check(world.store) == []
 
 
-def test_passwords_are_kept_and_never_shown(world: World) -> None:
-    world.store.write(lambda tx: identity.set_verifier(tx, "bill@example.com", "SCRAM-SECRET"))
-    assert world.store.read(lambda tx: identity.verifier_of(tx, "bill@example.com")) == "SCRAM-SECRET"
-    assert world.store.read(lambda tx: identity.verifier_of(tx, "nobody@example.com")) is None
-    shown = repr(world.store.read(identity.users))
+def test_passwords_are_kept_and_never_shown(one_world: World) -> None:
+    one_world.store.write(lambda tx: identity.set_verifier(tx, "bill@example.com", "SCRAM-SECRET"))
+    assert one_world.store.read(lambda tx: identity.verifier_of(tx, "bill@example.com")) == "SCRAM-SECRET"
+    assert one_world.store.read(lambda tx: identity.verifier_of(tx, "nobody@example.com")) is None
+    shown = repr(one_world.store.read(identity.users))
     assert "SCRAM-SECRET" not in shown
     assert "has_password=True" in shown
 
 
-def test_UPN03_anonymous_has_an_identity_and_no_rights(world: World) -> None:
-    who = world.store.read(lambda tx: identity.identify(tx, "@"))
+def test_UPN03_anonymous_has_an_identity_and_no_rights(one_world: World) -> None:
+    who = one_world.store.read(lambda tx: identity.identify(tx, "@"))
     assert who is not None
     nobody = Caller(who, "cap", NOW, POLICY)
-    assert world.find("SELECT * FROM VCALSTORE", STORE, nobody) == []
-    assert errors(world.create(calendar("BEGIN:VAGENDA\nCALID:x\nEND:VAGENDA"), STORE, nobody)) == [
+    assert one_world.find("SELECT * FROM VCALSTORE", STORE, nobody) == []
+    assert errors(one_world.create(calendar("BEGIN:VAGENDA\nCALID:x\nEND:VAGENDA"), STORE, nobody)) == [
         "DeniedError"
     ]
     with pytest.raises(NotFoundError):
-        world.target("bill/calendar", nobody)
+        one_world.target("bill/calendar", nobody)
 
 
 def test_A55_a_calendar_is_renamed_by_move_and_keeps_everything(world: World) -> None:
@@ -268,20 +268,20 @@ def test_A55_a_calendar_is_renamed_by_move_and_keeps_everything(world: World) ->
     assert maintenance.check(world.store) == []
 
 
-def test_MDF13_OBM26_read_only_properties_of_containers(world: World) -> None:
+def test_MDF13_OBM26_read_only_properties_of_containers(one_world: World) -> None:
     for old, new in (
         ("CREATED:20260101T000000Z", "CREATED:20200101T000000Z"),
         ("CALID:cap://cal.example.com/bill/calendar", "CALID:other"),
     ):
         with pytest.raises(InvalidError):
-            world.modify("SELECT * FROM VAGENDA", old, new, kind="VAGENDA")
+            one_world.modify("SELECT * FROM VAGENDA", old, new, kind="VAGENDA")
     for old, new in (
         ("CSID:cap://cal.example.com", "CSID:cap://evil.example.com"),
         ("LAST-MODIFIED:20260101T000000Z", "LAST-MODIFIED:20300101T000000Z"),
         ("CREATED:20260101T000000Z", ""),
     ):
         with pytest.raises(InvalidError):
-            world.modify("SELECT * FROM VCALSTORE", old, new, STORE, world.root, kind="VCALSTORE")
+            one_world.modify("SELECT * FROM VCALSTORE", old, new, STORE, one_world.root, kind="VCALSTORE")
 
 
 def test_properties_of_a_calendar_are_modified(world: World) -> None:
@@ -296,41 +296,41 @@ def test_properties_of_a_calendar_are_modified(world: World) -> None:
     assert maintenance.check(world.store) == []
 
 
-def test_OBM27_the_last_owner_stays(world: World) -> None:
+def test_OBM27_the_last_owner_stays(one_world: World) -> None:
     with pytest.raises(InvalidError):
-        world.modify("SELECT * FROM VAGENDA", "OWNER:bill@example.com", "", kind="VAGENDA")
+        one_world.modify("SELECT * FROM VAGENDA", "OWNER:bill@example.com", "", kind="VAGENDA")
 
 
-def test_sharing_a_calendar_by_owner(world: World) -> None:
-    world.modify("SELECT * FROM VAGENDA", "", "OWNER:mary", kind="VAGENDA")
-    assert world.target("bill/calendar", world.mary).calid == "bill/calendar"
-    world.modify(
-        "SELECT * FROM VAGENDA", "OWNER:bill@example.com", "", world.calendar, world.mary, kind="VAGENDA"
+def test_sharing_a_calendar_by_owner(one_world: World) -> None:
+    one_world.modify("SELECT * FROM VAGENDA", "", "OWNER:mary", kind="VAGENDA")
+    assert one_world.target("bill/calendar", one_world.mary).calid == "bill/calendar"
+    one_world.modify(
+        "SELECT * FROM VAGENDA", "OWNER:bill@example.com", "", one_world.calendar, one_world.mary, kind="VAGENDA"
     )
     with pytest.raises(NotFoundError):
-        world.target("bill/calendar")
+        one_world.target("bill/calendar")
 
 
-def test_CON02_the_store_rules_the_calendars(world: World) -> None:
-    world.modify(
+def test_CON02_the_store_rules_the_calendars(one_world: World) -> None:
+    one_world.modify(
         "SELECT * FROM VCALSTORE",
         "ALLOW-CONFLICT:TRUE",
         "ALLOW-CONFLICT:FALSE",
         STORE,
-        world.root,
+        one_world.root,
         kind="VCALSTORE",
     )
     explicit = calendar("BEGIN:VAGENDA\nCALID:a\nALLOW-CONFLICT:TRUE\nEND:VAGENDA")
-    assert errors(world.create(explicit, STORE)) == ["InvalidError"]
-    assert errors(world.create(calendar("BEGIN:VAGENDA\nCALID:b\nEND:VAGENDA"), STORE)) == [""]
-    assert "ALLOW-CONFLICT:FALSE" in world.text("SELECT * FROM VAGENDA", world.target("b"))
+    assert errors(one_world.create(explicit, STORE)) == ["InvalidError"]
+    assert errors(one_world.create(calendar("BEGIN:VAGENDA\nCALID:b\nEND:VAGENDA"), STORE)) == [""]
+    assert "ALLOW-CONFLICT:FALSE" in one_world.text("SELECT * FROM VAGENDA", one_world.target("b"))
 
 
-def test_store_is_not_for_everybody_to_change(world: World) -> None:
+def test_store_is_not_for_everybody_to_change(one_world: World) -> None:
     with pytest.raises(DeniedError):
-        world.modify("SELECT * FROM VCALSTORE", "", "NAME:mine", STORE, kind="VCALSTORE")
+        one_world.modify("SELECT * FROM VCALSTORE", "", "NAME:mine", STORE, kind="VCALSTORE")
     with pytest.raises(DeniedError):
-        world.create(calendar("BEGIN:VQUERY\nQUERYID:q\nQUERY:SELECT * FROM VEVENT\nEND:VQUERY"), STORE)
+        one_world.create(calendar("BEGIN:VQUERY\nQUERYID:q\nQUERY:SELECT * FROM VEVENT\nEND:VQUERY"), STORE)
 
 
 def test_CAP02_thirteen_capabilities_with_true_values() -> None:
@@ -365,11 +365,11 @@ def test_store_errors_become_refusals(raised: Exception, said: type[Exception]) 
     assert "secret" not in str(refused.value)
 
 
-def test_LAST_MODIFIED_of_a_calendar_follows_its_contents(world: World) -> None:
-    later = world.caller("bill", now=NOW + 60)
-    world.create(calendar(event("a")), caller=later)
-    assert "LAST-MODIFIED:20260101T000100Z" in world.text("SELECT * FROM VAGENDA")
-    found = world.find("SELECT * FROM VAGENDA WHERE LAST-MODIFIED > '20260101T000030Z'")
+def test_LAST_MODIFIED_of_a_calendar_follows_its_contents(one_world: World) -> None:
+    later = one_world.caller("bill", now=NOW + 60)
+    one_world.create(calendar(event("a")), caller=later)
+    assert "LAST-MODIFIED:20260101T000100Z" in one_world.text("SELECT * FROM VAGENDA")
+    found = one_world.find("SELECT * FROM VAGENDA WHERE LAST-MODIFIED > '20260101T000030Z'")
     assert len(found) == 1
 
 

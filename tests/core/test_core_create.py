@@ -62,40 +62,40 @@ def test_a_refused_object_leaves_the_others_created_and_receipts_keep_the_order(
     assert text.splitlines()[refused.line - 1] == "DTSTART:20260231T000000Z"
 
 
-def test_the_lines_of_the_client_are_kept_octet_for_octet(world: World) -> None:
+def test_the_lines_of_the_client_are_kept_octet_for_octet(one_world: World) -> None:
     odd = (
         'begin:vevent\r\nuid:odd\r\nX-NOTE;x-p="a;b":keep  this\r\n   folded\r\n'
         "dtstart;tzid=Europe/Berlin:20260310T090000\r\nSUMMARY:Grüße \\, ja\r\nend:vevent\r\n"
     )
-    world.create(
+    one_world.create(
         f"BEGIN:VCALENDAR\r\nPRODID:-//me\r\nVERSION:2.0\r\nCMD:CREATE\r\nX-WR:1\r\n{odd}END:VCALENDAR\r\n"
     )
-    text = stored(world, "odd")
+    text = stored(one_world, "odd")
     assert odd in text
     assert text.startswith("BEGIN:VCALENDAR\r\nPRODID:-//me\r\nVERSION:2.0\r\nX-WR:1\r\nBEGIN:VTIMEZONE\r\n")
     assert "CMD" not in text
     assert parse(text).children("VTIMEZONE")[0].value("TZID") == "Europe/Berlin"
 
 
-def test_a_clients_own_zone_definition_stays_with_the_object(world: World) -> None:
+def test_a_clients_own_zone_definition_stays_with_the_object(one_world: World) -> None:
     zone = (
         "BEGIN:VTIMEZONE\nTZID:Home\nBEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0300\n"
         "TZOFFSETTO:+0300\nEND:STANDARD\nEND:VTIMEZONE"
     )
-    receipts = world.create(calendar(zone, event("a", start="DTSTART;TZID=Home:20260310T090000")))
+    receipts = one_world.create(calendar(zone, event("a", start="DTSTART;TZID=Home:20260310T090000")))
     assert [(one.kind, one.id_name, one.id_value, one.error) for one in receipts] == [
         ("VTIMEZONE", "TZID", "Home", None),
         ("VEVENT", "UID", "a", None),
     ]
-    assert lines(zone) in stored(world, "a")
-    assert world.uids("SELECT * FROM VEVENT WHERE DTSTART = '20260310T060000Z'") == ["a"]
+    assert lines(zone) in stored(one_world, "a")
+    assert one_world.uids("SELECT * FROM VEVENT WHERE DTSTART = '20260310T060000Z'") == ["a"]
     # the same definition again is no twin, for it only comes along; and later it need not be sent
-    again = world.create(calendar(zone, event("b", start="DTSTART;TZID=Home:20260310T090000")))
+    again = one_world.create(calendar(zone, event("b", start="DTSTART;TZID=Home:20260310T090000")))
     assert errors(again) == ["", ""]
-    assert errors(world.create(calendar(event("c", start="DTSTART;TZID=Home:20260310T090000")))) == [""]
-    assert lines(zone) in stored(world, "c")
-    assert errors(world.create(calendar(zone))) == ["DuplicateError"]
-    assert len(world.find("SELECT * FROM VTIMEZONE WHERE TZID = 'Home'")) == 1
+    assert errors(one_world.create(calendar(event("c", start="DTSTART;TZID=Home:20260310T090000")))) == [""]
+    assert lines(zone) in stored(one_world, "c")
+    assert errors(one_world.create(calendar(zone))) == ["DuplicateError"]
+    assert len(one_world.find("SELECT * FROM VTIMEZONE WHERE TZID = 'Home'")) == 1
 
 
 def test_a_zone_that_nobody_knows_is_refused(one_world: World) -> None:
@@ -150,11 +150,11 @@ def test_CRE13_a_full_calendar(sqlite_store: Store) -> None:
     assert world.uids("SELECT * FROM VEVENT") == ["a", "b"]
 
 
-def test_CRE14_a_free_busy_is_accepted_and_not_kept(world: World) -> None:
+def test_CRE14_a_free_busy_is_accepted_and_not_kept(one_world: World) -> None:
     sent = "BEGIN:VFREEBUSY\nUID:f\nDTSTAMP:20260101T000000Z\nFREEBUSY:20260310T090000Z/PT1H\nEND:VFREEBUSY"
-    (receipt,) = world.create(calendar(sent))
+    (receipt,) = one_world.create(calendar(sent))
     assert (receipt.error, receipt.id_value) == (None, "f")
-    assert world.store.read(lambda tx: objects.by_uid_anywhere(tx, "f")) == []
+    assert one_world.store.read(lambda tx: objects.by_uid_anywhere(tx, "f")) == []
 
 
 @pytest.mark.parametrize(
@@ -226,15 +226,15 @@ def test_OBM17_the_store_holds_no_events(one_world: World) -> None:
         ("X-THING", "UID", "X-VALUE:1"),
     ],
 )
-def test_OBM23_OBM24_things_with_ids_of_their_own(world: World, kind: str, name: str, body: str) -> None:
+def test_OBM23_OBM24_things_with_ids_of_their_own(one_world: World, kind: str, name: str, body: str) -> None:
     text = calendar(f"BEGIN:{kind}\n{name}:one\\, two\n{body}\nEND:{kind}")
-    (receipt,) = world.create(text)
+    (receipt,) = one_world.create(text)
     assert (receipt.error, receipt.id_name, receipt.id_value) == (None, name, "one\\, two")
-    assert errors(world.create(text)) == ["DuplicateError"]
-    assert len(world.find(f"SELECT * FROM {kind} WHERE {name} = 'one, two'")) == 1
+    assert errors(one_world.create(text)) == ["DuplicateError"]
+    assert len(one_world.find(f"SELECT * FROM {kind} WHERE {name} = 'one, two'")) == 1
     if kind != "X-THING":
-        assert errors(world.create(text, STORE, world.root)) == [""]
-    assert maintenance.check(world.store) == []
+        assert errors(one_world.create(text, STORE, one_world.root)) == [""]
+    assert maintenance.check(one_world.store) == []
 
 
 @pytest.mark.parametrize(
@@ -257,39 +257,39 @@ def test_CRE05_a_request_without_organizer_is_no_request(one_world: World) -> No
     assert errors(one_world.create(calendar(event("a"), method="REQUEST"))) == ["InvalidError"]
 
 
-def test_OBM18_a_counter_names_its_sender(world: World) -> None:
+def test_OBM18_a_counter_names_its_sender(one_world: World) -> None:
     counter = event(
         "c", "ORGANIZER:mailto:o@x.org", "SEQUENCE:0", "SUMMARY:s", "ATTENDEE:mailto:bill@example.com"
     )
     text = calendar(counter, method="COUNTER")
-    assert errors(world.create(text, caller=world.caller("bill", strict=True))) == ["InvalidError"]
-    assert errors(world.create(text)) == [""]
-    assert "ATT-COUNTER:mailto:bill@example.com\r\n" in world.text("SELECT * FROM VEVENT")
+    assert errors(one_world.create(text, caller=one_world.caller("bill", strict=True))) == ["InvalidError"]
+    assert errors(one_world.create(text)) == [""]
+    assert "ATT-COUNTER:mailto:bill@example.com\r\n" in one_world.text("SELECT * FROM VEVENT")
 
 
-def test_ACL01_strangers_change_nothing(world: World) -> None:
+def test_ACL01_strangers_change_nothing(one_world: World) -> None:
     with pytest.raises(NotFoundError):
-        world.create(calendar(event("a")), world.calendar, world.mary)
-    assert errors(world.create(calendar(event("a")), world.calendar, world.root)) == [""]
+        one_world.create(calendar(event("a")), one_world.calendar, one_world.mary)
+    assert errors(one_world.create(calendar(event("a")), one_world.calendar, one_world.root)) == [""]
 
 
-def test_every_write_is_one_tick_with_its_change(world: World) -> None:
+def test_every_write_is_one_tick_with_its_change(one_world: World) -> None:
     def log(tx: Tx) -> list[tuple[str, str, str]]:
         return [
-            (one.op, one.kind, one.uid) for one in changes.history(tx, world.calendar.calendar_id, limit=3)
+            (one.op, one.kind, one.uid) for one in changes.history(tx, one_world.calendar.calendar_id, limit=3)
         ]
 
-    world.create(calendar(event("a"), event("b")))
-    first = world.store.read(lambda tx: changes.history(tx, world.calendar.calendar_id, limit=2))
+    one_world.create(calendar(event("a"), event("b")))
+    first = one_world.store.read(lambda tx: changes.history(tx, one_world.calendar.calendar_id, limit=2))
     assert {one.tick for one in first} == {first[0].tick}
     assert {(one.op, one.uid, one.via, one.at) for one in first} == {
         ("put", "a", "cap", NOW),
         ("put", "b", "cap", NOW),
     }
-    world.delete("SELECT * FROM VEVENT WHERE UID = 'a'", mark=True)
-    assert world.store.read(log)[0] == ("state", "VEVENT", "a")
-    world.delete("SELECT * FROM VEVENT WHERE UID = 'b'")
-    assert world.store.read(log)[0] == ("remove", "VEVENT", "b")
+    one_world.delete("SELECT * FROM VEVENT WHERE UID = 'a'", mark=True)
+    assert one_world.store.read(log)[0] == ("state", "VEVENT", "a")
+    one_world.delete("SELECT * FROM VEVENT WHERE UID = 'b'")
+    assert one_world.store.read(log)[0] == ("remove", "VEVENT", "b")
 
 
 def test_a_failing_transaction_changes_nothing(world: World) -> None:

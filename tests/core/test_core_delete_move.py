@@ -50,11 +50,11 @@ def test_DEL02_OBM08_marked_objects_are_shown_on_request_only(world: World) -> N
     assert maintenance.check(world.store) == []
 
 
-def test_DEL05_objects_of_another_METHOD_are_told_apart(world: World) -> None:
+def test_DEL05_objects_of_another_METHOD_are_told_apart(one_world: World) -> None:
     request = event("a", "ORGANIZER:mailto:o@x.org", "ATTENDEE:mailto:bill@example.com")
-    world.create(calendar(event("a")))
-    world.create(calendar(request, method="REQUEST"))
-    receipts = world.delete("SELECT VEVENT FROM VAGENDA WHERE UID = 'a'")
+    one_world.create(calendar(event("a")))
+    one_world.create(calendar(request, method="REQUEST"))
+    receipts = one_world.delete("SELECT VEVENT FROM VAGENDA WHERE UID = 'a'")
     assert sorted(str(one.method) for one in receipts) == ["None", "REQUEST"]
 
 
@@ -101,14 +101,14 @@ def test_an_override_is_deleted_with_its_instance(world: World) -> None:
     assert maintenance.check(world.store) == []
 
 
-def test_all_day_series_are_cut_by_dates(world: World) -> None:
+def test_all_day_series_are_cut_by_dates(one_world: World) -> None:
     text = event("s", "RRULE:FREQ=DAILY;COUNT=3", start="DTSTART;VALUE=DATE:20260310").replace(
         "DURATION:PT1H\n", ""
     )
-    world.create(calendar(text))
-    world.delete("SELECT * FROM VEVENT WHERE DTSTART = '20260311'", expand=True)
-    assert "EXDATE;VALUE=DATE:20260311\r\n" in world.text("SELECT * FROM VEVENT")
-    assert starts(world) == ["20260310", "20260312"]
+    one_world.create(calendar(text))
+    one_world.delete("SELECT * FROM VEVENT WHERE DTSTART = '20260311'", expand=True)
+    assert "EXDATE;VALUE=DATE:20260311\r\n" in one_world.text("SELECT * FROM VEVENT")
+    assert starts(one_world) == ["20260310", "20260312"]
 
 
 @pytest.mark.parametrize(
@@ -128,24 +128,24 @@ def test_alarms_are_deleted_without_their_event(world: World, query: str) -> Non
     assert maintenance.check(world.store) == []
 
 
-def test_what_the_container_promises_stays(world: World) -> None:
-    assert errors(world.delete("SELECT * FROM VTIMEZONE WHERE TZID = 'UTC'")) == ["InvalidError"]
-    assert errors(world.delete("SELECT * FROM VCAR WHERE CARID = 'DEFAULTOWNER'", STORE, world.root)) == [
+def test_what_the_container_promises_stays(one_world: World) -> None:
+    assert errors(one_world.delete("SELECT * FROM VTIMEZONE WHERE TZID = 'UTC'")) == ["InvalidError"]
+    assert errors(one_world.delete("SELECT * FROM VCAR WHERE CARID = 'DEFAULTOWNER'", STORE, one_world.root)) == [
         "InvalidError"
     ]
-    assert errors(world.delete("SELECT * FROM VCAR WHERE CARID = 'REQUESTONLY'")) == [""]
+    assert errors(one_world.delete("SELECT * FROM VCAR WHERE CARID = 'REQUESTONLY'")) == [""]
     with pytest.raises(InvalidError):
-        world.delete("SELECT * FROM VCALSTORE", STORE, world.root)
+        one_world.delete("SELECT * FROM VCALSTORE", STORE, one_world.root)
     with pytest.raises(InvalidError):
-        world.delete("SELECT * FROM VAGENDA", mark=True)
+        one_world.delete("SELECT * FROM VAGENDA", mark=True)
 
 
-def test_strangers_delete_nothing(world: World) -> None:
-    world.create(calendar(event("a")))
+def test_strangers_delete_nothing(one_world: World) -> None:
+    one_world.create(calendar(event("a")))
     with pytest.raises(NotFoundError):
-        world.delete("SELECT * FROM VEVENT", world.calendar, world.mary)
-    assert world.delete("SELECT * FROM VAGENDA WHERE CALID = 'bill/calendar'", STORE, world.mary) == []
-    assert world.uids("SELECT * FROM VEVENT") == ["a"]
+        one_world.delete("SELECT * FROM VEVENT", one_world.calendar, one_world.mary)
+    assert one_world.delete("SELECT * FROM VAGENDA WHERE CALID = 'bill/calendar'", STORE, one_world.mary) == []
+    assert one_world.uids("SELECT * FROM VEVENT") == ["a"]
 
 
 @pytest.fixture

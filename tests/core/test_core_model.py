@@ -129,7 +129,7 @@ def play(store: Store, steps: list[tuple[str, ...]]) -> None:
 
 
 @given(steps=STEPS)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_random_commands_come_to_the_same_end_as_a_model(steps: list[tuple[str, ...]]) -> None:
     store = open_store("sqlite:///:memory:")
     try:

@@ -27,12 +27,12 @@ def stored(world: World, query_id: str, target: Target | None = None, place: str
     )
 
 
-def test_QRY03_SEA02_one_answer_for_each_query(world: World) -> None:
-    world.create(calendar(event("a"), todo("t")))
+def test_QRY03_SEA02_one_answer_for_each_query(one_world: World) -> None:
+    one_world.create(calendar(event("a"), todo("t")))
     chosen = Selection(
-        (world.answer("SELECT UID FROM VTODO").query, world.answer("SELECT UID FROM VEVENT").query)
+        (one_world.answer("SELECT UID FROM VTODO").query, one_world.answer("SELECT UID FROM VEVENT").query)
     )
-    answers = world.store.read(lambda tx: search.search(tx, world.bill, world.calendar, [chosen, chosen]))
+    answers = one_world.store.read(lambda tx: search.search(tx, one_world.bill, one_world.calendar, [chosen, chosen]))
     assert [[item.value("UID") for one in answer.found for item in one.items] for answer in answers] == [
         ["t"],
         ["a"],
@@ -60,12 +60,12 @@ def test_QRY04_alarms_wrapped_and_bare(one_world: World) -> None:
     ]
 
 
-def test_QRY14_each_METHOD_is_told(world: World) -> None:
-    world.create(calendar(event("a")))
-    world.create(calendar(event("b", *REQUEST), method="REQUEST"))
-    found = world.answer("SELECT * FROM VEVENT").found
+def test_QRY14_each_METHOD_is_told(one_world: World) -> None:
+    one_world.create(calendar(event("a")))
+    one_world.create(calendar(event("b", *REQUEST), method="REQUEST"))
+    found = one_world.answer("SELECT * FROM VEVENT").found
     assert sorted(str(one.method) for one in found) == ["None", "REQUEST"]
-    assert world.uids("SELECT * FROM VEVENT WHERE METHOD = 'REQUEST'") == ["b"]
+    assert one_world.uids("SELECT * FROM VEVENT WHERE METHOD = 'REQUEST'") == ["b"]
 
 
 def test_A23_contained_components_from_a_calendar(one_world: World) -> None:
@@ -73,17 +73,17 @@ def test_A23_contained_components_from_a_calendar(one_world: World) -> None:
     assert one_world.uids("SELECT VEVENT FROM VAGENDA WHERE UID = 'a'") == ["a"]
 
 
-def test_QRY31_a_stored_query_is_fetched_by_its_id(world: World) -> None:
-    world.create(calendar(event("a"), event("b", "PRIORITY:1")))
+def test_QRY31_a_stored_query_is_fetched_by_its_id(one_world: World) -> None:
+    one_world.create(calendar(event("a"), event("b", "PRIORITY:1")))
     vquery = "BEGIN:VQUERY\nQUERYID:first\nQUERY:SELECT * FROM VEVENT WHERE PRIORITY = '1'\nEND:VQUERY"
-    world.create(calendar(vquery))
-    assert stored(world, "first") == ["b"]
-    assert stored(world, "first", place="cap://cal.example.com/bill/calendar") == ["b"]
-    world.create(calendar(vquery.replace("first", "shared")), STORE, world.root)
-    assert stored(world, "shared", place="cap://cal.example.com") == ["b"]
+    one_world.create(calendar(vquery))
+    assert stored(one_world, "first") == ["b"]
+    assert stored(one_world, "first", place="cap://cal.example.com/bill/calendar") == ["b"]
+    one_world.create(calendar(vquery.replace("first", "shared")), STORE, one_world.root)
+    assert stored(one_world, "shared", place="cap://cal.example.com") == ["b"]
     for query_id, place in (("none", None), ("first", "mary/calendar"), ("first", "cap://cal.example.com")):
         with pytest.raises(NotFoundError):
-            stored(world, query_id, place=place)
+            stored(one_world, query_id, place=place)
 
 
 def test_a_stored_query_may_expand(one_world: World) -> None:
@@ -101,23 +101,23 @@ def test_OBM08_states_are_not_mixed_in_one_vquery(one_world: World) -> None:
         )
 
 
-def test_QRY09_QRY10_QRY13_functions_of_the_session(world: World) -> None:
-    world.create(calendar(event("a", *REQUEST), event("b")))
-    assert world.uids("SELECT * FROM VEVENT WHERE ATTENDEE = SELF()") == ["a"]
-    assert world.uids("SELECT * FROM VEVENT WHERE CAL-OWNERS()") == ["a", "b"]
-    assert world.uids("SELECT * FROM VEVENT WHERE CAL-OWNERS()", caller=world.root) == []
-    assert len(world.find("SELECT * FROM VAGENDA WHERE CALID = CURRENT-TARGET()")) == 1
-    assert len(world.find("SELECT * FROM VAGENDA WHERE OWNER = SELF()", STORE, world.root)) == 1
+def test_QRY09_QRY10_QRY13_functions_of_the_session(one_world: World) -> None:
+    one_world.create(calendar(event("a", *REQUEST), event("b")))
+    assert one_world.uids("SELECT * FROM VEVENT WHERE ATTENDEE = SELF()") == ["a"]
+    assert one_world.uids("SELECT * FROM VEVENT WHERE CAL-OWNERS()") == ["a", "b"]
+    assert one_world.uids("SELECT * FROM VEVENT WHERE CAL-OWNERS()", caller=one_world.root) == []
+    assert len(one_world.find("SELECT * FROM VAGENDA WHERE CALID = CURRENT-TARGET()")) == 1
+    assert len(one_world.find("SELECT * FROM VAGENDA WHERE OWNER = SELF()", STORE, one_world.root)) == 1
 
 
-def test_the_store_shows_the_calendars_that_may_be_seen(world: World) -> None:
+def test_the_store_shows_the_calendars_that_may_be_seen(one_world: World) -> None:
     def calids(caller: object) -> list[str]:
-        return [one.value("CALID") for one in world.find("SELECT CALID FROM VAGENDA", STORE, caller)]
+        return [one.value("CALID") for one in one_world.find("SELECT CALID FROM VAGENDA", STORE, caller)]
 
-    assert calids(world.root) == [f"cap://cal.example.com/{n}/calendar" for n in ("bill", "mary", "root")]
-    assert calids(world.bill) == ["cap://cal.example.com/bill/calendar"]
+    assert calids(one_world.root) == [f"cap://cal.example.com/{n}/calendar" for n in ("bill", "mary", "root")]
+    assert calids(one_world.bill) == ["cap://cal.example.com/bill/calendar"]
     for calid in ("bill/calendar", "cap://cal.example.com/bill/calendar"):
-        assert len(world.find(f"SELECT * FROM VAGENDA WHERE CALID = '{calid}'", STORE, world.root)) == 1
+        assert len(one_world.find(f"SELECT * FROM VAGENDA WHERE CALID = '{calid}'", STORE, one_world.root)) == 1
 
 
 def test_QRY35_properties_without_contents(one_world: World) -> None:
@@ -246,12 +246,12 @@ def test_FBY01_free_busy_follows_the_calendar(world: World) -> None:
     assert "20260310T090000Z/20260310T110000Z" in periods(world, RANGE)["BUSY"]
 
 
-def test_FBY02_FBY03_states_of_free_busy(world: World) -> None:
-    world.create(calendar(event("a")))
-    assert world.answer(f"{RANGE} AND STATE() = 'UNPROCESSED'").found == []
-    assert world.answer(f"{RANGE} AND STATE() = 'DELETED'").found == []
-    assert world.text(f"{RANGE} AND STATE() = 'BOOKED'") == world.text(RANGE)
-    assert world.answer(f"{RANGE} AND UID = 'x'").found == []
+def test_FBY02_FBY03_states_of_free_busy(one_world: World) -> None:
+    one_world.create(calendar(event("a")))
+    assert one_world.answer(f"{RANGE} AND STATE() = 'UNPROCESSED'").found == []
+    assert one_world.answer(f"{RANGE} AND STATE() = 'DELETED'").found == []
+    assert one_world.text(f"{RANGE} AND STATE() = 'BOOKED'") == one_world.text(RANGE)
+    assert one_world.answer(f"{RANGE} AND UID = 'x'").found == []
 
 
 def test_A68_ranges_of_free_busy(one_world: World) -> None:
@@ -267,11 +267,11 @@ def test_A68_ranges_of_free_busy(one_world: World) -> None:
     assert one_world.answer("SELECT * FROM VFREEBUSY", STORE).found == []
 
 
-def test_QRY17_floating_times_are_busy_where_the_asker_is(world: World) -> None:
-    world.create(calendar(event("local", start="DTSTART:20260310T120000")))
-    assert periods(world, RANGE)["BUSY"] == ["20260310T110000Z/20260310T120000Z"]  # the calendar's zone
-    tokyo = replace(world.bill, default_tz="Asia/Tokyo")
-    assert periods(world, RANGE, tokyo)["BUSY"] == ["20260310T030000Z/20260310T040000Z"]
+def test_QRY17_floating_times_are_busy_where_the_asker_is(one_world: World) -> None:
+    one_world.create(calendar(event("local", start="DTSTART:20260310T120000")))
+    assert periods(one_world, RANGE)["BUSY"] == ["20260310T110000Z/20260310T120000Z"]  # the calendar's zone
+    tokyo = replace(one_world.bill, default_tz="Asia/Tokyo")
+    assert periods(one_world, RANGE, tokyo)["BUSY"] == ["20260310T030000Z/20260310T040000Z"]
 
 
 def test_free_busy_behind_the_horizon(world: World) -> None:

@@ -80,17 +80,17 @@ def agree_on(shelf: Shelf, condition: Condition) -> None:
 class TestAgreement:
     """The proof: random queries over random objects."""
 
-    @settings(max_examples=60, **UNHURRIED)
+    @settings(max_examples=30, **UNHURRIED)
     @given(wanted=st.lists(conditions(functions=True), min_size=10, max_size=20), seed=st.integers(0, 3))
     def test_many_events_on_sqlite(self, crowds: Crowds, wanted: list[Condition], seed: int) -> None:
         crowds.run("sqlite", seed, wanted)
 
-    @settings(max_examples=25, **UNHURRIED)
+    @settings(max_examples=12, **UNHURRIED)
     @given(wanted=st.lists(conditions(functions=True), min_size=10, max_size=20))
     def test_many_events_on_postgres(self, crowds: Crowds, wanted: list[Condition]) -> None:
         crowds.run("postgres", 0, wanted)
 
-    @settings(max_examples=60, **UNHURRIED)
+    @settings(max_examples=30, **UNHURRIED)
     @given(wanted=st.lists(conditions(functions=True), min_size=4, max_size=8), found=objects())
     def test_odd_events_on_sqlite(
         self, sqlite_store: Store, wanted: list[Condition], found: Component

@@ -39,7 +39,7 @@ MAX_PARAMS: Final = 30_000
 """Parameters of one statement: SQLite takes 32,766, PostgreSQL 65,535."""
 
 JOINABLE: Final = 8
-"""Conditions that a planner may turn into joins; with more, planning all their orders takes PostgreSQL ages."""
+"""Conditions a planner may turn into joins; with more, PostgreSQL would weigh their orders for minutes."""
 
 UID_SOURCES: Final = {
     "VEVENT": "UID",
@@ -54,6 +54,7 @@ UID_SOURCES: Final = {
 
 _DATED: Final = frozenset(("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"))
 _DURATION_STARTS: Final = "('P', 'p', '+', '-')"
+_CONTAINED: Final = "select 1 from component"
 _CELLS: Final = "select 1 from cell x where"
 _ALARMS: Final = "select 1 from instance y where"
 _COMPONENTS: Final = "select id, object_id, calendar_id, pos, start_at from component where "
@@ -269,7 +270,7 @@ class _Writer:
         alias = f"a{len(self.aliases)}"
         if prepared.nothing != FALSE:
             self.add("(")
-        self.add(f"{self.opening}select 1 from component")
+        self.add(self.opening + _CONTAINED)
         self.contained(alias, prepared.component)
         if prepared.inside != TRUE:
             self.add(" and ")
@@ -278,7 +279,7 @@ class _Writer:
             del self.aliases[prepared.component]
         self.add(self.closing)
         if prepared.nothing != FALSE:
-            self.add(f" or (not {self.opening}select 1 from component")
+            self.add(" or (not " + self.opening + _CONTAINED)
             self.contained(alias, prepared.component)
             self.add(self.closing)
             if prepared.nothing != TRUE:
@@ -301,12 +302,12 @@ class _Writer:
         if when is not None and isinstance(test, NumberTest) and test.shape != "duration":
             self.instance_test(when, prepared.column, test)
         else:
-            self.exists(prepared.column, lambda: self.test(test, "x"), test)
+            self.exists(prepared.column, lambda: self.test(test, "x"))
 
     def included(self, prepared: In) -> None:
         test = lower(prepared.column, "=", prepared.value)
         self.negation(prepared.negated)
-        self.exists(prepared.column, lambda: self.test(test, "x"), test)
+        self.exists(prepared.column, lambda: self.test(test, "x"))
 
     def like(self, prepared: Like) -> None:
         wanted = _patterns(prepared.pattern)
@@ -324,7 +325,7 @@ class _Writer:
         if negated:
             self.add("not ")
 
-    def exists(self, column: Column, inside: Callable[[], None], test: Test | None = None) -> None:
+    def exists(self, column: Column, inside: Callable[[], None]) -> None:
         """There is a cell of a column for which `inside` (about alias x) holds."""
         if column.name == "METHOD" and column.param is None:
             self.method(column, inside)

@@ -16,7 +16,7 @@ from kalends.cap import replies
 from kalends.cap.capability import own_capability
 from kalends.cap.messages import Request
 from kalends.cap.replies import Reply
-from kalends.cap.selections import selections_of
+from kalends.cap.selections import is_point_read, selections_of
 from kalends.cap.status import (
     ACCESS_DENIED,
     BAD_ARGS,
@@ -73,6 +73,19 @@ class Circumstances:
         return Caller(who, "cap", self.utc, self.policy, self.default_tz, self.strict)
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a command does in its transaction.
+
+    Attributes:
+        work: gives the replies.
+        quick: takes well below a millisecond, so that a shell may run it without a thread.
+    """
+
+    work: Work
+    quick: bool = False
+
+
 class Verb:
     """One CAP command.
 
@@ -107,7 +120,7 @@ class Verb:
         """Answer at once; only for verbs without `kind`."""
         raise NotImplementedError
 
-    def work(self, request: Request, around: Circumstances) -> Work:
+    def task(self, request: Request, around: Circumstances) -> Task:
         """Prepare the work for a transaction; only for verbs with `kind`.
 
         Raises:
@@ -182,7 +195,7 @@ class Create(Verb):
     kind: ClassVar[Kind] = "write"
     targets = True
 
-    def work(self, request: Request, around: Circumstances) -> Work:
+    def task(self, request: Request, around: Circumstances) -> Task:
         """One reply per target, one VREPLY per component."""
         if not request.vcalendar.components:
             raise RefusalError(BAD_ARGS, "CREATE needs at least one component to create.")
@@ -191,7 +204,7 @@ class Create(Verb):
             receipts = ledger.create(tx, caller, target, request.vcalendar)
             return replies.flat_receipts(request.ident, target.given, receipts)
 
-        return _each_target(self.kind, request, around, run)
+        return Task(_each_target(self.kind, request, around, run))
 
 
 class Search(Verb):
@@ -201,7 +214,7 @@ class Search(Verb):
     kind: ClassVar[Kind] = "read"
     targets = True
 
-    def work(self, request: Request, around: Circumstances) -> Work:
+    def task(self, request: Request, around: Circumstances) -> Task:
         """One VREPLY per QUERY."""
         selections = selections_of(request.vcalendar, strict=around.strict)
         _no_data(self.name, request)
@@ -209,7 +222,8 @@ class Search(Verb):
         def run(tx: Tx, caller: Caller, target: Target) -> Reply:
             return replies.answers(request.ident, target.given, search.search(tx, caller, target, selections))
 
-        return _each_target(self.kind, request, around, run)
+        quick = len(request.targets) == 1 and all(is_point_read(selection) for selection in selections)
+        return Task(_each_target(self.kind, request, around, run), quick)
 
 
 class Delete(Verb):
@@ -220,7 +234,7 @@ class Delete(Verb):
     options = "optional"
     targets = True
 
-    def work(self, request: Request, around: Circumstances) -> Work:
+    def task(self, request: Request, around: Circumstances) -> Task:
         """One VREPLY per removed object, none when nothing matched."""
         if request.options is not None and request.options.upper() != "MARK":
             raise RefusalError(BAD_ARGS, "OPTIONS of DELETE can only be MARK.")
@@ -232,7 +246,7 @@ class Delete(Verb):
             receipts = ledger.delete(tx, caller, target, selections, mark=mark)
             return replies.receipts_by_method(request.ident, target.given, receipts)
 
-        return _each_target(self.kind, request, around, run)
+        return Task(_each_target(self.kind, request, around, run))
 
 
 class Move(Verb):
@@ -242,7 +256,7 @@ class Move(Verb):
     kind: ClassVar[Kind] = "write"
     targets = True
 
-    def work(self, request: Request, around: Circumstances) -> Work:
+    def task(self, request: Request, around: Circumstances) -> Task:
         """One VREPLY per moved object."""
         if len(request.targets) != 1:
             raise RefusalError(BAD_ARGS, "MOVE has one TARGET: an object cannot go to two places.")
@@ -258,7 +272,7 @@ class Move(Verb):
                 return [replies.refused(request.ident, target.given, nothing)]
             return [replies.flat_receipts(request.ident, target.given, receipts)]
 
-        return run
+        return Task(run)
 
 
 class Modify(Verb):
@@ -268,7 +282,7 @@ class Modify(Verb):
     kind: ClassVar[Kind] = "write"
     targets = True
 
-    def work(self, request: Request, around: Circumstances) -> Work:
+    def task(self, request: Request, around: Circumstances) -> Task:
         """One reply per target; any refusal undoes everything."""
         selection, old, new = self._parts(request, around)
 
@@ -281,7 +295,7 @@ class Modify(Verb):
                 for target, changed in zip(targets, receipts, strict=True)
             ]
 
-        return run
+        return Task(run)
 
     def _parts(self, request: Request, around: Circumstances) -> tuple[Selection, Component, Component]:
         """VQUERY, old values, new values (MDF-02). Modifying a VQUERY itself takes three of them."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kalends.cap.commands import Kind, Work
+from kalends.cap.commands import Kind, Task
 from kalends.cap.messages import Request
 from kalends.cap.replies import Reply
 
@@ -47,7 +47,7 @@ class Job:
         exchange, index: where its replies belong.
         kind: `prepare` reads a large message and gives requests; the others need a transaction.
         request: the command; None while it is being prepared.
-        work: what runs in the transaction.
+        task: what runs in the transaction.
         prepare: what runs without one.
         aborted: the client asked to stop it.
     """
@@ -57,7 +57,7 @@ class Job:
     kind: JobKind
     index: int = 0
     request: Request | None = None
-    work: Work | None = None
+    task: Task | None = None
     prepare: Callable[[], list[Request]] | None = None
     aborted: bool = False
 

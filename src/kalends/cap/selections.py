@@ -6,7 +6,7 @@ import re
 
 from kalends.calquery.errors import QueryError, TooComplexError
 from kalends.calquery.parse import parse
-from kalends.calquery.tree import Query
+from kalends.calquery.tree import And, Column, Compare, Literal, Query
 from kalends.cap.status import BAD_ARGS, TOO_COMPLEX, RefusalError
 from kalends.core.model import Selection
 from kalends.ical.tree import Component, Line, unfold
@@ -15,6 +15,8 @@ from kalends.ical.values import unescape_text
 MAX_QUERIES = 100
 """QUERY properties of one command: a screen of a calendar program needs about ten."""
 
+_UID = Column("UID")
+_BY_UID = frozenset({"VEVENT", "VTODO", "VJOURNAL"})
 _FOLD = re.compile(r"\r?\n[ \t]")
 _BOOLEANS = {"TRUE": True, "FALSE": False}
 
@@ -40,6 +42,23 @@ def selections_of(vcalendar: Component, *, strict: bool = False) -> tuple[Select
     if sum(len(selection.queries) for selection in found) > MAX_QUERIES:
         raise RefusalError(TOO_COMPLEX, f"The command has more than {MAX_QUERIES} queries.")
     return found
+
+
+def is_point_read(selection: Selection) -> bool:
+    """Whether a selection names one object by its UID: an index look-up, whatever the calendar's size."""
+    return len(selection.queries) == 1 and not selection.expand and _names_uid(selection.queries[0])
+
+
+def _names_uid(query: Query) -> bool:
+    where = query.where
+    terms = where.terms if isinstance(where, And) else (where,)
+    return query.source in _BY_UID and any(
+        isinstance(term, Compare)
+        and term.operator == "="
+        and term.column == _UID
+        and isinstance(term.value, Literal)
+        for term in terms
+    )
 
 
 def _selection(vquery: Component, *, strict: bool) -> Selection:

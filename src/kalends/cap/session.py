@@ -53,12 +53,14 @@ class Execute:
         kind: `read` (store.read in a thread) or `write` (store.submit).
         work: gives the replies, or raises.
         seconds: how long it may take; None for no limit.
+        quick: it takes well below a millisecond; a thread would cost more.
     """
 
     number: int
     kind: Kind
     work: Work = field(repr=False)
     seconds: float | None = None
+    quick: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +269,7 @@ class Session:
                     job = self._job(exchange, verb.kind)
                     job.index, job.request = index, request
                     try:
-                        job.work = verb.work(request, self._around(utc))
+                        job.task = verb.task(request, self._around(utc))
                     except BaseException:
                         del self._jobs[job.number]
                         raise
@@ -314,8 +316,9 @@ class Session:
             if job.kind == "prepare":
                 actions.append(Prepare(job.number, job))
             else:
-                assert job.work is not None
-                actions.append(Execute(job.number, job.kind, job.work, self._limit(job)))
+                assert job.task is not None
+                task = job.task
+                actions.append(Execute(job.number, job.kind, task.work, self._limit(job), task.quick))
         return actions
 
     def _limit(self, job: Job) -> float | None:

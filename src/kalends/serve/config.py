@@ -210,7 +210,9 @@ class Config:
         default=256, metadata=_says(_count, "connections at once from one address")
     )
     max_channels: int = field(default=512, metadata=_says(_count, "open channels of one connection"))
-    max_outstanding: int = field(default=1024, metadata=_says(_count, "unanswered messages of one channel"))
+    max_outstanding: int = field(  # a full window of the smallest commands is no attack
+        default=16_384, metadata=_says(_count, "unanswered messages of one channel")
+    )
     max_object: int = field(default=10_000_000, metadata=_says(_octets, "octets of one calendar object"))
     max_buffered: int = field(
         default=128 * 1024**2, metadata=_says(_octets, "octets one connection may hold in memory")

@@ -229,6 +229,8 @@ class Connection(asyncio.Protocol):
     # -- work -------------------------------------------------------------------------------------------
 
     def _perform(self, actions: list[Action]) -> None:
+        if self._transport is None:  # gone: what was not begun is not begun any more
+            return
         for action in actions:
             if isinstance(action, Cancel):
                 self._cancel(action.number)

@@ -1,0 +1,147 @@
+"""Verbs whose answers the RFC has no example for: dates out of range, point reads, stored queries, VQUERY forms."""
+
+from __future__ import annotations
+
+import pytest
+from cap_harness import POLICY, Pair, command, event, query
+
+from kalends.calquery.parse import parse
+from kalends.cap.messages import read_message
+from kalends.cap.selections import MAX_QUERIES, is_point_read, selections_of
+from kalends.cap.session import Execute
+from kalends.cap.status import RefusalError
+from kalends.core.model import Policy, Selection
+from kalends.ical.tree import Component
+from kalends.store.base import Store
+
+
+@pytest.mark.parametrize(
+    ("start", "code"), [("20400101T000000Z", "8.3"), ("19600101T000000Z", "8.4"), ("20260105T100000Z", "2.0")]
+)
+def test_dates_outside_of_the_stores_range(calendars: Store, start: str, code: str) -> None:
+    """CRE-11: after MAXDATE 8.3, before MINDATE 8.4, and nothing is stored."""
+    policy = Policy(csid=POLICY.csid, realm=POLICY.realm, min_date=0, max_date=2_000_000_000)
+    pair = Pair(calendars, policy=policy)
+    lines = ("BEGIN:VEVENT", "UID:far", "DTSTAMP:20260101T000000Z", f"DTSTART:{start}", "END:VEVENT")
+    answer = pair.ask(command("CMD:CREATE", *lines, targets=("relcalz1",)))
+    assert f"REQUEST-STATUS:{code}" in answer.text
+    found = pair.ask(command("CMD:SEARCH", *query("SELECT UID FROM VEVENT"), targets=("relcalz1",)))
+    assert ("UID:far" in found.text) == (code == "2.0")
+
+
+@pytest.mark.parametrize(
+    ("text", "expand", "point"),
+    [
+        ("SELECT * FROM VEVENT WHERE UID = 'x'", False, True),
+        ("SELECT SUMMARY FROM VTODO WHERE UID = 'x' AND STATE() = 'BOOKED'", False, True),
+        ("SELECT * FROM VEVENT WHERE UID = 'x'", True, False),
+        ("SELECT * FROM VEVENT WHERE UID = 'x' OR SUMMARY = 'y'", False, False),
+        ("SELECT * FROM VEVENT WHERE UID != 'x'", False, False),
+        ("SELECT * FROM VEVENT", False, False),
+        ("SELECT * FROM VFREEBUSY WHERE UID = 'x'", False, False),
+    ],
+)
+def test_point_reads_are_known(text: str, expand: bool, point: bool) -> None:
+    """Only what an index answers with one object may run in the loop."""
+    assert is_point_read(Selection((parse(text),), expand=expand)) == point
+
+
+def test_point_read_is_marked_for_the_shell(calendars: Store) -> None:
+    pair = Pair(calendars, lazy=True)
+    one = query("SELECT * FROM VEVENT WHERE UID = 'x'")
+    pair.send(command("CMD:SEARCH", *one, targets=("relcalz1",)))
+    pair.send(command("CMD:SEARCH", *one, targets=("relcalz1", "relcalz2")))
+    pair.run()
+    assert [action.quick for action in pair.actions if isinstance(action, Execute)] == [True, False]
+
+
+def vqueries(*lines: str) -> Component:
+    (request,) = read_message(command("CMD:SEARCH", *lines).replace("\n", "\r\n").encode())
+    return request.vcalendar
+
+
+def test_vquery_forms() -> None:
+    """RFC 4324 §9.6: QUERYID and TARGET of a stored query, EXPAND, several QUERYs."""
+    lines = ("BEGIN:VQUERY", "QUERYID:a\\, b", "TARGET:cal2", "EXPAND:true", "END:VQUERY")
+    first, second = selections_of(vqueries(*lines, *query("SELECT * FROM VEVENT", "SELECT * FROM VTODO")))
+    assert (first.query_id, first.container, first.expand, first.queries) == ("a, b", "cal2", True, ())
+    assert [found.source for found in second.queries] == ["VEVENT", "VTODO"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        ((), "6.3"),
+        (("BEGIN:VQUERY", "END:VQUERY"), "6.3"),
+        (("BEGIN:VQUERY", "EXPAND:MAYBE", "QUERY:SELECT * FROM VEVENT", "END:VQUERY"), "6.3"),
+        (("BEGIN:VQUERY", "EXPAND:TRUE", "EXPAND:TRUE", "QUERY:SELECT * FROM VEVENT", "END:VQUERY"), "6.3"),
+        (("BEGIN:VQUERY", "QUERY:SELECT", "END:VQUERY"), "6.3"),
+        (query(*["SELECT * FROM VEVENT"] * (MAX_QUERIES + 1)), "8.1"),
+        (query(*["SELECT * FROM VEVENT"] * 60) * 2, "8.1"),
+        (query("SELECT * FROM VEVENT WHERE " + " AND ".join(["UID = 'x'"] * 20_000)), "8.1"),
+    ],
+)
+def test_vquery_that_cannot_be_used(lines: tuple[str, ...], code: str) -> None:
+    with pytest.raises(RefusalError) as caught:
+        selections_of(vqueries(*lines))
+    assert caught.value.status.code == code
+
+
+def test_folds_that_glue_words_are_spaces_unless_strict() -> None:
+    """A-30."""
+    lines = ("BEGIN:VQUERY", "QUERY:SELECT UID", " FROM VEVENT", " WHERE UID = 'x'", "END:VQUERY")
+    (selection,) = selections_of(vqueries(*lines))
+    assert selection.queries[0].source == "VEVENT"
+    with pytest.raises(RefusalError):
+        selections_of(vqueries(*lines), strict=True)
+
+
+def test_stored_query_is_searched_by_its_name(calendars: Store) -> None:
+    """SEA, OBM-24: a VQUERY made by CREATE, named by QUERYID."""
+    pair = Pair(calendars)
+    stored = ("BEGIN:VQUERY", "QUERYID:mine", "QUERY:SELECT UID FROM VEVENT", "END:VQUERY")
+    assert "QUERYID:mine" in pair.ask(command("CMD:CREATE", *stored, targets=("relcalz1",))).text
+    pair.ask(command("CMD:CREATE", *event("here"), targets=("relcalz1",)))
+    named = ("BEGIN:VQUERY", "QUERYID:mine", "END:VQUERY")
+    assert "UID:here" in pair.ask(command("CMD:SEARCH", *named, targets=("relcalz1",))).text
+    other = ("BEGIN:VQUERY", "QUERYID:unknown", "END:VQUERY")
+    assert "REQUEST-STATUS:6." in pair.ask(command("CMD:SEARCH", *other, targets=("relcalz1",))).text
+
+
+def test_delete_can_mark(pair: Pair) -> None:
+    """DEL-02, OBM-08."""
+    pair.ask(command("CMD:CREATE", *event("m"), targets=("relcalz1",)))
+    one = query("SELECT * FROM VEVENT WHERE UID = 'm'")
+    assert "UID:m" in pair.ask(command("CMD;OPTIONS=MARK:DELETE", *one, targets=("relcalz1",))).text
+    seen = pair.ask(command("CMD:SEARCH", *query("SELECT UID FROM VEVENT"), targets=("relcalz1",))).text
+    assert "UID:m" not in seen
+    marked = query("SELECT UID FROM VEVENT WHERE STATE() = 'DELETED'")
+    assert "UID:m" in pair.ask(command("CMD:SEARCH", *marked, targets=("relcalz1",))).text
+
+
+def test_bare_contents_have_their_status_beside_them(pair: Pair) -> None:
+    """A-22, RFC 4324 §6.1.1: `VALARM.*` comes without BEGIN and END."""
+    alarm = ("BEGIN:VALARM", "ACTION:DISPLAY", "DESCRIPTION:x", "TRIGGER:-PT5M", "SEQUENCE:1", "END:VALARM")
+    pair.ask(command("CMD:CREATE", *event("a", *alarm), targets=("relcalz1",)))
+    bare = query("SELECT VALARM.* FROM VEVENT WHERE UID = 'a'")
+    text = pair.ask(command("CMD:SEARCH", *bare, targets=("relcalz1",))).text
+    assert "BEGIN:VALARM" not in text
+    assert "TRIGGER:-PT5M\r\n" in text
+    assert text.index("TRIGGER") < text.index("REQUEST-STATUS:2.0\r\n")
+
+
+def test_modify_over_two_targets_is_all_or_nothing(pair: Pair) -> None:
+    """A-62, MDF-10: one of the two does not hold the old values."""
+    pair.ask(command("CMD:CREATE", *event("t", "LOCATION:a"), targets=("relcalz1",)))
+    parts = (
+        *query("SELECT * FROM VEVENT WHERE UID = 't'"),
+        *("BEGIN:VEVENT", "LOCATION:a", "END:VEVENT"),
+        *("BEGIN:VEVENT", "LOCATION:b", "END:VEVENT"),
+    )
+    nobody = pair.ask(command("CMD:MODIFY", *parts, targets=("relcalz1", "nowhere")))
+    assert nobody.kind == "ANS"
+    assert all("REQUEST-STATUS:6.1;" in body for body in nobody.bodies)
+    look = command("CMD:SEARCH", *query("SELECT LOCATION FROM VEVENT"), targets=("relcalz1",))
+    assert "LOCATION:a" in pair.ask(look).text
+    assert "REQUEST-STATUS:2.0" in pair.ask(command("CMD:MODIFY", *parts, targets=("relcalz1",))).text
+    assert "LOCATION:b" in pair.ask(look).text

@@ -23,6 +23,8 @@ from kalends.client import (
     connect,
     connect_async,
 )
+from kalends.client import errors as errors_module
+from kalends.client.options import Settings
 from live_server import PASSWORD, Live, live_server
 
 MANUAL = Path(__file__).parents[2] / "docs" / "client.md"
@@ -191,3 +193,13 @@ def test_plain_text_only_where_the_server_allows_it(live: Live, tmp_path: Path) 
         connect(server.url, user="amira", password=PASSWORD, tls=False) as client,
     ):
         assert client.upn == "amira"
+
+
+def test_the_manual_names_every_setting_error_and_method() -> None:
+    page = MANUAL.read_text("utf-8")
+    errors = [name for name in dir(errors_module) if name.endswith("Error")]
+    methods = [
+        name for name in vars(Client) if not name.startswith("_") and name not in ("open", "abandon", "close")
+    ]
+    missing = [name for name in (*Settings.__annotations__, *errors, *methods) if f"{name}" not in page]
+    assert missing == []

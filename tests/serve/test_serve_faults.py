@@ -37,7 +37,7 @@ def prepared(folder: Path, **options: object):
 
 
 def test_ready_line_and_sigterm(tmp_path: Path) -> None:
-    """One line on stdout; SIGTERM lets it end with 0; the certificate is there and private."""
+    """One line on stdout; TLS on the loop it uses; SIGTERM lets it end with 0; the key is private."""
     config = prepared(tmp_path)
     with Process(config) as running:
         words = running.ready.split()
@@ -45,7 +45,7 @@ def test_ready_line_and_sigterm(tmp_path: Path) -> None:
         assert words[2:] == ["csid=cap://cal.example.com", f"store={config.store}"]
 
         async def scene() -> None:
-            cua = await client(running.address, tls=False)
+            cua = await client(running.address)
             assert "REQUEST-STATUS:2.0\r\n" in await cua.ask(create("one"))
             running.process.send_signal(signal.SIGTERM)
             await cua.closed()

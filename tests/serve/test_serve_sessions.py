@@ -241,6 +241,19 @@ def test_two_channels_and_pipelined_commands(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_a_full_window_of_commands_may_be_pipelined(tmp_path: Path) -> None:
+    """BA-01: thousands of commands sent without waiting are all answered, none is lost."""
+
+    async def scene(server: Server) -> None:
+        cua = await client(server.address, tls=False)
+        uid = command("CMD;OPTIONS=1:GENERATE-UID")
+        sent = [cua.send(create(f"w{n}")) if n % 8 == 0 else cua.send(uid) for n in range(2400)]
+        for msgno in sent:
+            assert "REQUEST-STATUS:2.0\r\n" in await cua.reply(msgno)
+
+    play(tmp_path, scene, plaintext=True)
+
+
 class Gate:
     """A store whose reads can be held back: stands for a query of ten seconds."""
 

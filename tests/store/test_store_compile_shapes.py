@@ -129,6 +129,22 @@ class TestPlaces:
 
         in_transaction(store, work)
 
+    @pytest.mark.parametrize(
+        ("pattern", "count"), [("%T000000", 3), ("20000101%", 3), ("%T000000Z", 1), ("%T120000", 0)]
+    )
+    def test_like_finds_midnight_with_and_without_z(self, store: Store, pattern: str, count: int) -> None:
+        """QRY-18."""
+
+        def work(shelf: Shelf) -> None:
+            for start in ("DTSTART:", "DTSTART;TZID=Europe/Berlin:"):
+                shelf.add(event(f"{start}20000101T000000"))
+            shelf.add(event("DTSTART:20000101T000000Z"))
+            query = parse(f"SELECT * FROM VEVENT WHERE DTSTART LIKE '{pattern}'")
+            assert len(shelf.found(query)) == count
+            assert shelf.found(query) == shelf.matched(query)
+
+        in_transaction(store, work)
+
     def test_an_alarm_is_the_same_alarm(self, store: Store) -> None:
         """ARCHITECTURE §11.4."""
 

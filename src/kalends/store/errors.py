@@ -11,6 +11,10 @@ class StoreUnavailableError(StoreError):
     """The database cannot be reached (PostgreSQL down or restarted). Trying again later may help."""
 
 
+class StoreOutcomeUnknownError(StoreUnavailableError):
+    """The database went away during the commit: the change was made, or it was not."""
+
+
 class StoreBusyError(StoreError):
     """Somebody else holds the database or a row, longer than the store was willing to wait."""
 

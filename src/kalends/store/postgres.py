@@ -15,6 +15,7 @@ from kalends.store.errors import (
     DeadlineError,
     StoreBusyError,
     StoreError,
+    StoreOutcomeUnknownError,
     StoreReadOnlyError,
     StoreUnavailableError,
 )
@@ -390,7 +391,7 @@ def _commit(connection: Connection, url: str, *, writes: bool) -> None:
         if isinstance(error, RETRY):
             raise _AgainError(error, gone=False) from error
         if is_gone(error):
-            raise StoreUnavailableError(
+            raise StoreOutcomeUnknownError(
                 f"{url}: session lost during the commit: its outcome is unknown, look before trying again"
             ) from error
         raise mapped(error, url) from error

@@ -13,7 +13,7 @@ from kalends.cap.session import INLINE_OCTETS, URI, Execute, Prepare, Session
 from kalends.core import identity
 from kalends.core.model import Policy
 from kalends.store.base import Store
-from kalends.store.errors import DeadlineError, StoreFullError
+from kalends.store.errors import DeadlineError, StoreFullError, StoreOutcomeUnknownError
 
 CAPABILITY = command("CMD;ID=c1:GET-CAPABILITY")
 
@@ -312,6 +312,18 @@ def test_store_failure_is_8_0_with_words(calendars: Store) -> None:
     text = pair.answer(msgno).text
     assert "REQUEST-STATUS:8.0;There is no room left" in text
     assert "secret" not in text
+
+
+def test_unknown_outcome_is_no_err(calendars: Store) -> None:
+    """SES-19: an ERR promises that nothing was changed, which nobody knows here."""
+    pair = Pair(calendars, lazy=True)
+    msgno = pair.send(command("CMD:CREATE", *event("u"), targets=("relcalz1",)))
+    pair.run()
+    pair.step(StoreOutcomeUnknownError("lost"))
+    pair.run()
+    answer = pair.answer(msgno)
+    assert (answer.kind, "REQUEST-STATUS:8.0;" in answer.text) == ("RPY", True)
+    assert "nothing was changed" not in answer.text
 
 
 def test_defect_is_8_0_and_tells_nothing(calendars: Store) -> None:

@@ -33,7 +33,10 @@ def test_every_class_of_core_errors_has_a_code(kind: type[errors.KalendsError]) 
     assert found.text == "Because."
 
 
-@pytest.mark.parametrize("kind", [k for k in _all(store.StoreError) if k is not store.DeadlineError])
+OTHERS = (store.DeadlineError, store.DuplicateError)
+
+
+@pytest.mark.parametrize("kind", [k for k in _all(store.StoreError) if not issubclass(k, OTHERS)])
 def test_store_errors_are_8_0_without_the_drivers_words(kind: type[store.StoreError]) -> None:
     found = status_of(kind("/secret/path"))
     assert found is not None
@@ -73,6 +76,12 @@ def test_deadline_is_7_0_and_defects_have_no_status() -> None:
     assert found.code == "7.0"
     assert status_of(ZeroDivisionError()) is None
     assert status_of(RefusalError("9.0", "No.")) == Status("9.0", "No.")
+
+
+def test_twin_that_only_the_database_saw_is_8_5() -> None:
+    """OBM-09."""
+    found = status_of(store.DuplicateUidError("unique violation in table object"))
+    assert found == Status("8.5", "The identifier is taken.")
 
 
 def test_line_number_of_bad_data_is_told() -> None:

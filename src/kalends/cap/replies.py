@@ -68,9 +68,9 @@ def status_line(status: Status) -> str:
     return _SUCCESS if status is OK else fold(f"REQUEST-STATUS:{status.line}")
 
 
-def refused(ident: str | None, target: str | None, status: Status) -> Reply:
-    """The reply for a command that was not executed on a target."""
-    return Reply(target, envelope(ident, target, vreply(status_line(status))), ran=False)
+def refused(ident: str | None, target: str | None, status: Status, *, ran: bool = False) -> Reply:
+    """The reply for a command that was not executed on a target, or (`ran`) perhaps was."""
+    return Reply(target, envelope(ident, target, vreply(status_line(status))), ran=ran)
 
 
 def done(ident: str | None, target: str | None, *lines: str) -> Reply:

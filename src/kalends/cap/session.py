@@ -32,7 +32,7 @@ from kalends.cap.status import (
 from kalends.core.errors import InterruptedCommandError, KalendsError
 from kalends.core.identity import complete_upn
 from kalends.core.model import Policy
-from kalends.store.errors import DeadlineError
+from kalends.store.errors import DeadlineError, StoreOutcomeUnknownError
 
 URI = "http://iana.org/beep/cap/1.0"
 """The profile (RFC 4324 §12.1, §13)."""
@@ -481,7 +481,8 @@ def _status(error: Exception) -> Status:
 
 def _refused(request: Request, error: Exception) -> list[Reply]:
     status = _status(error)
-    return [replies.refused(request.ident, target, status) for target in request.targets or (None,)]
+    ran = isinstance(error, StoreOutcomeUnknownError)  # an ERR would promise that nothing was changed
+    return [replies.refused(request.ident, target, status, ran=ran) for target in request.targets or (None,)]
 
 
 def _aborted(request: Request) -> Reply:

@@ -51,6 +51,7 @@ CODES: dict[type[errors.KalendsError], str] = {
 """What the domain refuses, as codes (RFC 4324 §10.15; A-12, A-61)."""
 
 STORE_TEXTS: dict[type[store.StoreError], str] = {
+    store.StoreOutcomeUnknownError: "The database went away during the commit; look whether it was done.",
     store.StoreUnavailableError: "The database cannot be reached now; nothing was changed, try again later.",
     store.StoreBusyError: "The database is held by another program; nothing was changed, try again.",
     store.StoreFullError: "There is no room left on the server's disk; nothing was changed.",
@@ -111,6 +112,8 @@ def status_of(error: Exception) -> Status | None:
         return Status(code, _reason(error))
     if isinstance(error, store.DeadlineError):
         return Status(TIMED_OUT, "The command was stopped because its time was over; nothing was changed.")
+    if isinstance(error, store.DuplicateError):  # two of the same name at the same moment
+        return Status(DUPLICATE, "The identifier is taken.")
     if isinstance(error, store.StoreError):
         known = (STORE_TEXTS[c] for c in type(error).__mro__ if c in STORE_TEXTS)
         return Status(FAILURE, next(known, "The store could not do it; nothing was changed."))

@@ -40,7 +40,7 @@ may send meanwhile is bounded by its windows, and the SEQ frames that end the wa
 MAX_READS = 4
 """Queries of one connection that run at the same time; the threads are for everybody."""
 MAX_QUICK = 4
-"""Point reads done in the loop before others have their turn; further ones go to the threads."""
+"""Point reads of one connection done in the loop before other connections have their turn."""
 LINGER_SECONDS = 5.0
 """How long a closed connection may take to fetch what was written to it."""
 ENVELOPE_OCTETS = 64 * 1024
@@ -83,6 +83,7 @@ class Connection(asyncio.Protocol):
         self._running: dict[int, tuple[str, Deadline]] = {}
         self._reads = 0
         self._draining = False
+        self._yielded = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._attempt = ""
         self.address = "?"
@@ -251,7 +252,11 @@ class Connection(asyncio.Protocol):
         while self._waiting and self._wire.bytes_queued <= MAX_UNREAD:
             action = self._waiting[0]
             if isinstance(action, Execute) and action.kind == "read":
-                if action.quick and self._shared.reads_inline and quick < MAX_QUICK:
+                if action.quick and self._shared.reads_inline:
+                    if quick == MAX_QUICK:
+                        self._flush()
+                        self._yield()
+                        return False
                     self._waiting.popleft()
                     quick += 1
                     self._conclude(action.number, self._shared.executor.at_once(action.work, action.seconds))
@@ -260,6 +265,17 @@ class Connection(asyncio.Protocol):
                     break
             self._start(self._waiting.popleft())
         return quick > 0
+
+    def _yield(self) -> None:
+        """Go on after the loop has looked at the other connections."""
+        if not self._yielded:
+            self._yielded = True
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._yielded = False
+        if self._transport is not None:
+            self._advance(self._wire.take_events())
 
     def _start(self, action: Execute | Prepare) -> None:
         number = action.number

@@ -37,6 +37,15 @@ def test_the_page_fits_80_columns_and_labels_its_sections(port: str) -> None:
         assert heading in out
 
 
+def test_the_help_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--help"])
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    assert "kalends port --free 3" in text
+
+
 def test_what_the_registry_does_not_give_is_said() -> None:
     _, out, _ = run("1026", "--no-probe")
     assert "not given        modified, reference, service code, unauthorised use, notes" in out

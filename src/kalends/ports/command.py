@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="kalends port",
         description="What the official registry says of a port, and what really listens there.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=80),
     )
     parser.add_argument(
         "port", nargs="?", metavar="PORT", help="number, number/udp, service name, or a range a-b"

@@ -43,6 +43,7 @@ code,pre{font:.9em/1.5 ui-monospace,monospace}
 pre{background:var(--paper);border:1px solid var(--line);border-radius:7px;padding:.6rem .8rem;white-space:pre-wrap}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .5rem;border-bottom:1px solid var(--line);
 vertical-align:top}
+td:nth-child(-n+2),th{white-space:nowrap;overflow-wrap:normal}
 form{display:flex;gap:.5rem;margin:.6rem 0}
 input{flex:1;min-width:0;font:inherit;padding:.5rem .7rem;border:1px solid var(--line);border-radius:7px;
 background:var(--card);color:var(--ink)}

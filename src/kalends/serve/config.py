@@ -225,7 +225,7 @@ class Config:
     drain_timeout: float = field(
         default=30.0, metadata=_says(_seconds, "time for running commands to finish at shutdown")
     )
-    read_threads: int = field(default=4, metadata=_says(_count, "threads that run queries"))
+    read_threads: int = field(default=8, metadata=_says(_count, "threads that run queries"))
     log_level: str = field(
         default="info", metadata=_says(_one_of("debug", "info", "warning", "error"), "how much to log")
     )

@@ -38,7 +38,7 @@ MAX_UNREAD = 4 * 1024 * 1024
 """Octets of answers a client may leave unread before its next command is begun. Reading goes on: what it
 may send meanwhile is bounded by its windows, and the SEQ frames that end the wait come the same way."""
 MAX_READS = 2
-"""Queries of one connection that run at the same time: a quarter of the threads, for others want some, too."""
+"""Queries of one connection that run at the same time: a quarter of the threads, for others want some."""
 MAX_QUICK = 4
 """Point reads of one connection done in the loop before other connections have their turn."""
 LINGER_SECONDS = 5.0

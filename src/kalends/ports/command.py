@@ -18,17 +18,17 @@ from kalends.ports.registry import Record, Registry, load_file
 MAX_FREE = 1000
 _EPILOG = """\
 examples:
-  kalends port 1026               the registry's entry beside what really listens
-  kalends port 1026/udp           one transport only
-  kalends port https              by registered name
-  kalends port 1000-1100          a range: one line a run, * where something listens
-  kalends port --free 3           three ports that are free to use here
-  kalends port 8080 --check free  for scripts: exit 0 when true, 1 when not
-  kalends port 1026 --json        everything as data
+  kalends port 1026              the registry's entry beside what really listens
+  kalends port 1026/udp          one transport only
+  kalends port https             by registered name
+  kalends port 1000-1100         a range, a line a run; * where something listens
+  kalends port --free 3          three ports that are free to use here
+  kalends port 8080 --check free for scripts: exit 0 when true, 1 when not
+  kalends port 1026 --json       everything as data
 
 exit: 0 answered, 1 name unknown or --check not true, 2 usage.
-It is not a scanner: it knocks on loopback or one named host, never on a range,
-and never pokes udp."""
+It is not a scanner: it knocks on loopback or one named host, never on a
+range, and never pokes udp."""
 
 
 class _UsageError(Exception):

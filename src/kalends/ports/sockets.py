@@ -116,7 +116,7 @@ def listening(low: int = 1, high: int = 65535) -> set[int]:
 
         return {port for port in foreign.listening() if low <= port <= high}
     try:
-        ports = set(_diag_ports())
+        ports = {*_diag_ports(), *_diag_ports()}  # a dump may pass over one when another closes meanwhile
     except OSError:
         ports = {port for port, sock in _proc_all() if sock.kind == "listening"}
     return {port for port in ports if low <= port <= high}

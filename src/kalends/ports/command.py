@@ -21,7 +21,7 @@ examples:
   kalends port 1026              the registry's entry beside what really listens
   kalends port 1026/udp          one transport only
   kalends port https             by registered name
-  kalends port 1000-1100         a range, a line a run; * where something listens
+  kalends port 1000-1100         a range, a line a run; * marks what listens
   kalends port --free 3          three ports that are free to use here
   kalends port 8080 --check free for scripts: exit 0 when true, 1 when not
   kalends port 1026 --json       everything as data

@@ -46,6 +46,8 @@ class Policy:
         max_terms: terms of one query.
         quota: objects in one calendar; 0 for no limit.
         default_tz: zone for floating times where neither client nor calendar names one.
+        conflict_counts_everything: the literal reading of ALLOW-CONFLICT:FALSE, in which CANCELLED and
+            TRANSPARENT objects, VJOURNALs and every VTODO with a time exclude others, too (A-14).
         calmaster: contact URI of who is responsible for the store; '' for `mailto:calmaster@realm`.
     """
 
@@ -60,6 +62,7 @@ class Policy:
     quota: int = 0
     default_tz: str = "UTC"
     calmaster: str = ""
+    conflict_counts_everything: bool = False
 
 
 @dataclass(frozen=True, slots=True)

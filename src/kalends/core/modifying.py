@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kalends.calquery.tree import Query
-from kalends.core import admission, agendas, containers, patch, rights, selecting, texts
+from kalends.core import admission, agendas, containers, patch, rights, selecting, strictness, texts
 from kalends.core.admission import Sent
 from kalends.core.errors import DeniedError, InvalidError, StaleError
 from kalends.core.model import Caller, Receipt, Selection, Target
@@ -163,6 +163,7 @@ def _modify_one(
     row = agendas.row_of(tx, calendar)
     whole = agendas.parsed(row).copy()
     held = whole.children(row.kind)[0]
+    before = held.copy()
     # Old values were compared with what the caller sees; lines made at reading are not there to be replaced.
     made = _MADE_AT_READING[row.kind]
     _refuse_changes(old, new, made & patch.READ_ONLY[row.kind])
@@ -179,6 +180,7 @@ def _modify_one(
     fresh = calendars.by_id(tx, calendar.id)
     if fresh is not None and calendar.id != VCALSTORE:
         containers.settle(tx, fresh, held)
+    strictness.follow(writer, calendar, before, held)
 
 
 def _refuse_changes(old: Component, new: Component, names: frozenset[str]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
+from kalends.core import conflict
 from kalends.core.errors import DuplicateError, NotFoundError
 from kalends.core.model import Caller, State
-from kalends.ical.tree import Component
+from kalends.ical.tree import Component, parse
 from kalends.store import calendars, changes, ids, index, objects
 from kalends.store import errors as store
 from kalends.store.base import Tx
@@ -63,6 +64,7 @@ class Writer:
 
         Raises:
             DuplicateError: the identifier, or the name, is taken.
+            ConflictError, TooComplexError: the time is taken, or may be.
         """
         now = self.caller.now
         new = ids.new_id(now)
@@ -76,6 +78,7 @@ class Writer:
         except store.DuplicateError as error:
             raise DuplicateError(_taken(error, kind)) from error
         self._index(row, vcalendar, fresh=True)
+        conflict.check(self.tx, self.caller, row, vcalendar)
         self.log(row, calendar_id, _OPS.get(kind, "put"))
         return row
 
@@ -92,8 +95,10 @@ class Writer:
 
         Raises:
             DuplicateError: the new identifier is taken.
+            ConflictError, TooComplexError: the time is taken, or may be.
         """
         data = vcalendar.to_bytes()
+        before = row.ics
         try:
             row = objects.update_text(
                 self.tx, row.id, ics=data, etag=etag_of(data), tick=self.ticks[row.calendar_id],
@@ -102,6 +107,7 @@ class Writer:
         except store.DuplicateError as error:
             raise DuplicateError(_taken(error, kind or row.kind)) from error
         self._index(row, vcalendar)
+        conflict.check(self.tx, self.caller, row, vcalendar, before=before)
         self.log(row, row.calendar_id, _OPS.get(row.kind, "put"))
         return row
 
@@ -123,6 +129,7 @@ class Writer:
 
         Raises:
             DuplicateError: its identifier is taken there.
+            ConflictError, TooComplexError: the time is taken, or may be.
         """
         try:
             objects.move(
@@ -131,6 +138,9 @@ class Writer:
             )  # fmt: skip
         except store.DuplicateError as error:
             raise DuplicateError(_taken(error, row.kind)) from error
+        moved = objects.get(self.tx, row.id)
+        if moved is not None:
+            conflict.check(self.tx, self.caller, moved, parse(moved.ics))
         self.log(row, row.calendar_id, "move-out")
         self.log(row, calendar_id, "move-in")
 

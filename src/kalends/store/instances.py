@@ -149,3 +149,139 @@ def open_objects(tx: Tx, calendar_ids: Iterable[int], until: int) -> list[int]:
         sql = "select id from object where calendar_id in (??) and expanded_to < ? order by id"
         found += [row[0] for row in tx.rows(with_list(sql, len(part)), values) if isinstance(row[0], int)]
     return found
+
+
+# --- what may not overlap ---
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRow:
+    """One occurrence, as a check for double bookings needs it.
+
+    Attributes:
+        object_id: whose it is. start_at, end_at, floating, busy: as for InstanceRow.
+    """
+
+    object_id: int
+    start_at: int
+    end_at: int
+    floating: bool
+    busy: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRow:
+    """An object whose rows end before it does.
+
+    Attributes:
+        id: the object. etag: changes with its text. first_at, last_at, expanded_to: as for ObjectRow.
+    """
+
+    id: int
+    etag: str
+    first_at: int | None
+    last_at: int | None
+    expanded_to: int
+
+
+_OF_OBJECT = (
+    "select c.object_id, i.start_at, i.end_at, i.floating, i.busy from component c"
+    " cross join instance i where c.object_id = ? and i.component_id = c.id and i.busy in (??)"
+    " and i.end_at > i.start_at"
+)
+# `cross join` keeps SQLite to this order: the object's own rows, then for each a range of the calendar's.
+_NEAR = (
+    "select ob.id, o.start_at, o.end_at, o.floating, o.busy, m.start_at, m.end_at, m.floating, m.busy"
+    " from component mc cross join instance m cross join instance o cross join component oc"
+    " cross join object ob"
+    " where mc.object_id = ? and m.component_id = mc.id and m.end_at > m.start_at and m.busy in (<mine>)"
+    " and o.calendar_id = ? and o.start_at < m.end_at + ? and o.start_at > m.start_at - ?"
+    " and o.end_at > o.start_at and o.busy in (<theirs>)"
+    " and ((o.floating = m.floating and o.start_at < m.end_at and o.end_at > m.start_at)"
+    "  or (o.floating <> m.floating and o.end_at > m.start_at - ?))"
+    " and oc.id = o.component_id and oc.object_id <> ? and ob.id = oc.object_id and ob.state = 'BOOKED'"
+    " limit ?"
+)
+_ALL_SLOTS = (
+    "select c.object_id, i.start_at, i.end_at, i.floating, i.busy"
+    " from instance i join component c on c.id = i.component_id join object o on o.id = c.object_id"
+    " where i.calendar_id = ? and i.start_at > ? and i.end_at > ? and i.end_at > i.start_at"
+    " and i.busy in (??) and o.state = 'BOOKED'"
+)
+_OPEN = (
+    "select o.id, o.etag, o.first_at, o.last_at, o.expanded_to from object o"
+    " where o.calendar_id = ? and o.expanded_to < ? and o.state = 'BOOKED'"
+)
+_EXCLUSIVE = (
+    " and exists (select 1 from component c join cell v on v.component_id = c.id"
+    " where c.object_id = o.id and v.name = 'TRANSP' and coalesce(v.folded, v.value) like '%-noconflict')"
+)
+
+
+def _slot(row: Row) -> SlotRow:
+    object_id, start_at, end_at, floating, busy = row
+    return SlotRow(object_id, start_at, end_at, bool(floating), busy)  # type: ignore[arg-type]  # the schema's
+
+
+def of_object(tx: Tx, object_id: int, busy: Sequence[str]) -> list[SlotRow]:
+    """The occurrences of one object that take time in one of these ways."""
+    return [_slot(row) for row in tx.rows(with_list(_OF_OBJECT, len(busy)), (object_id, *busy))]
+
+
+def near(
+    tx: Tx,
+    object_id: int,
+    calendar_id: int,
+    mine: Sequence[str],
+    theirs: Sequence[str],
+    *,
+    longest: int,
+    slack: int,
+    limit: int,
+) -> list[tuple[SlotRow, SlotRow]]:
+    """Pairs of an object's occurrence and one of another BOOKED object that overlap.
+
+    Args:
+        tx: a transaction.
+        object_id: the object.
+        calendar_id: its calendar.
+        mine: busy types looked at in the object.
+        theirs: busy types looked at in the others.
+        longest: of the calendar, seconds.
+        slack: where only one of two floats they are compared with this tolerance, in seconds.
+        limit: how many at most.
+    """
+    sql = with_list(_NEAR.replace("(<mine>)", "(??)"), len(mine))
+    sql = with_list(sql.replace("(<theirs>)", "(??)"), len(theirs))
+    scan = (calendar_id, slack, longest + slack)
+    values: list[SqlValue] = [object_id, *mine, *scan, *theirs, slack, object_id, limit]
+    return [(_slot((object_id, *row[5:])), _slot(row[:5])) for row in tx.rows(sql, values)]
+
+
+def slots(
+    tx: Tx, calendar_id: int, busy: Sequence[str], *, after: int | None = None, longest: int = 0
+) -> list[SlotRow]:
+    """The occurrences of BOOKED objects of a calendar that take time in one of these ways, in no order.
+
+    Args:
+        tx: a transaction.
+        calendar_id: where.
+        busy: in which ways.
+        after: only what ends after this, seconds UTC; None for all.
+        longest: of the calendar, seconds; needed with `after`.
+    """
+    lo, end = (-_NO_LIMIT, -_NO_LIMIT) if after is None else (after - longest - 1, after)
+    return [_slot(row) for row in tx.rows(with_list(_ALL_SLOTS, len(busy)), (calendar_id, lo, end, *busy))]
+
+
+def open_rows(tx: Tx, calendar_id: int, until: int, *, exclusive: bool = False) -> list[OpenRow]:
+    """The BOOKED objects of a calendar whose rows end before `until`.
+
+    Args:
+        tx: a transaction.
+        calendar_id: where.
+        until: seconds UTC.
+        exclusive: only those that say TRANSP:*-NOCONFLICT.
+    """
+    sql = _OPEN + _EXCLUSIVE if exclusive else _OPEN
+    return [OpenRow(*row) for row in tx.rows(sql + " order by o.id", (calendar_id, until))]  # type: ignore[arg-type]

@@ -142,7 +142,7 @@ def _occurrences(
         listed = [one for one in listed if one.start < hi]
     complete = hi is None or (last is not None and last <= hi)
     at = {id(node.component): number for number, node in enumerate(nodes)}
-    busy = {id(node.component): _busy(node.component) for node in nodes if node.component.name in _HAPPENS}
+    busy = {id(node.component): busy_of(node.component) for node in nodes if node.component.name in _HAPPENS}
     periods = _periods(nodes, zones)
     rows: dict[tuple[int, int, int], Occurrence] = {}
     for one in listed:
@@ -171,7 +171,7 @@ def _once(component: Component, zones: Zones) -> tuple[list[Occurrence], Span]:
         return [], NEVER
     begin = times.begin
     end = times.end(begin, times.start.wall, times.length)
-    row = Occurrence(0, begin, end, begin, times.zone is None, _busy(component))
+    row = Occurrence(0, begin, end, begin, times.zone is None, busy_of(component))
     return [row], Span(begin, end, None)
 
 
@@ -187,7 +187,7 @@ def _recurrence_ids(nodes: Sequence[Node], zones: Zones) -> dict[int, int]:
     return out
 
 
-def _busy(component: Component) -> str:
+def busy_of(component: Component) -> str:
     """How a component occupies its time (decision 2: neither CANCELLED nor TRANSPARENT ones do).
 
     Source: RFC 5545 §3.8.1.11, §3.8.2.7; RFC 4324 §8.36.

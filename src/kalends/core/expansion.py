@@ -31,6 +31,7 @@ EXPANDING = frozenset(("VEVENT", "VTODO", "VJOURNAL"))
 _OF_TIME = frozenset(
     ("DTSTART", "DTEND", "DUE", "DURATION", "RECURRENCE-ID", "TRIGGER", "RRULE", "RDATE", "EXDATE")
 )
+_RECURRING = frozenset(("RRULE", "RDATE", "EXRULE", "EXDATE", "RECURRENCE-ID"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ def of_rows(whole: Component, rows: Sequence[tuple[int, FoundRow]]) -> list[Inst
         Instances in order of start; what has no time comes as written.
     """
     nodes = list(whole.walk())
+    if len(rows) == 1 and (start := rows[0][1].start_at) is not None and _is_once(whole, nodes[rows[0][0]]):
+        return [Instance(nodes[rows[0][0]], None, None, start)]
     found = [Instance(nodes[pos], None, None, 0) for pos, row in rows if row.start_at is None]
     starts = [row.start_at for _, row in rows if row.start_at is not None]
     if not starts:
@@ -71,6 +74,12 @@ def of_rows(whole: Component, rows: Sequence[tuple[int, FoundRow]]) -> list[Inst
         if (id(occurrence.component), occurrence.recurrence) in wanted:
             found.append(_instance(whole, occurrence, zones))  # noqa: PERF401 - the condition is long enough
     return found
+
+
+def _is_once(whole: Component, component: Component) -> bool:
+    """Whether an object is this one component, which does not recur: then there is no rule to ask."""
+    others = any(one.name in EXPANDING and one is not component for one in whole.components)
+    return not others and not any(item.name in _RECURRING for item in component.items)
 
 
 def beyond(

@@ -126,11 +126,13 @@ def _chosen(
 ) -> list[Item]:
     """The selected properties in written order, then what is not written there."""
     columns = [item for item in own if isinstance(item, Column)]
+    named = frozenset(column.name for column in columns)
     everything = any(isinstance(item, AllProperties) for item in own)
     out: list[Item] = [
         item
         for item in component.items
-        if (everything and isinstance(item, Line)) or any(_is_column(item, column) for column in columns)
+        if (everything and isinstance(item, Line))
+        or (item.name in named and any(_is_column(item, column) for column in columns))
     ]
     out += _derived(component, columns, zones, default_tz)
     out += [item for item in bare if not any(item is one for one in out)]

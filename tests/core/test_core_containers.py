@@ -168,7 +168,9 @@ def test_calendars_are_made_for_oneself_and_by_administrators_for_anybody(one_wo
     text = calendar("BEGIN:VAGENDA\nCALID:team\nOWNER:mary@example.com\nEND:VAGENDA")
     assert errors(one_world.create(text, STORE)) == ["DeniedError"]
     assert errors(one_world.create(text, STORE, one_world.root)) == [""]
-    assert [one.calid for one in one_world.store.read(lambda tx: containers.calendars_of(tx, one_world.mary))] == [
+    assert [
+        one.calid for one in one_world.store.read(lambda tx: containers.calendars_of(tx, one_world.mary))
+    ] == [
         "mary/calendar",
         "team",
     ]
@@ -193,7 +195,9 @@ def test_DEL06_deleting_a_calendar_removes_all_of_it(world: World) -> None:
     assert maintenance.check(world.store) == []
 
 
-def test_a_user_gets_a_calendar_named_after_the_whole_upn_where_the_short_name_is_taken(one_world: World) -> None:
+def test_a_user_gets_a_calendar_named_after_the_whole_upn_where_the_short_name_is_taken(
+    one_world: World,
+) -> None:
     add = one_world.store.write(lambda tx: identity.add_user(tx, POLICY, "bill@other.org", now=NOW))
     assert add.upn == "bill@other.org"
     assert one_world.target("bill@other.org/calendar", one_world.root).calid == "bill@other.org/calendar"
@@ -305,7 +309,12 @@ def test_sharing_a_calendar_by_owner(one_world: World) -> None:
     one_world.modify("SELECT * FROM VAGENDA", "", "OWNER:mary", kind="VAGENDA")
     assert one_world.target("bill/calendar", one_world.mary).calid == "bill/calendar"
     one_world.modify(
-        "SELECT * FROM VAGENDA", "OWNER:bill@example.com", "", one_world.calendar, one_world.mary, kind="VAGENDA"
+        "SELECT * FROM VAGENDA",
+        "OWNER:bill@example.com",
+        "",
+        one_world.calendar,
+        one_world.mary,
+        kind="VAGENDA",
     )
     with pytest.raises(NotFoundError):
         one_world.target("bill/calendar")

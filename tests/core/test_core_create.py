@@ -276,7 +276,8 @@ def test_ACL01_strangers_change_nothing(one_world: World) -> None:
 def test_every_write_is_one_tick_with_its_change(one_world: World) -> None:
     def log(tx: Tx) -> list[tuple[str, str, str]]:
         return [
-            (one.op, one.kind, one.uid) for one in changes.history(tx, one_world.calendar.calendar_id, limit=3)
+            (one.op, one.kind, one.uid)
+            for one in changes.history(tx, one_world.calendar.calendar_id, limit=3)
         ]
 
     one_world.create(calendar(event("a"), event("b")))

@@ -130,9 +130,9 @@ def test_alarms_are_deleted_without_their_event(world: World, query: str) -> Non
 
 def test_what_the_container_promises_stays(one_world: World) -> None:
     assert errors(one_world.delete("SELECT * FROM VTIMEZONE WHERE TZID = 'UTC'")) == ["InvalidError"]
-    assert errors(one_world.delete("SELECT * FROM VCAR WHERE CARID = 'DEFAULTOWNER'", STORE, one_world.root)) == [
-        "InvalidError"
-    ]
+    assert errors(
+        one_world.delete("SELECT * FROM VCAR WHERE CARID = 'DEFAULTOWNER'", STORE, one_world.root)
+    ) == ["InvalidError"]
     assert errors(one_world.delete("SELECT * FROM VCAR WHERE CARID = 'REQUESTONLY'")) == [""]
     with pytest.raises(InvalidError):
         one_world.delete("SELECT * FROM VCALSTORE", STORE, one_world.root)
@@ -144,7 +144,9 @@ def test_strangers_delete_nothing(one_world: World) -> None:
     one_world.create(calendar(event("a")))
     with pytest.raises(NotFoundError):
         one_world.delete("SELECT * FROM VEVENT", one_world.calendar, one_world.mary)
-    assert one_world.delete("SELECT * FROM VAGENDA WHERE CALID = 'bill/calendar'", STORE, one_world.mary) == []
+    assert (
+        one_world.delete("SELECT * FROM VAGENDA WHERE CALID = 'bill/calendar'", STORE, one_world.mary) == []
+    )
     assert one_world.uids("SELECT * FROM VEVENT") == ["a"]
 
 

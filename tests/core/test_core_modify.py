@@ -258,7 +258,9 @@ def test_rights_queries_and_zones_are_modified_like_everything(one_world: World)
     with pytest.raises(DeniedError):
         one_world.modify("SELECT * FROM VCAR WHERE CARID = 'DEFAULTOWNER'", "", "DECREED:TRUE", kind="VCAR")
     with pytest.raises(InvalidError):
-        one_world.modify("SELECT * FROM VTIMEZONE WHERE TZID = 'UTC'", "TZID:UTC", "TZID:GMT", kind="VTIMEZONE")
+        one_world.modify(
+            "SELECT * FROM VTIMEZONE WHERE TZID = 'UTC'", "TZID:UTC", "TZID:GMT", kind="VTIMEZONE"
+        )
     assert maintenance.check(one_world.store) == []
 
 

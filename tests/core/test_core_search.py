@@ -32,7 +32,9 @@ def test_QRY03_SEA02_one_answer_for_each_query(one_world: World) -> None:
     chosen = Selection(
         (one_world.answer("SELECT UID FROM VTODO").query, one_world.answer("SELECT UID FROM VEVENT").query)
     )
-    answers = one_world.store.read(lambda tx: search.search(tx, one_world.bill, one_world.calendar, [chosen, chosen]))
+    answers = one_world.store.read(
+        lambda tx: search.search(tx, one_world.bill, one_world.calendar, [chosen, chosen])
+    )
     assert [[item.value("UID") for one in answer.found for item in one.items] for answer in answers] == [
         ["t"],
         ["a"],
@@ -117,7 +119,9 @@ def test_the_store_shows_the_calendars_that_may_be_seen(one_world: World) -> Non
     assert calids(one_world.root) == [f"cap://cal.example.com/{n}/calendar" for n in ("bill", "mary", "root")]
     assert calids(one_world.bill) == ["cap://cal.example.com/bill/calendar"]
     for calid in ("bill/calendar", "cap://cal.example.com/bill/calendar"):
-        assert len(one_world.find(f"SELECT * FROM VAGENDA WHERE CALID = '{calid}'", STORE, one_world.root)) == 1
+        assert (
+            len(one_world.find(f"SELECT * FROM VAGENDA WHERE CALID = '{calid}'", STORE, one_world.root)) == 1
+        )
 
 
 def test_QRY35_properties_without_contents(one_world: World) -> None:

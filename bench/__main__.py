@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.measure import Report
 
-BENCHES = ("ical", "beep", "layers", "create", "search", "imports", "port")
+BENCHES = ("ical", "beep", "layers", "create", "search", "imports", "conflict", "double_booking", "port")
 
 
 def main() -> None:

@@ -23,7 +23,16 @@ from itertools import combinations, islice
 from math import lcm
 
 from kalends.core import agendas, rights
-from kalends.core.courses import Clashes, Course, Stretch, course_of, may_meet, meets_itself
+from kalends.core.courses import (
+    Clashes,
+    Course,
+    Stretch,
+    course_of,
+    farthest_offset,
+    may_happen_at,
+    may_meet,
+    meets_itself,
+)
 from kalends.core.errors import ConflictError, TooComplexError
 from kalends.core.model import Caller, Policy
 from kalends.core.proof import STEPS, Overlap, Walk, end_of_proof, overlaps, sweep
@@ -55,6 +64,8 @@ NAMED = 3
 """Conflicts told in one refusal: enough to see a pattern, short enough for a status line."""
 NEAR_LIMIT = 50_000
 """Pairs looked at before a calendar is called too full to be checked."""
+FEW_SCANS = 4
+"""Instances for which a wide scan is cheaper than a look at the calendar's zone."""
 FEW = 64
 """Instances of a series without rows behind the horizon that are compared one by one."""
 MAX_OPEN_PAIRS = 200_000
@@ -164,15 +175,22 @@ class Calendar:
             return []
         theirs = frozenset().union(*(self.rules[kind] for kind in kinds))
         return (
-            self._listed(row, sorted(kinds), sorted(theirs))
+            self._listed(row, sorted(kinds), sorted(theirs), len(mine))
             or (self._own(row, mine) if self.own and len(mine) > 1 else [])
             or self._beyond(row, whole, mine, theirs)
         )
 
-    def _listed(self, row: ObjectRow, mine: Sequence[str], theirs: Sequence[str]) -> list[Clash]:
+    def _listed(self, row: ObjectRow, mine: Sequence[str], theirs: Sequence[str], count: int) -> list[Clash]:
         """What the index says, up to the horizon."""
         pairs = instances.near(
-            self.tx, row.id, self.row.id, mine, theirs, longest=self.row.longest, slack=DAY, limit=NEAR_LIMIT
+            self.tx,
+            row.id,
+            self.row.id,
+            mine,
+            theirs,
+            longest=self.row.longest,
+            slack=self._slack(count),
+            limit=NEAR_LIMIT,
         )
         found: dict[tuple[int, int], Clash] = {}
         for ours, other in pairs:
@@ -184,6 +202,13 @@ class Calendar:
         if not found and len(pairs) >= NEAR_LIMIT:
             raise TooComplexError("there is too much around these times to be checked for overlaps")
         return sorted(found.values(), key=_when)
+
+    def _slack(self, count: int) -> int:
+        """How far a floating time can lie from the same clock in UTC, in this calendar.
+
+        For few instances a day is good enough; finding out the zone costs more than a wider scan.
+        """
+        return DAY if count <= FEW_SCANS else 0 if self.zone is None else farthest_offset(self.zone)
 
     def _own(self, row: ObjectRow, mine: Iterable[SlotRow]) -> list[Clash]:
         stretches = sorted((row.id, self.placed(slot)) for slot in mine)
@@ -350,9 +375,7 @@ class _Series:
             if slot.object_id == row.id:
                 continue
             single = calendar.placed(slot)
-            if not may_meet(
-                Course((), (single,)), self.course, calendar.clashes, calendar.zone, single.start
-            ):
+            if not may_happen_at(single, self.course, calendar.clashes, calendar.zone):
                 continue
             try:
                 around = self.walk.between(single.start, single.end, calendar.budget)

@@ -202,6 +202,14 @@ def may_meet(one: Course, other: Course, clashes: Clashes, zone: Zone | None, si
     )
 
 
+def may_happen_at(single: Stretch, course: Course, clashes: Clashes, zone: Zone | None) -> bool:
+    """Whether an object may happen in a stretch of time that excludes it. False is a proof."""
+    one = (single,)
+    return stretches_meet(one, course.strands, clashes, zone) or _singles_meet(
+        one, course.stretches, clashes, zone
+    )
+
+
 def meets_itself(course: Course, zone: Zone | None, since: int) -> bool:
     """Whether instances of one object can overlap each other. False is a proof, True a suspicion."""
     strands = course.strands
@@ -349,6 +357,13 @@ def _changes_on_clock(
         lo, hi = min(walls), max(walls)
         found.add((lo % modulus, lo % modulus + hi - lo))
     return frozenset(found)
+
+
+@lru_cache(maxsize=256)
+def farthest_offset(zone: Zone) -> int:
+    """The largest offset a zone ever has, east or west, in seconds."""
+    ever = [zone.offset(FIRST_WALL), *(offset for _, offset in zone.transitions(FIRST_WALL, _UNTIL_YEAR))]
+    return max(map(abs, ever))
 
 
 @lru_cache(maxsize=256)

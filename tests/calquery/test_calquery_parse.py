@@ -336,6 +336,22 @@ class TestErrorsPoint:
         assert first[second.index("^")] == "."
         assert "one dot" in second
 
+    @pytest.mark.parametrize(
+        ("text", "column"),
+        [
+            ("SELECT SUMMARY FRUM VEVENT", 16),
+            ("SELECT * FRUM VEVENT WHERE UID = 'a'", 10),
+            ("SELECT UID,SUMMARY VEVENT", 20),
+            ("SELECT PARAM(ATTENDEE,ROLE) FORM VEVENT", 29),
+            ("SELECT UID PARAM(ATTENDEE,ROLE) FROM VEVENT", 12),
+            ("SELECT UID", 11),
+            ("SELECT UID WHERE UID = 'a'", 12),
+        ],
+    )
+    def test_a_misspelt_from_is_where_the_mistake_is(self, text: str, column: int) -> None:
+        error = refused(text)
+        assert (error.column, "FROM" in str(error)) == (column, True)
+
     def test_a_long_query_is_cropped_around_the_mistake(self) -> None:
         error = refused(
             "SELECT * FROM VEVENT WHERE " + "UID = 'a' OR " * 50 + "UID ~ 'b' " + "OR UID = 'c' " * 50

@@ -204,9 +204,13 @@ class _Parser:
         begin = self.at
         if self.is_word("FROM"):
             raise self.unexpected("a column")
+        complete = False  # a column ended just now, so that only a comma, a dot or FROM can follow
         while not self.at_end() and not self.is_word("FROM"):
             if self.is_word("WHERE"):
                 raise self.unexpected("FROM")
+            if complete and self.token.kind in ("word", "call"):
+                raise self.unexpected("a comma or FROM")
+            complete = self.token.kind in ("word", "call") or self.is_mark("*")
             self.advance()
         return begin
 

@@ -260,7 +260,7 @@ class Move(Verb):
         """One VREPLY per moved object."""
         if len(request.targets) != 1:
             raise RefusalError(BAD_ARGS, "MOVE has one TARGET: an object cannot go to two places.")
-        selections = selections_of(request.vcalendar, strict=around.strict)
+        selections = selections_of(request.vcalendar, strict=around.strict, moves=True)
         _no_data(self.name, request)
 
         def run(tx: Tx) -> list[Reply]:

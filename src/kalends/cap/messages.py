@@ -170,7 +170,7 @@ def _targets(vcalendar: Component) -> tuple[str, ...]:
 def _cmd_of(vcalendar: Component) -> _Cmd:
     lines = vcalendar.all("CMD")
     if len(lines) != 1:
-        how_many = "no" if not lines else "more than one"
+        how_many = "none" if not lines else "more than one"
         raise RefusalError(BAD_ARGS, f"Every object needs exactly one CMD property; this one has {how_many}.")
     return _read_cmd(_text_after_name(lines[0]))
 

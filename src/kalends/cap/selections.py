@@ -21,12 +21,15 @@ _FOLD = re.compile(r"\r?\n[ \t]")
 _BOOLEANS = {"TRUE": True, "FALSE": False}
 
 
-def selections_of(vcalendar: Component, *, strict: bool = False) -> tuple[Selection, ...]:
+def selections_of(
+    vcalendar: Component, *, strict: bool = False, moves: bool = False
+) -> tuple[Selection, ...]:
     """Parse every VQUERY of a command.
 
     Args:
         vcalendar: the command's object.
         strict: read CAL-QUERY as strictly as the RFC's grammar.
+        moves: the command is MOVE, whose VQUERY may say by TARGET where the objects are now (A-55).
 
     Returns:
         One selection per VQUERY, in order.
@@ -36,7 +39,10 @@ def selections_of(vcalendar: Component, *, strict: bool = False) -> tuple[Select
 
     Source: RFC 4324 §9.6, §6.1.1.
     """
-    found = tuple(_selection(vquery, strict=strict) for vquery in vcalendar.children("VQUERY"))
+    found = tuple(
+        _selection(vquery, strict=strict, moves=moves and not strict)
+        for vquery in vcalendar.children("VQUERY")
+    )
     if not found:
         raise RefusalError(BAD_ARGS, "The command needs a VQUERY that says what it is about.")
     if sum(len(selection.queries) for selection in found) > MAX_QUERIES:
@@ -61,7 +67,7 @@ def _names_uid(query: Query) -> bool:
     )
 
 
-def _selection(vquery: Component, *, strict: bool) -> Selection:
+def _selection(vquery: Component, *, strict: bool, moves: bool) -> Selection:
     for name in ("QUERYID", "EXPAND", "TARGET"):
         if len(vquery.all(name)) > 1:
             raise RefusalError(BAD_ARGS, f"{name} occurs more than once in a VQUERY.")
@@ -69,7 +75,7 @@ def _selection(vquery: Component, *, strict: bool) -> Selection:
     lines = vquery.all("QUERY")
     if not lines and query_id is None:
         raise RefusalError(BAD_ARGS, "A VQUERY needs a QUERY, or the QUERYID of a stored one.")
-    if strict and container is not None and query_id is None:
+    if container is not None and query_id is None and not moves:
         raise RefusalError(BAD_ARGS, "TARGET in a VQUERY needs a QUERYID beside it.")
     if len(lines) > MAX_QUERIES:
         raise RefusalError(TOO_COMPLEX, f"The command has more than {MAX_QUERIES} queries.")

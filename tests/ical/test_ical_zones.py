@@ -226,6 +226,19 @@ def test_a_custom_definition_like_no_zone_is_used_as_it_is() -> None:
         assert moment.wall - zones.to_epoch(moment) == offset
 
 
+def test_a_comma_in_a_tzid_is_escaped_in_the_property_only() -> None:
+    """LOC-09; RFC 4324 §8.13: TZID is TEXT in a VTIMEZONE, and a plain value in the parameter."""
+    text = (
+        "BEGIN:VCALENDAR\r\nBEGIN:VTIMEZONE\r\nTZID:Here\\, there\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
+        "TZOFFSETFROM:+0300\r\nTZOFFSETTO:+0300\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\nEND:VCALENDAR\r\n"
+    )
+    zones = Zones(parse(text))
+    for tzid in ("Here, there", "Here\\, there"):
+        zone = zones.find(tzid)
+        assert zone is not None
+        assert zone.offset(0) == 3 * 3600
+
+
 def test_a_known_name_beats_a_definition_under_that_name() -> None:
     """A-66."""
     liar = ODD.copy()

@@ -14,6 +14,7 @@ from kalends.ical.gregorian import year_start
 from kalends.ical.moment import DAY, Duration, Moment
 from kalends.ical.tree import Component
 from kalends.ical.tzfile import UTC, Transition, Zone, fixed, iana_names, load_zone
+from kalends.ical.values import unescape_text
 from kalends.ical.vtimezone import read_vtimezone
 from kalends.ical.windows_zones import WINDOWS_ZONES
 
@@ -148,7 +149,10 @@ class Zones:
         if self._defined is None:
             self._defined = {}
             for component in () if self._vcalendar is None else self._vcalendar.children("VTIMEZONE"):
-                self._defined.setdefault((component.value("TZID") or "").strip(), component)
+                name = component.value("TZID") or ""
+                self._defined.setdefault(name.strip(), component)
+                if "\\" in name:  # a TEXT value here, but not in the parameter that refers to it
+                    self._defined.setdefault(unescape_text(name).strip(), component)
         return self._defined
 
     def of(self, moment: Moment) -> Zone | None:

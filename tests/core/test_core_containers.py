@@ -288,6 +288,17 @@ def test_MDF13_OBM26_read_only_properties_of_containers(one_world: World) -> Non
             one_world.modify("SELECT * FROM VCALSTORE", old, new, STORE, one_world.root, kind="VCALSTORE")
 
 
+def test_OBM25_the_calmaster_is_somebody_to_turn_to(one_world: World) -> None:
+    def change(old: str, new: str) -> None:
+        one_world.modify("SELECT * FROM VCALSTORE", old, new, STORE, one_world.root, kind="VCALSTORE")
+
+    for bad in ("CALMASTER:", "CALMASTER:the boss", "CALMASTER:root@example.com"):
+        with pytest.raises(InvalidError):
+            change("CALMASTER:mailto:calmaster@example.com", bad)
+    change("CALMASTER:mailto:calmaster@example.com", "CALMASTER:https://example.com/help")
+    assert "CALMASTER:https://example.com/help\r\n" in one_world.text("SELECT * FROM VCALSTORE", STORE)
+
+
 def test_properties_of_a_calendar_are_modified(world: World) -> None:
     (receipt,) = world.modify("SELECT * FROM VAGENDA", "", "NAME:My calendar", kind="VAGENDA")
     assert receipt.error is None

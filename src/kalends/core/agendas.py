@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
@@ -30,6 +31,7 @@ STORE_UID = "VCALSTORE"
 """Identifier of the one object that holds the store's properties; the CSID may be configured anew."""
 MAX_OWNERS = 1_000
 """OWNERs of one calendar: groups serve larger circles."""
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+\Z")
 _CACHED_OCTETS = 8_192
 """Property texts up to here are kept parsed: 512 of them take a few megabytes."""
 
@@ -178,7 +180,7 @@ def check(held: Component) -> None:
     Raises:
         InvalidError: with the rule that is broken.
 
-    Source: RFC 4324 §8.1, §8.23, §9.1, §9.2; STO-01, STO-03, OBM-21, OBM-27.
+    Source: RFC 4324 §8.1, §8.4, §8.23, §9.1, §9.2; STO-01, STO-03, OBM-21, OBM-25, OBM-27.
     """
     store = held.name == "VCALSTORE"
     lines = {
@@ -191,6 +193,10 @@ def check(held: Component) -> None:
         raise InvalidError("CALSCALE must be GREGORIAN")
     if not store and not 0 < len(held.all("OWNER")) <= MAX_OWNERS:
         raise InvalidError("a calendar needs an OWNER")
+    if store and not _URI.match(lines["CALMASTER"].value.strip()):
+        raise InvalidError(
+            "CALMASTER is the URI of somebody to turn to, such as mailto:calmaster@example.com"
+        )
     zones = time_zones(held)
     if not all(zones):
         raise InvalidError("DEFAULT-TZID names at least one time zone")

@@ -53,7 +53,9 @@ class Stretch(NamedTuple):
 
     def placed(self, zone: Zone | None) -> Stretch:
         """The same in instants, a floating one read in a zone."""
-        if not self.floating or zone is None:
+        if not self.floating:
+            return self
+        if zone is None:
             return self._replace(floating=False)
         return Stretch(zone.epoch(self.start), zone.epoch(self.end), False, self.busy)
 
@@ -309,6 +311,8 @@ def _falls_into(single: Stretch, strand: Strand, zone: Zone | None) -> bool:
 def _singles_meet(
     ones: Sequence[Stretch], others: Sequence[Stretch], clashes: Clashes, zone: Zone | None
 ) -> bool:
+    if not ones or not others:
+        return False
     if len(ones) * len(others) > MAX_PAIRS:
         return True
     placed = [other.placed(zone) for other in others]

@@ -41,7 +41,8 @@ class Line:
         text = f"{self.what:<60} {ours:>10} {self.unit:<8}"
         if self.theirs is not None:
             theirs = f"{self.theirs:,.1f}" if self.theirs < 1000 else f"{self.theirs:,.0f}"
-            text += f" {theirs:>10}  {self.peer:<26} {self.ratio:6.2f}x"
+            text += f" {theirs:>10}  {self.peer:<26}"
+            text += " too small to tell" if self.ratio is None else f" {self.ratio:6.2f}x"
             if self.aim is not None:
                 text += f" (aim {self.aim:g}x)"
         return text

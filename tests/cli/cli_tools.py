@@ -58,6 +58,9 @@ def apart(environ: dict[str, str], *words: str, stdin: str = "") -> Ran:
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
+CTRL_C = "\x03"
+
+
 def on_terminal(environ: dict[str, str], words: list[str], talk: list[tuple[str, str]]) -> Ran:
     """Run one command line on a terminal.
 
@@ -72,9 +75,15 @@ def on_terminal(environ: dict[str, str], words: list[str], talk: list[tuple[str,
     child, terminal = pty.fork()
     if child == 0:
         os.execve(KALENDS[0], [*KALENDS, *words], environ)
-    shown, seen, pending = "", 0, list(talk)
+    shown, seen, pending, typed = "", 0, list(talk), ""
     while True:
-        readable, _, _ = select.select([terminal], [], [], 30)
+        readable, _, _ = select.select([terminal], [], [], 3 if typed == CTRL_C else 30)
+        if not readable and typed == CTRL_C:
+            os.write(
+                terminal, CTRL_C.encode()
+            )  # readline lets an interrupt pass that comes just before it waits
+            typed = ""
+            continue
         assert readable, f"silence after {shown!r}"
         try:
             data = os.read(terminal, 65536)
@@ -85,7 +94,8 @@ def on_terminal(environ: dict[str, str], words: list[str], talk: list[tuple[str,
         shown += data.decode("utf-8", "replace")
         if pending and pending[0][0] in shown[seen:]:
             seen = len(shown)
-            os.write(terminal, pending.pop(0)[1].encode())
+            typed = pending.pop(0)[1]
+            os.write(terminal, typed.encode())
     _, status = os.waitpid(child, 0)
     os.close(terminal)
     return Ran(os.waitstatus_to_exitcode(status), shown, "")

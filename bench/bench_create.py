@@ -100,12 +100,12 @@ def run(report: Report) -> None:
         store = str(home / "store.db")
         with furnished(store):
             pass
-        raw_rate, raw_cpu = raw_sqlite(home / "raw.db", count)
         whose = "raw one-row transactions"
         for plain in (True, False):
             with serving(home, store, plain=plain) as server:
                 way = "plain text" if plain else "TLS"
                 for clients in CLIENTS:
+                    raw_rate, raw_cpu = raw_sqlite(home / f"raw-{way[:2]}{clients}.db", count)
                     many = count * (3 if clients > 1 else 1)
                     rate, cpu = asyncio.run(load(server, clients, many, f"{way[:2]}{clients}"))
                     what = f"{clients} client{'s' * (clients > 1)}, {way}"

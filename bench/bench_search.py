@@ -13,7 +13,7 @@ from kalends.client.sync import Client, connect
 SIZES = (1_000, 10_000, 100_000)
 QUICK_SIZES = (1_000, 3_000)
 CPU_SECONDS = 0.6
-"""The kernel counts CPU in hundredths of a second: so long is each question asked."""
+"""So much of the server's CPU each question gets."""
 Question = tuple[str, bool]
 
 

@@ -95,10 +95,11 @@ def micros(work: Callable[[], object], seconds: float = 0.4, rounds: int = 5) ->
 
 
 def cpu_of(pid: int) -> float:
-    """CPU seconds a process has used so far."""
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-        fields = stat.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """CPU seconds a process has used so far in all its threads, to the microsecond.
+
+    The kernel's own clock of the process: /proc counts in hundredths of a second, too coarse for a short look.
+    """
+    return time.clock_gettime((~pid << 3) | 2)  # what clock_getcpuclockid(3) gives on Linux
 
 
 def memory_of(pid: int) -> int:

@@ -97,7 +97,7 @@ def micros(work: Callable[[], object], seconds: float = 0.4, rounds: int = 5) ->
 def cpu_of(pid: int) -> float:
     """CPU seconds a process has used so far in all its threads, to the microsecond.
 
-    The kernel's own clock of the process: /proc counts in hundredths of a second, too coarse for a short look.
+    The kernel's own clock of the process: /proc counts in hundredths of a second, too coarse for a short one.
     """
     return time.clock_gettime((~pid << 3) | 2)  # what clock_getcpuclockid(3) gives on Linux
 

@@ -14,6 +14,7 @@ from kalends.core import freebusy, search
 from kalends.core.errors import InvalidError, NotFoundError, TooComplexError
 from kalends.core.model import Policy, Selection, Target
 from kalends.ical.tree import Line
+from kalends.store import maintenance
 from kalends.store.base import Store
 
 REQUEST = ("ORGANIZER:mailto:o@x.org", "ATTENDEE:mailto:bill@example.com")
@@ -276,6 +277,39 @@ def test_QRY17_floating_times_are_busy_where_the_asker_is(one_world: World) -> N
     assert periods(one_world, RANGE)["BUSY"] == ["20260310T110000Z/20260310T120000Z"]  # the calendar's zone
     tokyo = replace(one_world.bill, default_tz="Asia/Tokyo")
     assert periods(one_world, RANGE, tokyo)["BUSY"] == ["20260310T030000Z/20260310T040000Z"]
+
+
+def test_QRY17_floating_times_are_found_where_the_asker_is(world: World) -> None:
+    """A-34: in the client's zone, else in the calendar's; with and without EXPAND."""
+    alarm = "BEGIN:VALARM\nACTION:AUDIO\nTRIGGER:-PT1H\nEND:VALARM"
+    world.create(calendar(event("local", alarm, start="DTSTART:20260310T120000"), event("utc")))
+    world.create(calendar(event("daily", "RRULE:FREQ=DAILY;COUNT=3", start="DTSTART:20260309T120000")))
+    tokyo = replace(world.bill, default_tz="Asia/Tokyo")
+    for caller, hour in ((world.bill, 11), (tokyo, 3)):
+        for expand in (False, True):
+            at = "202603{:02}T{:02}0000Z"
+            found = world.find(
+                f"SELECT UID FROM VEVENT WHERE DTSTART = '{at.format(10, hour)}'",
+                caller=caller,
+                expand=expand,
+            )
+            wanted = ["daily", "local"] if expand else ["local"]
+            assert sorted(one.value("UID") or "" for one in found) == wanted
+            found = world.find(
+                f"SELECT UID FROM VEVENT WHERE DTEND > '{at.format(10, hour)}'"
+                f" AND DTSTART < '{at.format(10, hour + 1)}' AND UID != 'daily'",
+                caller=caller,
+                expand=expand,
+            )
+            assert [one.value("UID") for one in found] == ["local"]
+            found = world.find(
+                f"SELECT UID FROM VEVENT WHERE VALARM.TRIGGER = '{at.format(10, hour - 1)}'",
+                caller=caller,
+                expand=expand,
+            )
+            assert [one.value("UID") for one in found] == ["local"]
+    assert world.uids("SELECT UID FROM VEVENT WHERE DTSTART = '20260310T090000Z'") == ["utc"]
+    assert maintenance.check(world.store) == []
 
 
 def test_free_busy_behind_the_horizon(world: World) -> None:

@@ -101,7 +101,8 @@ def cells(
     Args:
         component: any component.
         zones: where TZIDs are looked up.
-        default_tz: zone of floating times; None counts them as UTC (A-34). Dates are days in UTC.
+        default_tz: zone of floating times; None counts them as UTC, which is what the store's index holds:
+            its searches compare them with the literal's wall time instead (A-34). Dates are days in UTC.
         parent: the component a VALARM stands in: relative triggers get their instant from it.
 
     Returns:
@@ -392,8 +393,9 @@ def _derive_trigger(
             anchor = span[(line.param("RELATED") or "START").upper() == "END"]
             if anchor is None:
                 continue
-            epoch = instants.add(anchor, offset)[1]
-            text = format_moment(utc_moment(epoch))
+            moment, epoch = instants.add(anchor, offset)
+            floats = moment.floating and not moment.is_date  # written without Z: it fires by the wall clock
+            text = format_moment(moment if floats else utc_moment(epoch))
         except ICalError:
             continue  # an absolute trigger, or nothing to count from
         out.append(Cell("TRIGGER", pos, 1, text, text.lower(), epoch, DERIVED))

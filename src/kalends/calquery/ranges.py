@@ -22,6 +22,11 @@ class Range:
         """What lies in both ranges."""
         return Range(_pick(max, self.low, other.low), _pick(min, self.high, other.high))
 
+    def widened(self, wall: Callable[[int], int]) -> Range:
+        """This range, and the wall times that a zone's clocks show in it."""
+        low = None if self.low is None else min(self.low, wall(self.low))
+        return Range(low, None if self.high is None else max(self.high, wall(self.high)))
+
     def either(self, other: Range) -> Range:
         """The smallest range around both."""
         low = None if self.low is None or other.low is None else min(self.low, other.low)
@@ -43,6 +48,10 @@ class Bounds:
     start: Range = EVER
     end: Range = EVER
     recurrence: Range = EVER
+
+    def widened(self, wall: Callable[[int], int]) -> Bounds:
+        """Bounds that hold for floating times, too, whose numbers are wall times."""
+        return Bounds(self.start.widened(wall), self.end.widened(wall), self.recurrence.widened(wall))
 
     def window(self) -> Range:
         """The window that every matching occurrence touches, as far as the condition says.

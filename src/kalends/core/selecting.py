@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 
 from kalends.calquery.bind import Bindings, bind
+from kalends.calquery.columns import comparison
 from kalends.calquery.errors import QueryError
 from kalends.calquery.errors import TooComplexError as QueryTooComplexError
 from kalends.calquery.match import Subject
 from kalends.calquery.parse import parse_line
 from kalends.calquery.plan import plan
 from kalends.calquery.ranges import Range
-from kalends.calquery.tree import And, Compare, Condition, In, Like, Null, Or, Query, State
+from kalends.calquery.tree import And, Column, Compare, Condition, In, Like, Null, Or, Query, State
 from kalends.core import agendas, containers, expansion, rights, texts
 from kalends.core.errors import InvalidError, NotFoundError, TooComplexError
 from kalends.core.model import Caller, Selection, Target
 from kalends.core.names import qualified
 from kalends.ical.tree import Component
+from kalends.ical.zones import Zones
 from kalends.store import calendars, instances, objects
 from kalends.store import found as store_found
 from kalends.store.base import Tx
@@ -153,6 +155,18 @@ def floating_zone(tx: Tx, caller: Caller, calendar_id: int) -> str:
     return zones[0] if zones else caller.policy.default_tz
 
 
+_UTC_ZONES = frozenset(("UTC", "Etc/UTC"))
+
+
+def _wall(tx: Tx, caller: Caller, target: Target, query: Query) -> Callable[[int], int] | None:
+    """What the clocks of the zone of floating times show, for a query that compares times; None for UTC."""
+    if not any(comparison(Column(name)) in ("moment", "trigger") for name in names_of(query.where)):
+        return None
+    name = floating_zone(tx, caller, target.calendar_id)
+    zone = None if name in _UTC_ZONES else Zones().zone(name)
+    return None if zone is None else zone.wall
+
+
 def hits(tx: Tx, caller: Caller, target: Target, query: Query, *, expand: bool = False) -> list[Hit]:
     """The stored components that a query selects in one container, in a stable order.
 
@@ -194,7 +208,12 @@ def find(
     expanding = expand and query.source in expansion.EXPANDING
     try:
         rows, window = store_found.find(
-            tx, bound, (target.calendar_id,), expand=expanding, limit=caller.policy.max_results + 1
+            tx,
+            bound,
+            (target.calendar_id,),
+            expand=expanding,
+            limit=caller.policy.max_results + 1,
+            wall=_wall(tx, caller, target, bound),
         )
         limited(rows, caller)
         groups = [list(group) for _, group in groupby(rows, key=lambda row: row.object_id)]

@@ -57,6 +57,13 @@ _DURATION_STARTS: Final = "('P', 'p', '+', '-')"
 _CONTAINED: Final = "select 1 from component"
 _CELLS: Final = "select 1 from cell x where"
 _ALARMS: Final = "select 1 from instance y where"
+_FLOATS: Final = (
+    " when length(x.value) = 15 and not exists (select 1 from cell t where t.component_id = x.component_id"
+    " and t.name = case when x.origin = ? then 'DTSTART;TZID' else ? end"
+    " and (x.origin = ? or t.pos = x.pos)) then "
+)
+"""A time without Z and without TZID. What is derived has its TZID from DTSTART."""
+Wall = Callable[[int], int]
 _COMPONENTS: Final = "select id, object_id, calendar_id, pos, start_at from component where "
 
 
@@ -85,6 +92,7 @@ def compile_query(
     *,
     expand: bool = False,
     limit: int | None = None,
+    wall: Wall | None = None,
 ) -> Compiled:
     """Write a bound query as SQL.
 
@@ -95,6 +103,8 @@ def compile_query(
         expand: one row an instance: DTSTART, DTEND, DUE, RECURRENCE-ID and the TRIGGER of alarms are those of
             the instance (RFC 4324 §8.16, §6.1.1.15).
         limit: rows at most.
+        wall: what the clocks of the zone of floating times show at an instant, both in seconds since 1970 as
+            if in UTC; None for UTC. The index holds floating times by their wall clock.
 
     Returns:
         The statement.
@@ -103,11 +113,11 @@ def compile_query(
         QueryError: a literal that does not fit its column.
         TooComplexError: too many contained kinds.
 
-    Source: RFC 4324 §6.1.1.
+    Source: RFC 4324 §6.1.1, §6.1.1.7.
     """
     prepared = plan(query.where)
-    writer = _Writer(query.source, expand=expand, joinable=_size(prepared) <= JOINABLE)
-    limits = bounds(prepared)
+    writer = _Writer(query.source, expand=expand, joinable=_size(prepared) <= JOINABLE, wall=wall)
+    limits = bounds(prepared) if wall is None else bounds(prepared).widened(wall)
     writer.open(prepared, limits, sorted(set(calendar_ids)))
     writer.condition(prepared)
     writer.add(" order by c.object_id, c.pos, c.id")
@@ -121,8 +131,9 @@ def compile_query(
 class _Writer:
     """Writes one statement; one method for each kind of condition, found in `_WRITERS`."""
 
-    def __init__(self, source: str, *, expand: bool, joinable: bool) -> None:
+    def __init__(self, source: str, *, expand: bool, joinable: bool, wall: Wall | None = None) -> None:
         self.source = source
+        self.wall = wall
         self.opening, self.closing = ("exists (", ")") if joinable else ("((exists (", ")) is true)")
         self.expand = expand
         self.parts: list[str] = []
@@ -302,12 +313,12 @@ class _Writer:
         if when is not None and isinstance(test, NumberTest) and test.shape != "duration":
             self.instance_test(when, prepared.column, test)
         else:
-            self.exists(prepared.column, lambda: self.test(test, "x"))
+            self.exists(prepared.column, lambda: self.test(test, prepared.column))
 
     def included(self, prepared: In) -> None:
         test = lower(prepared.column, "=", prepared.value)
         self.negation(prepared.negated)
-        self.exists(prepared.column, lambda: self.test(test, "x"))
+        self.exists(prepared.column, lambda: self.test(test, prepared.column))
 
     def like(self, prepared: Like) -> None:
         wanted = _patterns(prepared.pattern)
@@ -350,13 +361,12 @@ class _Writer:
 
     # tests on a cell
 
-    def test(self, test: Test, alias: str) -> None:
+    def test(self, test: Test, column: Column) -> None:
+        """A test on the cell x of a column."""
         if isinstance(test, TextTest):
-            self.text_test(
-                f"coalesce({alias}.folded, {alias}.value)" if test.folded else f"{alias}.value", test
-            )
+            self.text_test("coalesce(x.folded, x.value)" if test.folded else "x.value", test)
         else:
-            self.number_test(f"{alias}.num", f"{alias}.value", test)
+            self.number_test(test, column)
 
     def text_test(self, value: str, test: TextTest) -> None:
         if test.operator in ("=", "!="):
@@ -370,17 +380,23 @@ class _Writer:
             self.add(f" or {value} {test.operator} ?", text)
         self.add(")")
 
-    def number_test(self, number: str, value: str, test: NumberTest) -> None:
+    def number_test(self, test: NumberTest, column: Column) -> None:
         if test.shape != "any":
             word = "in" if test.shape == "duration" else "not in"
-            self.add(f"substr({value}, 1, 1) {word} {_DURATION_STARTS} and ")
-        if test.day is None:
-            self.ordered(number, test.operator, test.low, test.high)
+            self.add(f"substr(x.value, 1, 1) {word} {_DURATION_STARTS} and ")
+        wall = self.wall if comparison(column) == "moment" or test.shape == "moment" else None
+        if test.day is None and wall is None:
+            self.ordered("x.num", test.operator, test.low, test.high)
             return
-        self.add(f"case when length({value}) = {DATE_LENGTH} then ")
-        self.ordered(number, test.operator, test.day, test.day)
+        self.add("case")
+        if test.day is not None:
+            self.add(f" when length(x.value) = {DATE_LENGTH} then ")
+            self.ordered("x.num", test.operator, test.day, test.day)
+        if wall is not None:
+            self.add(_FLOATS, DERIVED, f"{column.name};TZID", DERIVED)
+            self.ordered("x.num", test.operator, wall(test.low), wall(test.high))
         self.add(" else ")
-        self.ordered(number, test.operator, test.low, test.high)
+        self.ordered("x.num", test.operator, test.low, test.high)
         self.add(" end")
 
     def ordered(self, number: str, operator: Operator, low: int, high: int) -> None:
@@ -429,14 +445,25 @@ class _Writer:
             self.add(
                 f"exists ({_ALARMS} y.component_id = {alias}.id and y.recurrence_at = i.recurrence_at and "
             )
-            self.ordered(when, test.operator, test.low, test.high)
+            self.at_instance(when, "y", test, None)
             self.add(")")
             return
-        if test.day is None:
+        day = test.low if test.day is None else test.day
+        days = (day, test.high if test.day is None else day)
+        self.at_instance(when, "i", test, None if test.day is None and self.wall is None else days)
+
+    def at_instance(self, when: str, alias: str, test: NumberTest, days: tuple[int, int] | None) -> None:
+        """An instance's time against a range; `days` is the range for instances that are whole days."""
+        if days is None and self.wall is None:
             self.ordered(when, test.operator, test.low, test.high)
             return
-        self.add("case when i.floating = 1 and i.start_at % 86400 = 0 and i.end_at % 86400 = 0 then ")
-        self.ordered(when, test.operator, test.day, test.day)
+        self.add("case")
+        if days is not None:
+            self.add(" when i.floating = 1 and i.start_at % 86400 = 0 and i.end_at % 86400 = 0 then ")
+            self.ordered(when, test.operator, *days)
+        if self.wall is not None:
+            self.add(f" when {alias}.floating = 1 then ")
+            self.ordered(when, test.operator, self.wall(test.low), self.wall(test.high))
         self.add(" else ")
         self.ordered(when, test.operator, test.low, test.high)
         self.add(" end")

@@ -9,7 +9,7 @@ from typing import cast
 from kalends.calquery.ranges import Range
 from kalends.calquery.tree import Query
 from kalends.store.base import Tx
-from kalends.store.compile import compile_query
+from kalends.store.compile import Wall, compile_query
 from kalends.store.objects import ObjectRow
 from kalends.store.sqltext import chunks, with_list
 
@@ -38,7 +38,13 @@ class FoundRow:
 
 
 def find(
-    tx: Tx, query: Query, calendar_ids: Sequence[int], *, expand: bool = False, limit: int | None = None
+    tx: Tx,
+    query: Query,
+    calendar_ids: Sequence[int],
+    *,
+    expand: bool = False,
+    limit: int | None = None,
+    wall: Wall | None = None,
 ) -> tuple[list[FoundRow], Range]:
     """Run a bound query.
 
@@ -48,6 +54,7 @@ def find(
         calendar_ids: where to look.
         expand: one row an instance.
         limit: rows at most.
+        wall: what the clocks show at an instant in the zone of floating times; None for UTC.
 
     Returns:
         The rows, by object, place in the text and start; and the window that the query limits itself to:
@@ -56,7 +63,7 @@ def find(
     Raises:
         QueryError, TooComplexError: of `kalends.calquery`.
     """
-    compiled = compile_query(query, calendar_ids, tx.dialect, expand=expand, limit=limit)
+    compiled = compile_query(query, calendar_ids, tx.dialect, expand=expand, limit=limit, wall=wall)
     rows = cast("list[tuple[int, ...]]", tx.rows(compiled.sql, compiled.params))
     if expand:
         return [FoundRow(row[0], row[1], row[2], row[4]) for row in rows], compiled.window

@@ -121,6 +121,8 @@ def _problems(schema: dict[str, object], value: object, path: str) -> list[str]:
         ["1026/udp", "--transport", "tcp"],
         ["20-10"],
         [],
+        [""],
+        [" "],
         ["--free", "0"],
         ["--free", "1", "80"],
         ["--free", "1", "--range", "x"],
@@ -137,6 +139,17 @@ def test_wrong_words_are_usage_errors_that_say_what_is_wrong(words: list[str]) -
         assert code == 2, err
     assert out == ""
     assert err.startswith("kalends port: ")
+
+
+def test_blanks_around_a_port_are_no_part_of_it() -> None:
+    assert run(" 1026 ", "--no-probe")[1].startswith("Port 1026: cap")
+
+
+def test_tls_is_proposed_only_where_a_session_begins_with_it() -> None:
+    """CAP starts TLS inside BEEP: a TLS client that talks first would only break the session."""
+    assert "openssl s_client" in run("443", "--no-probe")[1]
+    assert "openssl s_client" in run("993", "--no-probe")[1]
+    assert "openssl s_client" not in run("1026", "--no-probe")[1]
 
 
 def test_an_unknown_name_exits_1_with_the_three_nearest() -> None:

@@ -52,6 +52,10 @@ def test_a_visitor_is_not_told_whose_socket_it_is() -> None:
         ("/port/cap", "", "/port/1026"),
         ("/port/", "q=1026", "/port/1026"),
         ("/port/HTTPS", "", "/port/443"),
+        ("/port/1026/udp", "", "/port/1026?transport=udp"),
+        ("/port/cap/tcp", "", "/port/cap?transport=tcp"),
+        ("/port/cap", "transport=tcp", "/port/1026?transport=tcp"),
+        ("/port/a/b/c/tcp.json", "", "/port/a/b/c.json?transport=tcp"),
     ],
 )
 def test_names_and_numbers_lead_to_the_port(path: str, query: str, where: str) -> None:
@@ -66,6 +70,36 @@ def test_what_is_no_port_is_a_page_that_says_so(path: str) -> None:
     answer = get(path)
     assert answer.status == 404
     assert b"0 records" in answer.body
+
+
+def test_a_name_without_a_port_is_an_answer() -> None:
+    answer = get("/port/caldav")
+    assert answer.status == 200
+    assert "caldav: a registered service name without a port" in answer.body.decode()
+    value = json.loads(get("/port/caldav.json").body)
+    assert (value["port"], value["official"]["records"][0]["status"]) == (None, "name-only")
+
+
+def test_a_range_is_a_page_but_only_an_administrator_sees_what_listens_in_it() -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        port = sock.getsockname()[1]
+        span = f"/port/{port}-{port}"
+        public, private = get(span), get(span, admin=True)
+        data, known = (json.loads(get(span + ".json", admin=admin).body) for admin in (False, True))
+    assert (public.status, b"listens</a>" in public.body, b"listens</a>" in private.body) == (
+        200,
+        False,
+        True,
+    )
+    assert ("listening" in data, known["listening"]) == (False, [port])
+    assert b'<a href="/port/1002">1002\xe2\x80\x931007</a>' in get("/port/1000-1010").body
+
+
+def test_the_whole_range_is_cut_and_a_backward_one_is_none() -> None:
+    assert b"a smaller range shows all" in get("/port/0-65535").body
+    assert [get(path).status for path in ("/port/5-1", "/port/1-65536", "/port/1-")] == [404] * 3
 
 
 def test_search_results_can_be_taken_along() -> None:

@@ -99,9 +99,10 @@ def _run(options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     registry = _registry(options.data)
     if options.free is not None:
         return _free(registry, options, out, err)
-    if options.port is None:
+    asked = (options.port or "").strip()
+    if not asked:
         raise _UsageError("which port? a number, a name or a range")
-    word, transport = _transport(options.port, options.transport)
+    word, transport = _transport(asked, options.transport)
     span = re.fullmatch(r"(\d+)-(\d+)", word)
     if span:
         return _range(registry, *_bounds(span[1], span[2]), options, out)
@@ -185,19 +186,12 @@ def _portless(records: list[Record], options: argparse.Namespace, out: TextIO) -
     if options.check:
         return 0 if options.check == "registered" else 1
     if options.json:
-        _write_json(
-            out,
-            {
-                "format": report.FORMAT,
-                "port": None,
-                "official": {"records": [{f: getattr(r, f) for f in Record._fields} for r in records]},
-            },
-        )
+        _write_json(out, report.portless_as_json(records))
         return 0
     page = text.Page(colour=_colour(out), verbose=options.verbose)
     page.lines.append(page.style(f"{records[0].name}: a registered service name without a port", "bold"))
     text.official(page, records)
-    page.say("A service without a port is found by other means, most often by DNS SRV records.")
+    page.say(text.PORTLESS)
     out.write(page.text())
     return 0
 
@@ -258,21 +252,7 @@ def _range(registry: Registry, low: int, high: int, options: argparse.Namespace,
         raise _UsageError("--check and --host take one port, not a range")
     live = sockets.listening(low, high)
     if options.json:
-        _write_json(
-            out,
-            {
-                "format": report.FORMAT,
-                "low": low,
-                "high": high,
-                "snapshot": registry.snapshot,
-                "counts": registry.count(low, high),
-                "listening": sorted(live),
-                "runs": [
-                    {"low": r.low, "high": r.high, "status": r.status, "names": list(r.names)}
-                    for r in registry.runs(low, high)
-                ],
-            },
-        )
+        _write_json(out, report.range_as_json(registry, low, high, live))
         return 0
     out.write(text.render_runs(registry, low, high, live, colour=_colour(out)))
     return 0

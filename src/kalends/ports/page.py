@@ -14,6 +14,8 @@ from kalends.ports.report import Report, command_line
 
 MAX_FOUND = 100
 """Records one search shows."""
+MAX_RUNS = 2000
+"""Rows of a page about a range: some 400 kB of HTML."""
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1c2430;--soft:#5b6675;--paper:#fbfaf7;--card:#fff;--line:#dcd9d0;
@@ -94,7 +96,7 @@ def render(report: Report, *, admin: bool = False, base: str = "") -> str:
         f"<h1>Port {report.port}: {_e(names)}</h1>",
         f'<p class="lead">{_tag(report)} {_e(text.in_short(report))}</p>',
         _what(report),
-        f'<div class="two">{_official(report)}{_reality(report, admin=admin)}</div>',
+        f'<div class="two">{_story(report.registry, report.records)}{_reality(report, admin=admin)}</div>',
         _elsewhere(report),
         _check(report),
         f"<section><h2>Why registered but unused ports matter</h2><p>{_e(text.WHY, 1000)}</p></section>",
@@ -150,10 +152,9 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
     return "<dl>" + "".join(f"<dt>{escape(k)}</dt><dd>{v}</dd>" for k, v in pairs) + "</dl>"
 
 
-def _official(report: Report) -> str:
-    registry = report.registry
+def _story(registry: Registry, found: Sequence[Record]) -> str:
     newer = f", names and descriptions {registry.names_snapshot}" if registry.names_snapshot else ""
-    records = "".join(_record(group) for group in text.same(report.records)) or (
+    records = "".join(_record(group) for group in text.same(found)) or (
         "<p>No record: the registry does not list this port.</p>"
     )
     return (
@@ -248,7 +249,7 @@ def _source(where: str) -> str:
 def _check(report: Report) -> str:
     blocks = "".join(
         f"<h3>{system}</h3><pre>{escape(chr(10).join(commands))}</pre>"
-        for system, commands in text.commands(report.port).items()
+        for system, commands in text.commands(report).items()
     )
     return (
         f"<section><h2>Check it yourself</h2>{blocks}<p>“Connection refused” is the normal answer: the machine is "
@@ -286,6 +287,55 @@ def _more(report: Report, base: str) -> str:
         '<p><a href="https://www.iana.org/assignments/service-names-port-numbers" rel="noreferrer">The live registry '
         f'at IANA</a> · <a href="{escape(base)}/port/{report.port}.json">this page as data</a></p></section>'
     )
+
+
+def portless(registry: Registry, records: Sequence[Record], base: str = "") -> str:
+    """The page of a name that is registered without a port.
+
+    Args:
+        registry: the snapshot.
+        records: the name's.
+        base: path the pages live under.
+    """
+    title = f"{records[0].name}: a registered service name without a port"
+    body = f"<h1>{_e(title)}</h1>{_story(registry, records)}<p>{_e(text.PORTLESS)}</p>"
+    return document(title, body, base)
+
+
+def runs(registry: Registry, low: int, high: int, live: set[int] | None, base: str = "") -> str:
+    """The page of a range: a row per run of equal status.
+
+    Args:
+        registry: the snapshot.
+        low: the first port.
+        high: the last port.
+        live: those that something listens on; None where that is not told.
+        base: path the pages live under.
+    """
+    found = registry.runs(low, high)
+    rows = "".join(
+        f"<tr><td>{_run_cell(run.low, run.high, base)}</td><td>{_e(', '.join(run.names) or run.status)}</td>"
+        f"<td>{_listens(run.low, run.high, live or set(), base)}</td></tr>"
+        for run in found[:MAX_RUNS]
+    )
+    cut = f"<p>The first {MAX_RUNS} rows; a smaller range shows all.</p>" if len(found) > MAX_RUNS else ""
+    told = "What listens is for administrators only; a single port tells more." if live is None else ""
+    title = f"Ports {low}–{high}"
+    body = (
+        f'<h1>{title}</h1><p class="lead">The official registry, snapshot {escape(registry.snapshot)}. {told}</p>'
+        f"<section><table><tr><th>port</th><th>name</th><th>here</th></tr>{rows}</table>{cut}</section>"
+    )
+    return document(title, body, base)
+
+
+def _run_cell(low: int, high: int, base: str) -> str:
+    label = str(low) if low == high else f"{low}–{high}"
+    return f'<a href="{escape(base)}/port/{low}">{label}</a>'
+
+
+def _listens(low: int, high: int, live: set[int], base: str) -> str:
+    here = sorted(port for port in live if low <= port <= high)
+    return ", ".join(f'<a href="{escape(base)}/port/{port}">{port} listens</a>' for port in here)
 
 
 def search_page(registry: Registry, words: str, found: Sequence[Record], base: str = "") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from kalends.ports import knock as knocking
@@ -200,6 +201,35 @@ def as_json(report: Report, *, verbose: bool = False) -> dict[str, Any]:
     }
 
 
+def portless_as_json(records: Sequence[Record]) -> dict[str, Any]:
+    """A name that is registered without a port, as data."""
+    return {"format": FORMAT, "port": None, "official": {"records": [r._asdict() for r in records]}}
+
+
+def range_as_json(registry: Registry, low: int, high: int, live: set[int] | None) -> dict[str, Any]:
+    """A range of ports as data.
+
+    Args:
+        registry: the snapshot.
+        low: the first port.
+        high: the last port.
+        live: those that something listens on; None where that is not told.
+    """
+    seen = {} if live is None else {"listening": sorted(live)}
+    return {
+        "format": FORMAT,
+        "low": low,
+        "high": high,
+        "snapshot": registry.snapshot,
+        "counts": registry.count(low, high),
+        **seen,
+        "runs": [
+            {"low": r.low, "high": r.high, "status": r.status, "names": list(r.names)}
+            for r in registry.runs(low, high)
+        ],
+    }
+
+
 def _record(entry: Record) -> dict[str, Any]:
     return {field: getattr(entry, field) for field in Record._fields}
 
@@ -239,7 +269,7 @@ def _owner(owner: sockets.Owner, *, verbose: bool) -> dict[str, Any]:
 def command_line(owner: sockets.Owner, *, verbose: bool) -> str:
     """Program and first argument, or all of it when asked: secrets live in arguments."""
     shown = owner.argv if verbose else owner.argv[:2]
-    text = clean(" ".join(shown), 400 if verbose else 60)
+    text = clean(" ".join(shown), 400 if verbose else 160)
     return text + (" …" if len(owner.argv) > len(shown) else "")
 
 

@@ -9,7 +9,7 @@ import re
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote, unquote
 
-from kalends.ports import page, report
+from kalends.ports import page, report, sockets
 from kalends.ports.registry import Record, Registry
 
 HTML, JSON, CSV = "text/html; charset=utf-8", "application/json", "text/csv; charset=utf-8"
@@ -62,10 +62,35 @@ def respond(
         return _search(registry, fields, base, as_json=as_json)
     if re.fullmatch(r"\d{1,5}", word, re.ASCII) and int(word) <= 65535:
         return _port(registry, int(word), fields, base, as_json=as_json, admin=admin)
-    named = [r.low for r in registry.named(word) if r.low is not None]
-    if named:
-        return _see_other(f"{base}/port/{named[0]}" + (".json" if as_json else ""))
-    return _missing(registry, word, base, as_json=as_json)
+    one = re.fullmatch(r"(.+)/(tcp|udp)", word)
+    if one and not fields.get("transport"):
+        return _see_other(f"{base}/port/{quote(one[1])}{'.json' if as_json else ''}?transport={one[2]}")
+    span = re.fullmatch(r"(\d{1,5})-(\d{1,5})", word, re.ASCII)
+    if span and int(span[1]) <= int(span[2]) <= 65535:
+        return _range(registry, int(span[1]), int(span[2]), base, as_json=as_json, admin=admin)
+    return _name(registry, word, fields, base, as_json=as_json)
+
+
+def _name(registry: Registry, word: str, fields: dict[str, list[str]], base: str, *, as_json: bool) -> Answer:
+    records = registry.named(word)
+    ports = [r.low for r in records if r.low is not None]
+    if ports:
+        asked = fields.get("transport", [""])[0]
+        transport = f"?transport={asked}" if asked in ("tcp", "udp") else ""
+        return _see_other(f"{base}/port/{ports[0]}{'.json' if as_json else ''}{transport}")
+    if not records:
+        return _missing(registry, word, base, as_json=as_json)
+    if as_json:
+        return _data(200, report.portless_as_json(records))
+    return _answer(200, HTML, page.portless(registry, records, base))
+
+
+def _range(registry: Registry, low: int, high: int, base: str, *, as_json: bool, admin: bool) -> Answer:
+    """A range; what listens in it is told to administrators only, for it would be a scan by anybody."""
+    live = sockets.listening(low, high) if admin else None
+    if as_json:
+        return _data(200, report.range_as_json(registry, low, high, live))
+    return _answer(200, HTML, page.runs(registry, low, high, live, base))
 
 
 def _wants_json(accept: str) -> bool:

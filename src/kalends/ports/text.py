@@ -40,6 +40,7 @@ KNOCK_WORDS = {
     "no such local address": "this machine has no such address.",
     "no IPv6 here": "this machine has no IPv6.",
 }
+PORTLESS = "A service without a port is found by other means, most often by DNS SRV records."
 WHY = (
     "A name in the registry is a promise, not a fact: it says who may be here, never who is. Ports "
     "registered and unused still do work: nobody else gets the name, firewalls and scanners label the "
@@ -325,14 +326,17 @@ def _elsewhere(page: Page, report: Report) -> None:
         page.say(f"{claim['source']}, {claim['where']}", 6, "dim")
 
 
-def commands(port: int) -> dict[str, tuple[str, ...]]:
+def commands(report: Report) -> dict[str, tuple[str, ...]]:
     """The commands that show the same on each system, by the system's name."""
+    port = report.port
+    # Where TLS starts inside a protocol (CAP, SMTP, IMAP) this command would only hang or fail.
+    tls = (f"openssl s_client -connect 127.0.0.1:{port}",) if _begins_with_tls(report) else ()
     return {
         "Linux": (
             f"ss -ltnup 'sport = :{port}'",
             f"lsof -nP -i :{port}",
             f"nc -v 127.0.0.1 {port}",
-            f"openssl s_client -connect 127.0.0.1:{port}",
+            *tls,
         ),
         "macOS": (f"lsof -nP -i :{port}", f"netstat -anv | grep '[.]{port} '", f"nc -v 127.0.0.1 {port}"),
         "Windows": (
@@ -343,10 +347,17 @@ def commands(port: int) -> dict[str, tuple[str, ...]]:
     }
 
 
+def _begins_with_tls(report: Report) -> bool:
+    spoken = [k.said.protocol for k in report.machine.knocks if k.said]
+    if spoken:
+        return any(protocol.startswith("TLS") for protocol in spoken)
+    return any("TLS" in r.description or "SSL" in r.description for r in report.records)
+
+
 def _check(page: Page, report: Report) -> None:
     page.head("Check it yourself")
     here = {"darwin": "macOS", "win32": "Windows"}.get(sys.platform, "Linux")
-    page.lines += [f"    {command}" for command in commands(report.port)[here]]
+    page.lines += [f"    {command}" for command in commands(report)[here]]
     page.say("“Connection refused” is the normal answer: the machine is there, nothing listens on that port.")
 
 

@@ -14,8 +14,7 @@ from bench.bench_create import START, command
 from bench.data import event, vcalendar
 from bench.measure import Line, Report, micros, quick
 from bench.place import CALENDAR, folder, furnished, user
-from kalends.beep import events
-from kalends.beep.session import ProfileOffer, Role, Session
+from kalends.beep import ProfileOffer, Role, Session, events
 from kalends.cap.messages import read_message
 from kalends.core import containers, ledger
 from kalends.ical import tree, validate

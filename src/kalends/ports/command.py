@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn, TextIO
 
 from kalends.ports import report, sockets, text
@@ -64,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         "--check", choices=("listening", "free", "registered"), help="print nothing; answer by exit code"
     )
     parser.add_argument("--all", action="store_true", help="a name with several ports: show each")
-    parser.add_argument("--data", metavar="FILE", type=Path, help="a newer IANA csv or xml, as downloaded")
+    parser.add_argument("--data", metavar="FILE", help="a newer IANA csv or xml, as downloaded")
     parser.add_argument("--json", action="store_true", help="as data (format kalends.port/1)")
     parser.add_argument(
         "--verbose", "-v", action="store_true", help="whole command lines (may show secrets) and notes"
@@ -111,7 +109,7 @@ def _run(options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     return _named(registry, word, transport, options, out, err)
 
 
-def _registry(path: Path | None) -> Registry:
+def _registry(path: str | None) -> Registry:
     if path is None:
         return Registry.load()
     try:
@@ -151,6 +149,8 @@ def _colour(out: TextIO) -> bool:
 
 
 def _write_json(out: TextIO, value: object) -> None:
+    import json  # noqa: PLC0415 - only where it is asked for
+
     out.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from os import PathLike, path
 from typing import NamedTuple
 
-_DATA = Path(__file__).parent / "data"
+_DATA = path.join(path.dirname(__file__), "data")
 SYSTEM, USER, DYNAMIC = (0, 1023), (1024, 49151), (49152, 65535)
 """The three ranges (RFC 6335 §6)."""
 RANGES = (("system", SYSTEM), ("user", USER), ("dynamic", DYNAMIC))
@@ -87,7 +87,7 @@ class Registry:
     @classmethod
     def load(cls) -> Registry:
         """The snapshot in the package."""
-        return cls((_DATA / "registry.tsv").read_bytes())
+        return cls(_read("registry.tsv"))
 
     @property
     def snapshot(self) -> str:
@@ -243,12 +243,12 @@ def person(contact: str) -> str:
 
 @functools.cache
 def _people() -> str:
-    return (_DATA / "people.csv").read_text("utf-8")
+    return _read("people.csv").decode()
 
 
 def evidence(port: int) -> list[dict[str, str]]:
     """The cited claims about a port, and those that hold for every port, in file order."""
-    text = (_DATA / "evidence.tsv").read_text("utf-8")
+    text = _read("evidence.tsv").decode()
     header, *lines = (line.split("\t") for line in text.splitlines() if line)
     keys = [key.lstrip("# ") for key in header]
     return [dict(zip(keys, cells, strict=True)) for cells in lines if _covers(cells[0], port)]
@@ -266,18 +266,24 @@ def range_of(port: int) -> tuple[str, int, int]:
     return next((name, low, high) for name, (low, high) in RANGES if low <= port <= high)
 
 
-def load_file(path: Path) -> Registry:
+def load_file(file: str | PathLike[str]) -> Registry:
     """Read a newer registry as downloaded: IANA's csv or xml, or our own text form.
 
     Raises:
         ValueError: the file is none of these; the message says what was missing.
+        OSError: it cannot be read.
     """
     from kalends.ports import convert  # noqa: PLC0415 - only with --data
 
-    data = path.read_bytes()
-    if data.startswith(b"#"):
-        return Registry(data, str(path.name))
-    return Registry(convert.to_table(data), path.name)
+    with open(file, "rb") as stream:
+        data = stream.read()
+    name = path.basename(file)
+    return Registry(data if data.startswith(b"#") else convert.to_table(data), name)
+
+
+def _read(name: str) -> bytes:
+    with open(path.join(_DATA, name), "rb") as stream:
+        return stream.read()
 
 
 def _distance(one: str, two: str) -> int:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kalends.ports import knock as knocking
 from kalends.ports import sockets
 from kalends.ports.clean import clean
 from kalends.ports.registry import USER, Record, Registry, evidence, range_of
 
+if TYPE_CHECKING:
+    from kalends.ports import knock as knocking
+
 FORMAT = "kalends.port/1"
 LOOPBACK = ("127.0.0.1", "::1")
+ANY = ("0.0.0.0", "::", "::ffff:0.0.0.0")  # noqa: S104  what the kernel calls every address; nothing is bound here
 
 
 class Machine(NamedTuple):
@@ -104,7 +106,9 @@ def make(
     found = tuple(s for s in seen.sockets if transport is None or s.family.startswith(transport))
     knocks: tuple[knocking.Knock, ...] = ()
     if probe and port and transport != "udp":
-        knocks = tuple(knocking.knock(address, port, host) for address in _addresses(port, host, found))
+        from kalends.ports.knock import knock  # noqa: PLC0415 - a look without a knock need not pay for it
+
+        knocks = tuple(knock(address, port, host) for address in _addresses(port, host, found))
     machine = Machine(
         int(time.time()),
         seen.how,
@@ -126,8 +130,8 @@ def _addresses(port: int, host: str | None, found: tuple[sockets.Socket, ...]) -
         infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         return list(dict.fromkeys(str(info[4][0]) for info in infos))[:2]
     bound = [s.address for s in found if s.kind == "listening" and s.family.startswith("tcp")]
-    chosen = [a for a in bound if not ipaddress.ip_address(a).is_unspecified and a not in LOOPBACK]
-    if bound and not any(ipaddress.ip_address(a).is_unspecified or a in LOOPBACK for a in bound):
+    chosen = [a for a in bound if a not in ANY and a not in LOOPBACK]
+    if bound and not any(a in ANY or a in LOOPBACK for a in bound):
         return chosen[:1]
     return list(LOOPBACK)
 
@@ -152,10 +156,14 @@ def _verdict(records: tuple[Record, ...], machine: Machine) -> Verdict:
 def _reach(bound: list[sockets.Socket]) -> str | None:
     if not bound:
         return None
-    addresses = [ipaddress.ip_address(s.address) for s in bound]
-    if any(a.is_unspecified for a in addresses):
+    addresses = [s.address for s in bound]
+    if any(a in ANY for a in addresses):
         return "every interface"
-    return "this machine only" if all(a.is_loopback for a in addresses) else "chosen addresses"
+    return (
+        "this machine only"
+        if all(a == "::1" or a.startswith(("127.", "::ffff:127.")) for a in addresses)
+        else "chosen addresses"
+    )
 
 
 def as_json(report: Report, *, verbose: bool = False) -> dict[str, Any]:

@@ -5,14 +5,12 @@ Nothing is sent to any port here; `knock` does that. What cannot be seen is said
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import socket
 import struct
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 _NETLINK_SOCK_DIAG = 4
@@ -165,11 +163,11 @@ def _diag(port: int) -> Iterator[Socket]:
             width = 4 if family == socket.AF_INET else 16
             uid, inode = struct.unpack_from("=II", message, 64)
             bound = state in (_LISTEN, _CLOSE)
-            peer = str(ipaddress.ip_address(message[24 : 24 + width]))
+            peer = socket.inet_ntop(family, message[24 : 24 + width])
             yield Socket(
                 name,
                 "listening" if bound else "connection",
-                str(ipaddress.ip_address(message[8 : 8 + width])),
+                socket.inet_ntop(family, message[8 : 8 + width]),
                 uid,
                 inode,
                 "" if bound else _host_port(peer, dport),
@@ -207,7 +205,8 @@ def _proc_net(port: int) -> Iterator[Socket]:
 def _proc_all() -> Iterator[tuple[int, Socket]]:
     for name, file in _PROC_FILES:
         try:
-            lines = (Path("/proc/net") / file).read_text("ascii").splitlines()[1:]
+            with open(f"/proc/net/{file}", encoding="ascii") as table:
+                lines = table.read().splitlines()[1:]
         except OSError:  # no IPv6 in this kernel, or /proc hidden: the caller says what was looked at
             continue
         for line in lines:
@@ -233,7 +232,7 @@ def _proc_all() -> Iterator[tuple[int, Socket]]:
 
 def _proc_address(text: str) -> str:
     words = [struct.pack("=I", int(text[i : i + 8], 16)) for i in range(0, len(text), 8)]
-    return str(ipaddress.ip_address(b"".join(words)))
+    return socket.inet_ntop(socket.AF_INET if len(words) == 1 else socket.AF_INET6, b"".join(words))
 
 
 def _with_owners(found: list[Socket]) -> list[Socket]:
@@ -283,7 +282,8 @@ def _open_files(process: str) -> Iterable[str]:
 
 def _read(path: str) -> str:
     try:
-        return Path(path).read_text("utf-8", "replace")
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
     except OSError:  # gone or hidden: an empty field, which the page shows as not visible
         return ""
 
@@ -296,7 +296,7 @@ def describe(pid: int) -> Owner:
     except OSError:
         exe = ""
     try:
-        uid = Path(base).stat().st_uid
+        uid = os.stat(base).st_uid
     except OSError:
         uid = -1
     argv = tuple(arg for arg in _read(f"{base}/cmdline").split("\0") if arg)

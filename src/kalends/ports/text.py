@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import sys
 import textwrap
 import time
@@ -11,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from kalends.ports import sockets
 from kalends.ports.clean import clean
 from kalends.ports.registry import RANGES, USER, Record, Registry, person, range_of
-from kalends.ports.report import Report, command_line
+from kalends.ports.report import ANY, Report, command_line
 
 WIDTH = 80
 _STYLES = {"head": "1;36", "good": "32", "bad": "31", "warn": "33", "dim": "2", "bold": "1"}
@@ -240,7 +239,7 @@ def _reality(page: Page, report: Report) -> None:
 
 
 def _wildcard(sock: sockets.Socket) -> str:
-    if not ipaddress.ip_address(sock.address).is_unspecified:
+    if sock.address not in ANY:
         return ""
     if not sock.family.endswith("6"):
         return "every IPv4 address"

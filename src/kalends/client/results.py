@@ -55,8 +55,8 @@ class Status:
 
     @property
     def ok(self) -> bool:
-        """Whether this is a success."""
-        return self.code == "2" or self.code.startswith("2.")
+        """Whether this is a success; 2.0.3 says that a command was aborted (RFC 4324 §10.1.1; A-40)."""
+        return self.code == "2" or (self.code.startswith("2.") and self.code != "2.0.3")
 
     @property
     def meaning(self) -> str:

@@ -1,0 +1,211 @@
+"""SCOPE: which components, properties and parameters a VRIGHT speaks of (RFC 4324 §8.33).
+
+A SCOPE is a CAL-QUERY: FROM and WHERE say which components, SELECT says which part of them. Doubt goes
+against the caller: what of a GRANT cannot be understood covers nothing, what of a DENY cannot covers all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from kalends.calquery.bind import Bindings, bind
+from kalends.calquery.columns import CONTAINERS
+from kalends.calquery.errors import QueryError
+from kalends.calquery.match import Subject
+from kalends.calquery.plan import FALSE, TRUE, Plan, mentions_state, plan
+from kalends.calquery.tree import (
+    AllProperties,
+    And,
+    Column,
+    Compare,
+    Condition,
+    Contained,
+    Everything,
+    In,
+    OwnersColumn,
+    Query,
+    Selected,
+)
+from kalends.ical.tree import Component, Line
+
+Params = frozenset[str] | None
+"""Names of parameters; None for all of them."""
+
+_ONE_MEANING: Mapping[str, tuple[str, ...]] = {
+    "DTEND": ("DTEND", "DURATION"),
+    "DUE": ("DUE", "DURATION"),
+    "DURATION": ("DURATION", "DTEND", "DUE"),
+}
+"""Properties that say the same together with DTSTART (RFC 4324 §6.1.1.8): who denies one denies all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of a component is meant.
+
+    Attributes:
+        whole: all of it, with all it contains.
+        columns: its properties by name, with the parameters that are meant; None for the property whole.
+        kinds: names of contained components that are meant whole.
+        inner: parts of other contained components, by their name.
+        only: conditions on single lines, by property: `SELECT ATTENDEE … WHERE ATTENDEE = SELF()` means one's
+            own ATTENDEE lines, and not those of others that stand beside them.
+    """
+
+    whole: bool = False
+    columns: Mapping[str, Params] = field(default_factory=dict)
+    kinds: frozenset[str] = frozenset()
+    inner: Mapping[str, Part] = field(default_factory=dict)
+    only: Mapping[str, tuple[Plan, ...]] = field(default_factory=dict)
+
+    def inside(self, name: str) -> Part | None:
+        """What is meant of a contained component; None for nothing."""
+        if self.whole or name in self.kinds:
+            return WHOLE
+        return self.inner.get(name)
+
+    def means(self, line: Line) -> bool:
+        """Whether a property, or some parameter of it, is meant."""
+        if self.whole:
+            return True
+        if line.name not in self.columns:
+            return False
+        tests = self.only.get(line.name)
+        return tests is None or all(_alone(line).satisfies(test) for test in tests)
+
+    def params(self, line: Line) -> Params:
+        """The parameters that are meant of a line that is."""
+        return None if self.whole else self.columns[line.name]
+
+    def free(self, line: Line) -> bool:
+        """Whether the line's value is meant as much as its parameters: it may be given another one."""
+        if self.whole:
+            return True
+        return line.name not in self.only and self.columns.get(line.name, frozenset()) is None
+
+
+WHOLE = Part(whole=True)
+
+
+def _alone(line: Line) -> Subject:
+    return Subject(Component("VEVENT", [line]))
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A SCOPE made ready for one caller.
+
+    Attributes:
+        source: FROM.
+        prepared: WHERE, bound and planned.
+        part: SELECT.
+        grant: whether it stands in a GRANT, so that doubt means no.
+        says_state: whether WHERE names a STATE(); a DENY that does not holds in every state.
+    """
+
+    source: str
+    prepared: Plan
+    part: Part
+    grant: bool
+    says_state: bool = False
+
+    def holds(self, component: Component, subject: Subject) -> bool:
+        """Whether WHERE holds for a component.
+
+        Args:
+            component: what is looked at.
+            subject: the same with its circumstances.
+        """
+        if not (self.grant or self.says_state) and subject.state != "BOOKED":
+            subject = Subject(
+                component,
+                parent=subject.parent,
+                method=subject.method,
+                zones=subject.zones,
+                default_tz=subject.default_tz,
+                container=subject.container,
+            )
+        try:
+            return subject.satisfies(self.prepared)
+        except QueryError:
+            return not self.grant
+
+
+def prepare(query: Query, bindings: Bindings, *, grant: bool) -> Scope:
+    """Make a SCOPE or RESTRICTION ready for one caller.
+
+    Args:
+        query: as parsed.
+        bindings: what SELF(), CAL-OWNERS() and CURRENT-TARGET() stand for.
+        grant: whether it widens what somebody may do.
+    """
+    try:
+        bound = bind(query, bindings)
+        prepared = plan(bound.where)
+        part = _part(bound, narrow=grant)
+    except QueryError:
+        return Scope(query.source, FALSE if grant else TRUE, WHOLE, grant)
+    says_state = bound.where is not None and mentions_state(bound.where)
+    return Scope(query.source, prepared, part, grant, says_state)
+
+
+def _part(query: Query, *, narrow: bool) -> Part:
+    """SELECT as a part; in containers `*` covers the contents, too (A-50)."""
+    if any(_is_whole(item, query.source) for item in query.select):
+        return WHOLE
+    own = [item for item in query.select if isinstance(item, Column) and item.component is None]
+    if any(isinstance(item, OwnersColumn) for item in query.select):
+        own += [Column("OWNER"), Column("CALMASTER")]
+    columns = _columns(own, narrow=narrow)
+    inner: dict[str, list[Column]] = {}
+    for item in query.select:
+        if isinstance(item, Column) and item.component is not None:
+            inner.setdefault(item.component, []).append(item)
+    kinds = frozenset(item.component for item in query.select if isinstance(item, Contained))
+    parts = {name: Part(columns=_columns(found, narrow=narrow)) for name, found in inner.items()}
+    return Part(
+        columns=columns,
+        kinds=kinds,
+        inner=parts,
+        only=_only(query.where, columns) if narrow else {},
+    )
+
+
+def _is_whole(item: Selected, source: str) -> bool:
+    """Whether an item means all of FROM; `SELECT VEVENT.* FROM VAGENDA` has become one on VEVENT itself."""
+    return isinstance(item, AllProperties | Everything) or (
+        isinstance(item, Contained) and item.component == source
+    )
+
+
+def _columns(selected: Iterable[Column], *, narrow: bool) -> dict[str, Params]:
+    """Selected properties with their parameters; in a DENY also what says the same in other words."""
+    found: dict[str, Params] = {}
+    for column in selected:
+        names = (column.name,) if narrow or column.param else _ONE_MEANING.get(column.name, (column.name,))
+        for name in names:
+            before = found.get(name, frozenset())
+            found[name] = None if column.param is None or before is None else before | {column.param}
+    return found
+
+
+def _only(condition: Condition | None, columns: Mapping[str, Params]) -> dict[str, tuple[Plan, ...]]:
+    """The conditions that all lines of a selected property have to meet, each for itself."""
+    found: dict[str, tuple[Plan, ...]] = {}
+    match condition:
+        case And(terms):
+            for term in terms:
+                for name, tests in _only(term, columns).items():
+                    found[name] = (*found.get(name, ()), *tests)
+        case Compare(column, "=") | In(_, column, False) if column.component is None:
+            if column.name in columns:
+                found[column.name] = (plan(condition),)
+        case _:
+            pass
+    return found
+
+
+def is_container(source: str) -> bool:
+    """Whether FROM means a container, whose contents a SCOPE covers with it (A-50)."""
+    return source in CONTAINERS

@@ -10,7 +10,8 @@ from kalends.beep.mime import split_entity
 from kalends.beep.security import Security
 from kalends.beep.session import Role
 from kalends.beep.session import Session as Wire
-from kalends.cap.session import URI, Action, Cancel, Execute, Outcome, Prepare, Session
+from kalends.cap.actions import Action, Cancel, Execute, Outcome, Prepare
+from kalends.cap.session import URI, Session
 from kalends.core import containers, identity
 from kalends.core.model import Policy
 from kalends.store.base import Store
@@ -67,6 +68,7 @@ class Pair:
         self.wire = Wire(Role.LISTENER, profiles=(URI,), security=security, now=0.0)
         self.client = Wire(Role.INITIATOR, profiles=(URI,), security=Security(private=True), now=0.0)
         self.cap = Session(self.wire, policy, strict=strict)
+        self.now = 0.0
         self.actions: list[Action] = []
         self.cancelled: list[int] = []
         self.got: list[events.Event] = []
@@ -106,7 +108,7 @@ class Pair:
                 self.step()
 
     def _server_event(self, event: events.Event) -> None:
-        self._note(self.cap.handle(event, UTC))
+        self._note(self.cap.handle(event, UTC, self.now))
 
     def _client_event(self, event: events.Event) -> None:
         self.got.append(event)
@@ -126,7 +128,17 @@ class Pair:
         """Do one action (or pretend that it had an outcome)."""
         action = self.actions.pop(index)
         assert not isinstance(action, Cancel)
-        self._note(self.cap.finish(action.number, self._do(action) if outcome is None else outcome, UTC))
+        done = self._do(action) if outcome is None else outcome
+        self._note(self.cap.finish(action.number, done, UTC, self.now))
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, timer by timer."""
+        until = self.now + seconds
+        while (due := self.cap.next_timer()) is not None and due <= until:
+            self.now = due
+            self._note(self.cap.handle_timer(due))
+            self.run()
+        self.now = until
 
     def _do(self, action: Execute | Prepare) -> Outcome:
         try:

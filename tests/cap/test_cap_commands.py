@@ -6,9 +6,9 @@ import pytest
 from cap_harness import POLICY, Pair, command, event, query
 
 from kalends.calquery.parse import parse
+from kalends.cap.actions import Execute
 from kalends.cap.messages import read_message
 from kalends.cap.selections import MAX_QUERIES, is_point_read, selections_of
-from kalends.cap.session import Execute
 from kalends.cap.status import RefusalError
 from kalends.core.model import Policy, Selection
 from kalends.ical.tree import Component

@@ -9,7 +9,8 @@ from kalends.beep import events
 from kalends.beep.security import Security
 from kalends.beep.session import Role
 from kalends.beep.session import Session as Wire
-from kalends.cap.session import INLINE_OCTETS, URI, Execute, Prepare, Session
+from kalends.cap.actions import Execute, Prepare
+from kalends.cap.session import INLINE_OCTETS, URI, Session
 from kalends.core import identity
 from kalends.core.model import Policy
 from kalends.store.base import Store
@@ -259,7 +260,7 @@ def test_message_beyond_the_limit_is_8_2_with_its_id(calendars: Store) -> None:
     event_ = events.MessageTooLarge(pair.channel, msgno, 99_000_000, prefix)
     data = pair.client.data_to_send()
     pair.wire.receive_data(data, 0.0)
-    pair.cap.handle(event_, UTC)
+    pair.cap.handle(event_, UTC, 0.0)
     pair.run()
     answer = pair.answer(msgno)
     assert answer.kind == "ERR"
@@ -428,7 +429,7 @@ def test_channel_needs_an_authenticated_session(calendars: Store) -> None:
     for _ in range(4):
         if data := client.data_to_send():
             for one in wire.receive_data(data, 0.0):
-                cap.handle(one, UTC)
+                cap.handle(one, UTC, 0.0)
         if data := wire.data_to_send():
             told += client.receive_data(data, 0.0)
     (refused,) = (e for e in told if isinstance(e, events.StartRefused))
@@ -453,7 +454,7 @@ def test_outcome_after_the_end_is_ignored(calendars: Store) -> None:
     pair.wire.receive_data(b"", 0.0)
     pair.step()
     assert not pair.cap.busy
-    assert pair.cap.finish(12345, [], UTC) == []
+    assert pair.cap.finish(12345, [], UTC, 0.0) == []
 
 
 def test_own_limit_bounds_answers(calendars: Store) -> None:

@@ -27,7 +27,7 @@ from serve_client import (
 from kalends.beep import events
 from kalends.beep.mechanisms import External, Plain, ScramSha256
 from kalends.cap.session import URI
-from kalends.serve import connection
+from kalends.serve import connection, waiting
 from kalends.serve.config import Config
 from kalends.serve.server import Server
 from kalends.store.base import Store
@@ -597,7 +597,7 @@ def test_slow_reader_cannot_fill_the_memory(tmp_path: Path, monkeypatch: pytest.
         (one,) = server._connections
         while not one._waiting or one._running:
             await asyncio.sleep(0.001)
-        assert one._wire.bytes_queued < 100_000 + 60_000 * (connection.MAX_READS + 1)
+        assert one._wire.bytes_queued < 100_000 + 60_000 * (waiting.MAX_READS + 1)
         cua.transport.resume_reading()
         for msgno in sent:
             assert "UID:large" in await cua.reply(msgno)

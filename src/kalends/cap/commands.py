@@ -341,24 +341,24 @@ class SetLocale(Verb):
 
 
 class Continue(Verb):
-    """CONTINUE: only after a TIMEOUT, and none was sent. Source: RFC 4324 §10.3; LAT-09."""
+    """CONTINUE: after a TIMEOUT; the session does it. Source: RFC 4324 §10.3; LAT-06."""
 
     name = "CONTINUE"
 
     def answer(self, request: Request, around: Circumstances) -> list[Reply]:
-        """6.3: there is nothing to continue."""
-        raise RefusalError(BAD_ARGS, "There was no TIMEOUT that could be continued.")
+        """6.3 when no TIMEOUT was sent, or more than one could be meant (LAT-09)."""
+        raise RefusalError(BAD_ARGS, "No command waits for a CONTINUE, or it is not clear which one.")
 
 
 class Timeout(Verb):
-    """TIMEOUT: only for commands with LATENCY; this server sends none. Source: RFC 4324 §10.14; LAT-11."""
+    """TIMEOUT: a client needs more time; the session knows for what. Source: RFC 4324 §10.14; LAT-12."""
 
     name = "TIMEOUT"
     latency = False
 
     def answer(self, request: Request, around: Circumstances) -> list[Reply]:
-        """6.3: no command of ours has a latency."""
-        raise RefusalError(BAD_ARGS, "No command with a LATENCY is being waited for.")
+        """6.3 when we wait for nothing (LAT-11)."""
+        raise RefusalError(BAD_ARGS, "This server waits for no command of that ID.")
 
 
 class ReplyVerb(Verb):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from kalends.cap.commands import Kind, Task
+from kalends.cap.latency import Clock
 from kalends.cap.messages import Request
 from kalends.cap.replies import Reply
 
@@ -28,12 +29,14 @@ class Exchange:
 
     Attributes:
         channel, msgno: where the answer goes.
+        since: when it came, in seconds of the shell's clock.
         replies: per request of the message, what it says; None while it is not done.
         left: requests not done yet.
     """
 
     channel: int
     msgno: int
+    since: float
     replies: list[list[Reply] | None] = field(default_factory=list)
     left: int = 0
 
@@ -49,7 +52,9 @@ class Job:
         request: the command; None while it is being prepared.
         task: what runs in the transaction.
         prepare: what runs without one.
-        aborted: the client asked to stop it.
+        clock: its LATENCY, and whether it is being stopped.
+        question: msgno of the TIMEOUT sent last; None before the first.
+        aborts: commands that stop it, answered when it is over: their exchange, their place in it, they.
     """
 
     number: int
@@ -59,7 +64,9 @@ class Job:
     request: Request | None = None
     task: Task | None = None
     prepare: Callable[[], list[Request]] | None = None
-    aborted: bool = False
+    clock: Clock = field(default_factory=Clock)
+    question: int | None = None
+    aborts: list[tuple[Exchange, int, Request]] = field(default_factory=list)
 
 
 class Lane:

@@ -6,15 +6,17 @@ comes back, and hands in the outcome. No I/O and no clock here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 
 from kalends.beep import events
 from kalends.beep.codes import ReplyCode
+from kalends.beep.errors import LocalProtocolError
 from kalends.beep.session import Session as Wire
 from kalends.cap import capability, mime, replies
-from kalends.cap.commands import VERBS, Circumstances, Kind, Verb, Work
+from kalends.cap.actions import Action, Cancel, Execute, Outcome, Prepare
+from kalends.cap.commands import VERBS, Circumstances, Kind, Verb
 from kalends.cap.exchange import Exchange, Job, JobKind, Lane
+from kalends.cap.latency import Happening, Order, Phase, Timers
 from kalends.cap.messages import Request, read_id, read_message
 from kalends.cap.replies import Reply
 from kalends.cap.status import (
@@ -40,51 +42,10 @@ LANGUAGES = ("i-default", "en")
 """What the greeting's `localize` says: English, as i-default demands."""
 INLINE_OCTETS = 65_536
 """Messages up to this size are read in the loop (about 5 ms); larger ones are work for a thread."""
+MAX_QUESTIONS = 256
+"""TIMEOUTs a client may leave unanswered in all; further ones are not sent and count as unanswered, too."""
 ANONYMOUS = "@"
 OUR_ID = "kalends-capability"
-
-
-@dataclass(frozen=True, slots=True)
-class Execute:
-    """Run `work` in a transaction of that kind and hand the outcome to `Session.finish`.
-
-    Attributes:
-        number: give it back with the outcome.
-        kind: `read` (store.read in a thread) or `write` (store.submit).
-        work: gives the replies, or raises.
-        seconds: how long it may take; None for no limit.
-        quick: it takes well below a millisecond; a thread would cost more.
-    """
-
-    number: int
-    kind: Kind
-    work: Work = field(repr=False)
-    seconds: float | None = None
-    quick: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Prepare:
-    """Call `job.prepare()` in a thread, without a transaction, and hand its result to `Session.finish`.
-
-    Attributes:
-        number: give it back with the outcome.
-        job: holds what is to be called.
-    """
-
-    number: int
-    job: Job = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Stop the work of that number if it still can be; `finish` is called for it all the same."""
-
-    number: int
-
-
-Action = Execute | Prepare | Cancel
-Outcome = list[Reply] | list[Request] | Exception
 
 
 class Session:
@@ -117,6 +78,8 @@ class Session:
         self._jobs: dict[int, Job] = {}
         self._ids: set[str] = set()
         self._next_number = 1
+        self._timers = Timers()
+        self._questions: dict[tuple[int, int], int] = {}
         self._asked: tuple[int, int] | None = None
         self._was_asked = False
         self._introduced = False
@@ -126,12 +89,13 @@ class Session:
 
     # -- events of the wire -----------------------------------------------------------------------------
 
-    def handle(self, event: events.Event, utc: int) -> list[Action]:
+    def handle(self, event: events.Event, utc: int, now: float) -> list[Action]:
         """Take an event of the BEEP session.
 
         Args:
             event: any event; those about greetings, TLS and SASL are none of ours and ignored.
             utc: seconds since 1970.
+            now: seconds of the shell's clock.
 
         Returns:
             Work for the shell. What is to be written waits in the BEEP session.
@@ -140,19 +104,22 @@ class Session:
         """
         match event:
             case events.MessageReceived():
-                return self._message(event, utc)
+                return self._message(event, utc, now)
             case events.MessageTooLarge():
                 self._too_large(event)
             case events.StartRequested():
                 self._start(event, utc)
             case events.ReplyReceived() | events.ErrorReceived() | events.AnswerReceived():
-                self._capability_answered(event.channel, event.msgno, event.payload)
+                return self._answered((event.channel, event.msgno), event.payload, now)
+            case events.ReplyTooLarge():
+                return self._answered((event.channel, event.msgno), b"", now)
             case events.CloseRequested():
                 self._wire.accept_close(event.channel)
             case events.ReleaseRequested():
                 self._wire.accept_release()
             case events.ChannelClosed():
                 self._lanes.pop(event.channel, None)
+                self._questions = {key: n for key, n in self._questions.items() if key[0] != event.channel}
             case _:
                 pass
         return []
@@ -185,7 +152,7 @@ class Session:
                 raise request.fault or RefusalError(
                     BAD_ARGS, "Only one GET-CAPABILITY may come with <start>."
                 )
-            said = self._answer_now(VERBS[request.verb], request, utc)
+            said = VERBS[request.verb].answer(request, self._around(utc))
         except RefusalError as error:
             said = [replies.refused(None, None, error.status)]
         self._introduced = True
@@ -199,14 +166,25 @@ class Session:
         text = replies.envelope(OUR_ID, None, "", verb="GET-CAPABILITY")
         self._asked = channel, self._wire.send_message(channel, mime.wrap(text.encode()))
 
-    def _capability_answered(self, channel: int, msgno: int, payload: bytes) -> None:
-        if (channel, msgno) != self._asked:
-            return
-        self._asked = None
-        try:
-            self.peer = capability.read_capability(read_message(payload)[0].vcalendar)
-        except RefusalError:
-            self.peer = capability.UNKNOWN  # an unreadable answer says nothing; every default is safe
+    def _answered(self, question: tuple[int, int], payload: bytes, now: float) -> list[Action]:
+        """Take the answer to our GET-CAPABILITY, or to a TIMEOUT: A-39 (a)."""
+        request = _read_answer(payload)
+        if question == self._asked:
+            self._asked = None
+            if request is not None:  # an unreadable answer says nothing; every default is safe
+                self.peer = capability.read_capability(request.vcalendar)
+            return []
+        job = self._jobs.get(self._questions.pop(question, 0))
+        if job is None or request is None or request.fault is not None:
+            return []  # as good as no answer: the work goes on
+        assert job.request is not None  # nothing else has a LATENCY
+        if request.ident not in (None, job.request.ident):
+            return []
+        if request.verb == "ABORT":
+            return self._step(job, Happening.ABORT, now) or []
+        if request.verb == "CONTINUE" and job.question == question[1]:
+            self._go_on(job, request, now)
+        return []
 
     def _too_large(self, event: events.MessageTooLarge) -> None:
         limit = self._policy.max_object
@@ -219,8 +197,8 @@ class Session:
 
     # -- commands ---------------------------------------------------------------------------------------
 
-    def _message(self, event: events.MessageReceived, utc: int) -> list[Action]:
-        exchange = Exchange(event.channel, event.msgno)
+    def _message(self, event: events.MessageReceived, utc: int, now: float) -> list[Action]:
+        exchange = Exchange(event.channel, event.msgno, now)
         if self._draining:
             status = Status(FAILURE, "The server is stopping; nothing was changed, try again later.")
             self._refuse_message(event.channel, event.msgno, status)
@@ -237,11 +215,11 @@ class Session:
             except RefusalError as error:
                 self._refuse_message(event.channel, event.msgno, error.status)
                 return []
-            jobs, cancels = self._take(exchange, requests, utc)
+            jobs, actions = self._take(exchange, requests, utc, now)
             for job in jobs:
                 lane.add(job)
-            return [*cancels, *self._pump(lane)]
-        return self._pump(lane)
+            return [*actions, *self._pump(lane, now)]
+        return self._pump(lane, now)
 
     def _job(self, exchange: Exchange, kind: JobKind) -> Job:
         job = Job(self._next_number, exchange, kind)
@@ -250,37 +228,45 @@ class Session:
         return job
 
     def _take(
-        self, exchange: Exchange, requests: Sequence[Request], utc: int
+        self, exchange: Exchange, requests: Sequence[Request], utc: int, now: float
     ) -> tuple[list[Job], list[Action]]:
-        """Sort the requests of one message: answered at once, refused, or jobs."""
+        """Sort the requests of one message: answered at once, refused, about other commands, or jobs."""
         exchange.replies = [None] * len(requests)
         exchange.left = len(requests)
         jobs: list[Job] = []
-        cancels: list[Action] = []
+        actions: list[Action] = []
         for index, request in enumerate(requests):
+            said: list[Reply] | None
             try:
                 verb = self._verb(request)
-                if verb.name == "ABORT" and (victim := self._victim(request, exchange)):
-                    cancels += self._abort(victim)
-                    said = [_aborted(request)]
-                elif verb.kind is None:
-                    said = self._answer_now(verb, request, utc)
-                else:
-                    job = self._job(exchange, verb.kind)
-                    job.index, job.request = index, request
-                    try:
-                        job.task = verb.task(request, self._around(utc))
-                    except BaseException:
-                        del self._jobs[job.number]
-                        raise
-                    if request.ident is not None:
-                        self._ids.add(request.ident)
-                    jobs.append(job)
+                if verb.kind is not None:
+                    jobs.append(self._task(verb, exchange, index, request, utc))
                     continue
+                control = _CONTROLS.get(verb.name)
+                done = None if control is None else control(self, (exchange, index, request), now)
+                if done is None:
+                    said = verb.answer(request, self._around(utc))
+                else:
+                    said, orders = done
+                    actions += orders
             except (RefusalError, KalendsError) as error:
                 said = _refused(request, error)
-            self._said(exchange, index, said)
-        return jobs, cancels
+            if said is not None:
+                self._said(exchange, index, said)
+        return jobs, actions
+
+    def _task(self, verb: Verb, exchange: Exchange, index: int, request: Request, utc: int) -> Job:
+        """Make a job of a command; its LATENCY runs since its message came."""
+        assert verb.kind is not None
+        task = verb.task(request, self._around(utc))
+        job = self._job(exchange, verb.kind)
+        job.index, job.request, job.task = index, request, task
+        if request.ident is not None:
+            self._ids.add(request.ident)
+        if request.latency is not None:
+            job.clock.wind(request, exchange.since)
+            self._set_timer(job)
+        return job
 
     def _verb(self, request: Request) -> Verb:
         """Look the verb up and check what all verbs have in common."""
@@ -307,36 +293,37 @@ class Session:
         assert self._upn is not None  # no channel without it
         return Circumstances(self._upn, utc, self._policy, self.peer.default_tz, self._strict)
 
-    def _answer_now(self, verb: Verb, request: Request, utc: int) -> list[Reply]:
-        return verb.answer(request, self._around(utc))
-
-    def _pump(self, lane: Lane) -> list[Action]:
+    def _pump(self, lane: Lane, now: float) -> list[Action]:
         actions: list[Action] = []
         for job in lane.startable():
             if job.kind == "prepare":
                 actions.append(Prepare(job.number, job))
             else:
                 assert job.task is not None
-                task = job.task
-                actions.append(Execute(job.number, job.kind, task.work, self._limit(job), task.quick))
+                task, channel = job.task, job.exchange.channel
+                seconds = self._limit(job, now)
+                actions.append(Execute(job.number, channel, job.kind, task.work, seconds, task.quick))
         return actions
 
-    def _limit(self, job: Job) -> float | None:
-        """Seconds a job may work: LATENCY with ACTION=ABORT, or the server's own limit."""
-        request = job.request
-        if request is None or request.latency is None or request.action != "ABORT":
+    def _limit(self, job: Job, now: float) -> float | None:
+        """Seconds a job may work: what is left of LATENCY with ACTION=ABORT, or the server's own limit."""
+        clock = job.clock
+        if clock.due is None or clock.action != "ABORT":
             return self._seconds
-        return min(request.latency, self._seconds or request.latency)
+        left = max(0.0, clock.due - now)
+        clock.binding = self._seconds is None or left <= self._seconds
+        return left if clock.binding else self._seconds
 
     # -- outcomes ---------------------------------------------------------------------------------------
 
-    def finish(self, number: int, outcome: Outcome, utc: int) -> list[Action]:
+    def finish(self, number: int, outcome: Outcome, utc: int, now: float) -> list[Action]:
         """Take what became of an Execute or Prepare.
 
         Args:
             number: the one of the action.
             outcome: what the work returned, or the exception it raised.
             utc: seconds since 1970.
+            now: seconds of the shell's clock.
 
         Returns:
             Work that may begin now.
@@ -347,45 +334,50 @@ class Session:
         lane = self._lanes.get(job.exchange.channel)
         if lane is not None:
             lane.end(job)
-        cancels: list[Action] = []
+        actions: list[Action] = []
         if job.kind == "prepare":
-            cancels = self._prepared(job, outcome, lane, utc)
+            actions = self._prepared(job, outcome, lane, utc, now)
         else:
             self._done(job, outcome)
-        return cancels if lane is None else [*cancels, *self._pump(lane)]
+        return actions if lane is None else [*actions, *self._pump(lane, now)]
 
-    def _prepared(self, job: Job, outcome: Outcome, lane: Lane | None, utc: int) -> list[Action]:
+    def _prepared(self, job: Job, outcome: Outcome, lane: Lane | None, utc: int, now: float) -> list[Action]:
         if isinstance(outcome, Exception):
             exchange = job.exchange
             if self._reachable(exchange.channel):
                 self._refuse_message(exchange.channel, exchange.msgno, _status(outcome))
             return []
         requests = [request for request in outcome if isinstance(request, Request)]
-        jobs, cancels = self._take(job.exchange, requests, utc)
+        jobs, actions = self._take(job.exchange, requests, utc, now)
         if lane is not None:
             lane.push_front(jobs)
-        return cancels
+        return actions
 
     def _done(self, job: Job, outcome: Outcome) -> None:
-        request = job.request
+        """Answer a command, and the ABORTs that were sent to stop it."""
+        request, phase = job.request, job.clock.phase
         assert request is not None
+        self._timers.clear(job.number)
         if request.ident is not None:
             self._ids.discard(request.ident)
+        stopped = isinstance(outcome, DeadlineError | InterruptedCommandError)
         if not isinstance(outcome, Exception):
             said = [reply for reply in outcome if isinstance(reply, Reply)]
-        elif job.aborted and isinstance(outcome, DeadlineError | InterruptedCommandError):
-            said = [_aborted(request)]
-        elif isinstance(outcome, DeadlineError):
+        elif stopped and phase is Phase.ABORTED:
+            said = [_progress(request, "Aborted as requested.")]
+        elif stopped:
             said = _refused(request, self._too_slow(job))
         else:
             said = _refused(request, outcome)
         self._said(job.exchange, job.index, said)
+        for exchange, index, abort in job.aborts:
+            late = RefusalError(BAD_ARGS, "Too late: the command was over before it could be stopped.")
+            answer = [_progress(abort, "Aborted as requested.")] if stopped else _refused(abort, late)
+            self._said(exchange, index, answer)
 
     def _too_slow(self, job: Job) -> RefusalError:
         """The client's own limit is 7.0; ours means too much work was asked for."""
-        request = job.request
-        assert request is not None
-        if request.action == "ABORT":
+        if job.clock.phase is Phase.EXPIRED or job.clock.binding:
             return RefusalError(
                 TIMED_OUT, "The LATENCY is over; the command was stopped, nothing was changed."
             )
@@ -433,26 +425,86 @@ class Session:
     def _reachable(self, channel: int) -> bool:
         return not self._wire.terminated and channel in self._wire.channels
 
-    # -- stopping ---------------------------------------------------------------------------------------
+    # -- stopping and going on --------------------------------------------------------------------------
 
-    def _victim(self, request: Request, exchange: Exchange) -> Job | None:
-        """The job an ABORT means: the named one, or the only one (LAT-10)."""
+    def _step(self, job: Job, happening: Happening, now: float) -> list[Action] | None:
+        """Take a step of the table for a job; None when it is not allowed."""
+        order = job.clock.step(happening)
+        return None if order is None else self._obey(job, order, now)
+
+    def _obey(self, job: Job, order: Order, now: float) -> list[Action]:
+        if order is Order.ASK:
+            self._send_timeout(job)
+        return self._stop(job, now) if order is Order.STOP else []
+
+    def _named(self, request: Request, exchange: Exchange, phases: frozenset[Phase]) -> Job | None:
+        """The job that a command means: the named one, or the only one (LAT-10)."""
         jobs = [
-            job for job in self._jobs.values() if job.request is not None and job.exchange is not exchange
+            job
+            for job in self._jobs.values()
+            if job.request is not None and job.exchange is not exchange and job.clock.phase in phases
         ]
         if request.ident is not None:
             jobs = [job for job in jobs if job.request is not None and job.request.ident == request.ident]
         return jobs[0] if len(jobs) == 1 else None
 
-    def _abort(self, job: Job) -> list[Action]:
+    def _abort(self, asked: _Asked, now: float) -> _Done | None:
+        """ABORT as a MSG: A-39 (b), (c). It is answered when the work has stopped, or is done after all."""
+        exchange, _, request = asked
+        job = self._named(request, exchange, _STOPPABLE)
+        if job is None:
+            return None
+        job.aborts.append(asked)
+        return None, self._step(job, Happening.ABORT, now) or []
+
+    def _continue(self, asked: _Asked, now: float) -> _Done | None:
+        """CONTINUE as a MSG: A-39 (b), (c)."""
+        exchange, _, request = asked
+        job = self._named(request, exchange, _ASKED)
+        if job is None or not self._go_on(job, request, now):
+            return None
+        more = f" for {request.latency} more seconds" if request.latency is not None else ""
+        return [_progress(request, f"Continued{more}.")], []
+
+    def _excuse(self, asked: _Asked, now: float) -> _Done | None:
+        """TIMEOUT of a client that has not answered our GET-CAPABILITY: it may take its time (LAT-12)."""
+        ident = asked[2].ident
+        if self._asked is None or ident not in (None, OUR_ID):
+            return None
+        return [Reply(None, replies.envelope(ident, None, "", verb="CONTINUE"))], []
+
+    def _go_on(self, job: Job, request: Request, now: float) -> bool:
+        """Work on after a TIMEOUT, with a new LATENCY if there is one (LAT-06)."""
+        if self._step(job, Happening.CONTINUE, now) is None:
+            return False
+        job.clock.wind(request, now)
+        self._set_timer(job)
+        return True
+
+    def _stop(self, job: Job, now: float) -> list[Action]:
         """Stop a job: at once if it has not begun, else by asking the store (LAT-03, A-40)."""
-        job.aborted = True
         lane = self._lanes.get(job.exchange.channel)
         if lane is None or not lane.drop(job):
             return [Cancel(job.number)]
         del self._jobs[job.number]
-        self._done(job, InterruptedCommandError("aborted before it began"))
-        return []
+        self._done(job, InterruptedCommandError("stopped before it began"))
+        return self._pump(lane, now)
+
+    def _send_timeout(self, job: Job) -> None:
+        """Ask whether to go on, on the command's own channel (LAT-01)."""
+        channel, request = job.exchange.channel, job.request
+        if request is None or not self._reachable(channel) or len(self._questions) >= MAX_QUESTIONS:
+            return
+        text = replies.envelope(request.ident, None, "", verb="TIMEOUT")
+        try:
+            job.question = self._wire.send_message(channel, mime.wrap(text.encode()))
+        except LocalProtocolError:
+            return  # the channel is closing: nobody is left who could answer
+        self._questions[channel, job.question] = job.number
+
+    def _set_timer(self, job: Job) -> None:
+        if job.clock.due is not None:
+            self._timers.set(job.number, job.clock.due)
 
     def drain(self) -> None:
         """Refuse new channels and commands from now on; what is being worked on goes on."""
@@ -464,12 +516,46 @@ class Session:
         return bool(self._jobs)
 
     def next_timer(self) -> float | None:
-        """When `handle_timer` wants to be called; None, for the store watches over LATENCY itself."""
-        return None
+        """When `handle_timer` wants to be called, in seconds of the shell's clock; None: not at all."""
+        return self._timers.next()
 
     def handle_timer(self, now: float) -> list[Action]:
-        """Let time pass (seconds of the shell's clock)."""
-        return []
+        """Let time pass: ask about commands whose LATENCY is over, or stop them (LAT-01, LAT-07).
+
+        Args:
+            now: seconds of the shell's clock.
+        """
+        actions: list[Action] = []
+        for number in self._timers.take(now):
+            job = self._jobs[number]
+            order = job.clock.ring()
+            if order is not None:
+                actions += self._obey(job, order, now)
+        return actions
+
+
+_Asked = tuple[Exchange, int, Request]
+"""A command about another one: its exchange, its place in it, the command."""
+_Done = tuple[list[Reply] | None, list[Action]]
+"""What it is answered, None for later; and what the shell has to do."""
+_Control = Callable[[Session, _Asked, float], _Done | None]
+
+_CONTROLS: Mapping[str, _Control] = {
+    "ABORT": Session._abort,
+    "CONTINUE": Session._continue,
+    "TIMEOUT": Session._excuse,
+}
+"""Commands about other commands; None means that there is no such command, and the verb itself says so."""
+_STOPPABLE = frozenset({Phase.FREE, Phase.TICKING, Phase.ASKED})
+_ASKED = frozenset({Phase.ASKED})
+
+
+def _read_answer(payload: bytes) -> Request | None:
+    """The one object of an answer; None when there is none that could be read in passing."""
+    try:
+        return read_message(payload)[0] if len(payload) <= INLINE_OCTETS else None
+    except RefusalError:
+        return None
 
 
 def _status(error: Exception) -> Status:
@@ -485,8 +571,8 @@ def _refused(request: Request, error: Exception) -> list[Reply]:
     return [replies.refused(request.ident, target, status, ran=ran) for target in request.targets or (None,)]
 
 
-def _aborted(request: Request) -> Reply:
-    """2.0.3, for the ABORT as for what it stopped (A-38, A-40)."""
+def _progress(request: Request, text: str) -> Reply:
+    """2.0.3, for ABORT and CONTINUE as for the command that was aborted (A-38, A-40)."""
     target = request.targets[0] if len(request.targets) == 1 else None
-    line = replies.status_line(Status(ABORTED, "Aborted as requested."))
+    line = replies.status_line(Status(ABORTED, text))
     return Reply(target, replies.envelope(request.ident, target, replies.vreply(line)))

@@ -7,7 +7,6 @@ import json
 import logging
 import ssl
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -18,16 +17,18 @@ from kalends.beep.limits import Limits
 from kalends.beep.security import Security
 from kalends.beep.session import Role
 from kalends.beep.session import Session as Wire
-from kalends.cap.session import LANGUAGES, URI, Action, Cancel, Execute, Outcome, Prepare
+from kalends.cap.actions import Action, Cancel, Execute, Outcome, Prepare
+from kalends.cap.session import LANGUAGES, URI
 from kalends.cap.session import Session as CapSession
 from kalends.cap.status import status_of
 from kalends.core import identity
-from kalends.core.errors import KalendsError
+from kalends.core.errors import InterruptedCommandError, KalendsError
 from kalends.core.model import Identity
 from kalends.serve.certificate import named_by
 from kalends.serve.config import Config
 from kalends.serve.executor import Executor
 from kalends.serve.throttle import Throttle
+from kalends.serve.waiting import Waiting
 from kalends.store.base import Deadline
 
 log = logging.getLogger(__name__)
@@ -37,8 +38,6 @@ WRITE_OCTETS = 256 * 1024
 MAX_UNREAD = 4 * 1024 * 1024
 """Octets of answers a client may leave unread before its next command is begun. Reading goes on: what it
 may send meanwhile is bounded by its windows, and the SEQ frames that end the wait come the same way."""
-MAX_READS = 2
-"""Queries of one connection that run at the same time: a quarter of the threads, for others want some."""
 MAX_QUICK = 4
 """Point reads of one connection done in the loop before other connections have their turn."""
 LINGER_SECONDS = 5.0
@@ -79,9 +78,8 @@ class Connection(asyncio.Protocol):
         self._writable = True
         self._upgrading = False
         self._early: list[bytes] = []
-        self._waiting: deque[Execute | Prepare] = deque()
+        self._waiting = Waiting(quick=shared.reads_inline)
         self._running: dict[int, tuple[str, Deadline]] = {}
-        self._reads = 0
         self._draining = False
         self._yielded = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -202,8 +200,8 @@ class Connection(asyncio.Protocol):
         self._timer = None
         now = self._loop.time()
         if not self._wire.terminated:
-            self._advance(self._wire.handle_timer(now))
             self._perform(self._cap.handle_timer(now))
+            self._advance(self._wire.handle_timer(now))
 
     def _handle(self, event: events.Event) -> None:
         match event:
@@ -225,7 +223,7 @@ class Connection(asyncio.Protocol):
                     log.info("%s: session ended: %s", self.address, json.dumps(event.error.reason))
                 self._close()
             case _:
-                self._perform(self._cap.handle(event, int(time.time())))
+                self._perform(self._cap.handle(event, int(time.time()), self._loop.time()))
 
     # -- work -------------------------------------------------------------------------------------------
 
@@ -236,11 +234,13 @@ class Connection(asyncio.Protocol):
             if isinstance(action, Cancel):
                 self._cancel(action.number)
             else:
-                self._waiting.append(action)
+                self._waiting.put(action)
 
     def _cancel(self, number: int) -> None:
         if number in self._running:
             self._running[number][1].cancel()
+        elif self._waiting.drop(number):
+            self._conclude(number, InterruptedCommandError("stopped before it began"))
 
     def _begin(self) -> bool:
         """Begin waiting work, unless the client leaves its answers unread or reads too much at once.
@@ -249,21 +249,18 @@ class Connection(asyncio.Protocol):
             Whether something was done already, so that there may be more to write or to begin.
         """
         quick = 0
-        while self._waiting and self._wire.bytes_queued <= MAX_UNREAD:
-            action = self._waiting[0]
-            if isinstance(action, Execute) and action.kind == "read":
-                if action.quick and self._shared.reads_inline:
-                    if quick == MAX_QUICK:
-                        self._flush()
-                        self._yield()
-                        return False
-                    self._waiting.popleft()
-                    quick += 1
-                    self._conclude(action.number, self._shared.executor.at_once(action.work, action.seconds))
-                    continue
-                if self._reads >= MAX_READS:
-                    break
-            self._start(self._waiting.popleft())
+        while self._wire.bytes_queued <= MAX_UNREAD and (action := self._waiting.peek()) is not None:
+            if isinstance(action, Execute) and action.kind == "read" and not self._waiting.is_query(action):
+                if quick == MAX_QUICK:
+                    self._flush()
+                    self._yield()
+                    return False
+                quick += 1
+                self._waiting.take()
+                self._conclude(action.number, self._shared.executor.at_once(action.work, action.seconds))
+                continue
+            self._waiting.take()
+            self._start(action)
         return quick > 0
 
     def _yield(self) -> None:
@@ -282,7 +279,8 @@ class Connection(asyncio.Protocol):
 
         def done(outcome: Any) -> None:
             kind, _ = self._running.pop(number)
-            self._reads -= kind == "read"
+            if kind == "read":
+                self._waiting.ended(channel)
             self._conclude(number, outcome)
             if self._transport is not None:
                 self._advance(self._wire.take_events())
@@ -292,7 +290,7 @@ class Connection(asyncio.Protocol):
             self._running[number] = "prepare", Deadline()
             self._shared.executor.compute(action.job.prepare, done)
             return
-        self._reads += action.kind == "read"
+        channel = action.channel
         deadline = self._shared.executor.transact(action.kind, action.work, action.seconds, done)
         self._running[number] = action.kind, deadline
 
@@ -300,7 +298,7 @@ class Connection(asyncio.Protocol):
         """Hand an outcome to the session, which may have more to do."""
         if isinstance(outcome, Exception) and status_of(outcome) is None:
             log.error("%s: a command failed by a defect", self.address, exc_info=outcome)
-        self._perform(self._cap.finish(number, outcome, int(time.time())))
+        self._perform(self._cap.finish(number, outcome, int(time.time()), self._loop.time()))
 
     # -- TLS --------------------------------------------------------------------------------------------
 

@@ -1,0 +1,55 @@
+"""What a CAP session wants done by its shell: work for threads and transactions, and its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kalends.cap.commands import Kind, Work
+from kalends.cap.exchange import Job
+from kalends.cap.messages import Request
+from kalends.cap.replies import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """Run `work` in a transaction of that kind and hand the outcome to `Session.finish`.
+
+    Attributes:
+        number: give it back with the outcome.
+        channel: whose work it is: that of one channel must not hold up another.
+        kind: `read` (store.read in a thread) or `write` (store.submit).
+        work: gives the replies, or raises.
+        seconds: how long it may take; None for no limit.
+        quick: it takes well below a millisecond; a thread would cost more.
+    """
+
+    number: int
+    channel: int
+    kind: Kind
+    work: Work = field(repr=False)
+    seconds: float | None = None
+    quick: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Call `job.prepare()` in a thread, without a transaction, and hand its result to `Session.finish`.
+
+    Attributes:
+        number: give it back with the outcome.
+        job: holds what is to be called.
+    """
+
+    number: int
+    job: Job = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop the work of that number if it still can be; `finish` is called for it all the same."""
+
+    number: int
+
+
+Action = Execute | Prepare | Cancel
+Outcome = list[Reply] | list[Request] | Exception

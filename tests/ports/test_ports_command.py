@@ -222,3 +222,17 @@ def test_free_prints_ports_and_the_advice_when_they_could_be_registered() -> Non
 )
 def test_untrusted_text_is_cleaned_and_cut(text: str, shown: str) -> None:
     assert clean(text, 5 if text.startswith("xx") else 50) == shown
+
+
+def test_another_host_is_asked_only_by_name_and_its_sockets_are_not_claimed() -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        port = sock.getsockname()[1]
+        code, out, _ = run(str(port), "--host", "127.0.0.1")
+    assert code == 0
+    assert "The reality at 127.0.0.1" in out
+    assert "Its sockets cannot be seen from here" in out
+    code, out, err = run("1026", "--host", "no.such.host.invalid")
+    assert (code, out) == (1, "")
+    assert err.startswith("kalends port: no.such.host.invalid: ")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from kalends.ports import foreign, free, knock, sockets, speech
+from kalends.ports import foreign, free, knock, report, sockets, speech, text
+from kalends.ports.registry import Registry
 
 CAP_GREETING = (
     b"RPY 0 0 . 0 126\r\nContent-Type: application/beep+xml\r\n\r\n"
@@ -154,8 +157,6 @@ def test_an_endless_banner_ends() -> None:
 
 
 def test_free_ports_can_be_bound_and_lie_outside_the_kernels_own_range() -> None:
-    from kalends.ports.registry import Registry
-
     found = free.find(Registry.load(), 5)
     first, last = sockets.ephemeral_range()
     assert len(found) == 5
@@ -168,9 +169,105 @@ def test_a_port_in_use_is_not_free() -> None:
 
 
 def test_registered_free_ports_are_ones_iana_has_not_assigned() -> None:
-    from kalends.ports.registry import Registry
-
     registry = Registry.load()
     for port in free.find(registry, 5, registered=True):
         assert port not in free.BLOCKED_BY_BROWSERS
         assert {r.status for r in registry.at(port)} <= {"unassigned"}
+
+
+@pytest.mark.parametrize(
+    ("number", "state"),
+    [
+        (errno.ECONNREFUSED, "refused"),
+        (errno.ETIMEDOUT, "no answer"),
+        (errno.EACCES, "not permitted"),
+        (errno.EPERM, "not permitted"),
+        (errno.EHOSTUNREACH, "rejected by a filter"),
+        (errno.ENETUNREACH, "no route"),
+        (errno.EADDRNOTAVAIL, "no such local address"),
+        (errno.EAFNOSUPPORT, "no IPv6 here"),
+        (errno.EIO, "error"),
+    ],
+)
+def test_every_way_a_connect_fails_has_its_words(
+    monkeypatch: pytest.MonkeyPatch, number: int, state: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(socket, "create_connection", fail)
+    result = knock.knock("127.0.0.1", 1)
+    assert result.state == state
+    assert state in text.KNOCK_WORDS or result.detail
+
+
+def test_no_answer_in_time_is_filtered(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(*_: object, **__: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", wait)
+    made = report.make(Registry.load(), 4, owners=False)
+    assert {k.state for k in made.machine.knocks} == {"no answer"}
+    assert "a filter drops what is sent here" in text.render(made)
+    assert "(filtered)" in text.in_short(made)
+
+
+def test_what_answers_without_a_visible_socket_is_said_to_be_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with serving(b"SSH-2.0-x\r\n") as port:
+        monkeypatch.setattr(sockets, "look", lambda port, owners: sockets.Look("sock_diag", ()))
+        made = report.make(Registry.load(), port)
+    assert made.verdict.state == "answers, holder not visible"
+    assert "another namespace, or NAT" in text.render(made).replace("\n  ", " ")
+
+
+def test_what_agrees_with_the_registry_and_what_does_not() -> None:
+    cap = [r for r in Registry.load().at(1026) if r.transport == "tcp"]
+    seen = report.Machine(
+        0,
+        "sock_diag",
+        (),
+        (),
+        (knock.Knock("127.0.0.1", "connected", 0, speech.recognise(CAP_GREETING)),),
+        (32768, 60999),
+        1024,
+    )
+    other = seen._replace(
+        knocks=(knock.Knock("127.0.0.1", "connected", 0, speech.recognise(b"SSH-2.0-x\n")),)
+    )
+    assert report._verdict(tuple(cap), seen).agrees is True
+    assert report._verdict(tuple(cap), other).agrees is False
+    assert report._verdict((), other).agrees is None
+
+
+def test_a_socket_that_systemd_keeps_for_a_service_names_the_service(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "systemctl"
+    program.write_text(
+        "#!/bin/sh\necho '[::]:1026 kalends.socket kalends.service'\necho '0.0.0.0:22 ssh.socket ssh.service'\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    held = sockets.Socket("tcp6", "listening", "::", 0, 5, owners=(sockets.Owner(1, "systemd"),))
+    assert sockets._held_by_systemd(held, 1026).owners[0].unit == "kalends.service"
+    assert sockets._held_by_systemd(held, 99).owners[0].unit == ""
+
+
+def test_without_systemd_pid_1_is_named_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    held = sockets.Socket("tcp", "listening", "::", 0, 5, owners=(sockets.Owner(1, "init"),))
+    assert sockets._held_by_systemd(held, 1026) == held
+
+
+def test_colours_are_written_only_when_asked_for() -> None:
+    made = report.make(Registry.load(), 1026, probe=False)
+    assert "\x1b[1;36m" in text.render(made, colour=True)
+    assert "\x1b" not in text.render(made)
+
+
+def test_secrets_in_arguments_are_shown_to_nobody_who_did_not_ask() -> None:
+    owner = sockets.Owner(7, "x", argv=("prog", "serve", "--password", "s3cret\x1b"))
+    assert report.command_line(owner, verbose=False) == "prog serve …"
+    assert report.command_line(owner, verbose=True) == "prog serve --password s3cret"

@@ -18,6 +18,8 @@ _BY_FAMILY, _DONE, _ERROR = 20, 3, 2
 _REQUEST_DUMP = 0x301
 _V6ONLY = 11
 _LISTEN, _CLOSE = 10, 7
+SYSTEMCTL_SECONDS = 1.0
+"""How long systemd may take to tell what it listens for."""
 _PROC_FILES = (("tcp", "tcp"), ("tcp6", "tcp6"), ("udp", "udp"), ("udp6", "udp6"))
 _UNIT = re.compile(r"/([^/]+\.(?:service|socket))(?:/|$)")
 _CONTAINER = re.compile(r"(?:docker|libpod|cri-containerd|crio|lxc)[-/.]([0-9a-f]{12,64}|[\w.-]+)")
@@ -99,6 +101,7 @@ def look(port: int, *, owners: bool = True) -> Look:
         how, found = "sock_diag", sorted(_diag(port), key=_order)
     except OSError:
         how, found = "/proc/net", sorted(_proc_net(port), key=_order)
+    found = [_held_by_systemd(sock, port) for sock in found]
     unseen = ["sockets in other network namespaces (containers) are not visible from here"]
     if owners and found:
         found = _with_owners(found)
@@ -250,6 +253,34 @@ def _with_owners(found: list[Socket]) -> list[Socket]:
         )
         for sock in found
     ]
+
+
+def _held_by_systemd(sock: Socket, port: int) -> Socket:
+    """Name the service that pid 1 keeps a socket for; only systemd knows (`systemctl list-sockets`)."""
+    if not any(owner.pid == 1 for owner in sock.owners):
+        return sock
+    unit = _activated(port)
+    owners = tuple(owner._replace(unit=unit) if owner.pid == 1 and unit else owner for owner in sock.owners)
+    return sock._replace(owners=owners)
+
+
+def _activated(port: int) -> str:
+    """The unit that a socket of systemd's on this port starts; '' where nobody says so."""
+    import subprocess  # noqa: PLC0415 - only when pid 1 holds the port
+
+    words = ["systemctl", "list-sockets", "--all", "--full", "--no-legend", "--no-pager"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=SYSTEMCTL_SECONDS, check=False)  # noqa: S603  fixed words
+    except (
+        OSError,
+        subprocess.TimeoutExpired,
+    ):  # no systemd here, or it does not answer: the page names pid 1 only
+        return ""
+    for line in done.stdout.splitlines():
+        cells = line.split()
+        if len(cells) >= 2 and cells[0].rpartition(":")[2] == str(port):
+            return cells[-1]
+    return ""
 
 
 def _holders(inodes: set[int]) -> dict[int, list[Owner]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import threading
+
 import pytest
 from core_world import NOW, POLICY, STORE, World, calendar, errors, event
 
-from kalends.core import capability, containers, identity, names, uids
+from kalends.core import capability, containers, defaults, identity, names, uids
 from kalends.core.errors import (
     DeniedError,
     DuplicateError,
@@ -16,10 +19,11 @@ from kalends.core.errors import (
 )
 from kalends.core.guard import guard
 from kalends.core.model import Caller, Policy
-from kalends.ical.tree import parse
+from kalends.ical.tree import Component, parse
 from kalends.store import changes, maintenance
 from kalends.store import errors as store_errors
 from kalends.store.base import Store
+from kalends.store.open import open_store
 
 
 @pytest.mark.parametrize(
@@ -409,3 +413,29 @@ def test_QRY08_everything_of_a_container(world: World) -> None:
     (store,) = world.find("SELECT *.* FROM VCALSTORE", STORE, world.root)
     assert len(store.children("VAGENDA")) == 3
     assert parse(store.to_ics()).name == "VCALSTORE"
+
+
+def test_STO01_two_nodes_that_furnish_a_new_store_at_once_both_succeed(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both look before either has written; the second then finds what the first made."""
+    looked = threading.Barrier(2, timeout=10)
+    known: set[int] = set()
+    vcalstore = defaults.vcalstore
+
+    def together(policy: Policy, now: int) -> Component:
+        if threading.get_ident() not in known:  # not in a transaction that is tried again
+            known.add(threading.get_ident())
+            looked.wait()
+        return vcalstore(policy, now)
+
+    monkeypatch.setattr(defaults, "vcalstore", together)
+    nodes = [open_store(postgres_url) for _ in range(2)]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for done in [
+            pool.submit(node.write, lambda tx: containers.ensure_store(tx, POLICY, NOW)) for node in nodes
+        ]:
+            done.result()
+    assert maintenance.check(nodes[0]) == []
+    for node in nodes:
+        node.close()

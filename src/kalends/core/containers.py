@@ -123,6 +123,11 @@ def ensure_store(tx: Tx, policy: Policy, now: int) -> None:
         calendars.add(tx, id=VCALSTORE, calid="")
     found = objects.by_uid(tx, VCALSTORE, agendas.STORE_UID, "BOOKED", "VCALSTORE")
     wanted = defaults.vcalstore(policy, now)
+    if (
+        not found
+    ):  # another node may be at it as well: one at a time, and the second finds what the first made
+        calendars.lock(tx, [VCALSTORE])
+        found = objects.by_uid(tx, VCALSTORE, agendas.STORE_UID, "BOOKED", "VCALSTORE")
     if not found:
         writer = Writer(tx, caller, (VCALSTORE,))
         writer.insert(VCALSTORE, agendas.wrap(wanted), kind="VCALSTORE", uid=agendas.STORE_UID)

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kalends.calquery.bind import Bindings, bind
+from kalends.calquery.match import Subject
 from kalends.calquery.parse import parse as parse_query
 from kalends.calquery.plan import plan
 from kalends.core.model import Identity
+from kalends.core.scopes import prepare
 from kalends.core.vcar import Context, Judge, Rule, Standing, rules_of
 from kalends.ical.tree import Component
 
@@ -226,3 +228,17 @@ def test_taking_out_what_is_hidden_changes_no_answer(rules, whole, data, where) 
     )
     assert text(seer.visible(twin)) == text(seen)
     assert text(seer.selects(prepared, twin)) == text(seer.selects(prepared, whole))
+
+
+@given(components, conditions, st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_a_scope_looks_only_at_what_its_condition_names(component, where, grant) -> None:  # type: ignore[no-untyped-def]
+    """Reading less of a component never changes whether a SCOPE holds."""
+    bindings = Bindings(ME, (f"mailto:{ME}",))
+    query = parse_query(f"SELECT * FROM VEVENT WHERE {where}")
+    prepared = plan(bind(query, bindings).where)
+    for state in ("BOOKED", "UNPROCESSED"):
+        subject = Subject(component, state=state)
+        scope = prepare(query, bindings, grant=grant)
+        counted = state if grant or scope.says_state else "BOOKED"
+        assert scope.holds(component, subject) is Subject(component, state=counted).satisfies(prepared)

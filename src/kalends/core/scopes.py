@@ -13,7 +13,7 @@ from kalends.calquery.bind import Bindings, bind
 from kalends.calquery.columns import CONTAINERS
 from kalends.calquery.errors import QueryError
 from kalends.calquery.match import Subject
-from kalends.calquery.plan import FALSE, TRUE, Plan, mentions_state, plan
+from kalends.calquery.plan import FALSE, TRUE, Plan, kinds, mentions_state, plan
 from kalends.calquery.tree import (
     AllProperties,
     And,
@@ -23,6 +23,9 @@ from kalends.calquery.tree import (
     Contained,
     Everything,
     In,
+    Like,
+    Null,
+    Or,
     OwnersColumn,
     Query,
     Selected,
@@ -32,6 +35,10 @@ from kalends.ical.tree import Component, Line
 Params = frozenset[str] | None
 """Names of parameters; None for all of them."""
 
+_OF_TIME = frozenset(
+    ("DTSTART", "DTEND", "DUE", "DURATION", "RECURRENCE-ID", "TRIGGER", "RDATE", "EXDATE", "FREEBUSY")
+)
+"""Properties whose values are compared with the help of others: a DTEND may follow from a DURATION."""
 _ONE_MEANING: Mapping[str, tuple[str, ...]] = {
     "DTEND": ("DTEND", "DURATION"),
     "DUE": ("DUE", "DURATION"),
@@ -102,6 +109,7 @@ class Scope:
         part: SELECT.
         grant: whether it stands in a GRANT, so that doubt means no.
         says_state: whether WHERE names a STATE(); a DENY that does not holds in every state.
+        looks_at: the only properties that WHERE looks at; None when it needs the whole component.
     """
 
     source: str
@@ -109,6 +117,7 @@ class Scope:
     part: Part
     grant: bool
     says_state: bool = False
+    looks_at: frozenset[str] | None = None
 
     def holds(self, component: Component, subject: Subject) -> bool:
         """Whether WHERE holds for a component.
@@ -117,10 +126,23 @@ class Scope:
             component: what is looked at.
             subject: the same with its circumstances.
         """
-        if not (self.grant or self.says_state) and subject.state != "BOOKED":
+        state = subject.state if self.grant or self.says_state else "BOOKED"
+        if self.looks_at is not None:  # reading what nobody asks about is most of the work
+            looked_at = Component(
+                component.name, [item for item in component.items if item.name in self.looks_at]
+            )
+            subject = Subject(
+                looked_at,
+                state=state,
+                method=subject.method,
+                zones=subject.zones,
+                default_tz=subject.default_tz,
+            )
+        elif state != subject.state:
             subject = Subject(
                 component,
                 parent=subject.parent,
+                state=state,
                 method=subject.method,
                 zones=subject.zones,
                 default_tz=subject.default_tz,
@@ -147,7 +169,25 @@ def prepare(query: Query, bindings: Bindings, *, grant: bool) -> Scope:
     except QueryError:
         return Scope(query.source, FALSE if grant else TRUE, WHOLE, grant)
     says_state = bound.where is not None and mentions_state(bound.where)
-    return Scope(query.source, prepared, part, grant, says_state)
+    return Scope(query.source, prepared, part, grant, says_state, _looks_at(bound.where))
+
+
+def _looks_at(condition: Condition | None) -> frozenset[str] | None:
+    """The properties of the component itself that a condition looks at; None when times or others matter."""
+    if condition is not None and kinds(condition):
+        return None
+    names = _names(condition)
+    return names if names.isdisjoint(_OF_TIME) else None
+
+
+def _names(condition: Condition | None) -> frozenset[str]:
+    match condition:
+        case And(terms) | Or(terms):
+            return frozenset().union(*[_names(term) for term in terms])
+        case Compare(column) | Like(column) | Null(column) | In(_, column):
+            return frozenset((column.name,))
+        case _:
+            return frozenset()
 
 
 def _part(query: Query, *, narrow: bool) -> Part:

@@ -452,6 +452,8 @@ class Judge:
         self, component: Component, subject: Subject, grants: Sequence[_Ready], denies: Sequence[_Ready]
     ) -> Component | None:
         granted = [part for one in grants for part in self._parts(one, component, subject)]
+        if not denies and any(part.whole for part in granted):
+            return component
         denied = [part for one in denies for part in self._parts(one, component, subject)]
         return self._filter(component, subject, granted, denied, grants, denies)
 

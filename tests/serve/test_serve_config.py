@@ -54,6 +54,7 @@ def test_policy_is_what_the_settings_say() -> None:
         ({"cap_port": True}, "--cap-port", "whole number"),
         ({"csid": "no host!"}, "--csid", "host name"),
         ({"csid": ""}, "--csid", "some text"),
+        ({"realm": "no realm!"}, "--realm", "host name"),
         ({"mechanisms": "DIGEST-MD5"}, "--mechanisms", "unknown SASL mechanism 'DIGEST-MD5'"),
         ({"mechanisms": []}, "--mechanisms", "at least one"),
         ({"max_object": "12"}, "--max-object", "at least 4096"),

@@ -71,8 +71,9 @@ def test_vquery_forms() -> None:
 def test_target_in_a_vquery_is_the_place_of_a_stored_query() -> None:
     """QRY-30, A-55: beside a QUERY only MOVE knows it, as the source; a DELETE would hit another calendar."""
     lines = ("BEGIN:VQUERY", "TARGET:cal2", "QUERY:SELECT * FROM VEVENT", "END:VQUERY")
-    with pytest.raises(RefusalError, match="needs a QUERYID"):
-        selections_of(vqueries(*lines))
+    for more in ((), ("QUERYID:x",)):
+        with pytest.raises(RefusalError, match="needs a QUERYID"):
+            selections_of(vqueries(lines[0], *more, *lines[1:]))
     (selection,) = selections_of(vqueries(*lines), moves=True)
     assert selection.container == "cal2"
     with pytest.raises(RefusalError, match="needs a QUERYID"):

@@ -75,8 +75,8 @@ def _selection(vquery: Component, *, strict: bool, moves: bool) -> Selection:
     lines = vquery.all("QUERY")
     if not lines and query_id is None:
         raise RefusalError(BAD_ARGS, "A VQUERY needs a QUERY, or the QUERYID of a stored one.")
-    if container is not None and query_id is None and not moves:
-        raise RefusalError(BAD_ARGS, "TARGET in a VQUERY needs a QUERYID beside it.")
+    if container is not None and (query_id is None or lines) and not moves:
+        raise RefusalError(BAD_ARGS, "TARGET in a VQUERY needs a QUERYID beside it, and no QUERY.")
     if len(lines) > MAX_QUERIES:
         raise RefusalError(TOO_COMPLEX, f"The command has more than {MAX_QUERIES} queries.")
     return Selection(

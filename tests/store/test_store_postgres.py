@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from kalends.store import calendars, meta, postgres
+from kalends.store import calendars, meta, postgres, schema
 from kalends.store.base import Deadline, Store, Tx
 from kalends.store.errors import (
     DeadlineError,
@@ -80,7 +80,7 @@ def test_store_says_when_the_database_is_down(
     with pytest.raises(StoreUnavailableError, match="can't be reached"):
         postgres_store.write(lambda tx: meta.put(tx, "a", "1"))
     postgres_server.start()
-    assert postgres_store.read(meta.every) == {"schema": "1"}
+    assert postgres_store.read(meta.every) == {"schema": str(schema.newest())}
 
 
 def test_store_a_commit_whose_outcome_is_unknown_is_not_repeated(
@@ -147,7 +147,7 @@ def test_store_waits_for_a_session_no_longer_than_the_deadline(postgres_url: str
 
     with pytest.raises(StoreBusyError, match="in use"):
         store.read(nested)
-    assert store.read(meta.every) == {"schema": "1"}
+    assert store.read(meta.every) == {"schema": str(schema.newest())}
     store.close()
 
 
@@ -186,7 +186,7 @@ def test_store_may_be_migrated_by_several_nodes_at_once(postgres_server: Postgre
     nodes = [subprocess.Popen([sys.executable, "-c", _OPEN, url]) for _ in range(4)]
     assert [node.wait(60) for node in nodes] == [0, 0, 0, 0]
     store = open_store(url)
-    assert store.read(meta.every) == {"schema": "1"}
+    assert store.read(meta.every) == {"schema": str(schema.newest())}
     store.close()
     with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
         connection.execute("drop database empty")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kalends.store import calendars, changes, jobs, meta, objects, principals
+from kalends.store import calendars, changes, jobs, meta, objects, principals, schema
 from kalends.store.base import Store, Tx
 from kalends.store.changes import ChangeRow
 from kalends.store.errors import DuplicateError, DuplicateNameError, DuplicateUidError, StoreError
@@ -270,4 +270,4 @@ def test_store_meta(store: Store) -> None:
     store.write(lambda tx: (meta.put(tx, "a", "1"), meta.put(tx, "a", "2")))
     assert store.read(lambda tx: meta.get(tx, "a")) == "2"
     assert store.read(lambda tx: meta.get(tx, "b")) is None
-    assert store.read(meta.every) == {"a": "2", "schema": "1"}
+    assert store.read(meta.every) == {"a": "2", "schema": str(schema.newest())}

@@ -13,7 +13,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from kalends.store import calendars, meta, sqlite
+from kalends.store import calendars, meta, schema, sqlite
 from kalends.store.base import Deadline, Store, Tx
 from kalends.store.errors import (
     DeadlineError,
@@ -236,7 +236,7 @@ def test_store_file_that_can_not_be_written_is_read(tmp_path: Path, monkeypatch:
     open_store(str(path)).close()
     monkeypatch.setattr(sqlite, "_READ_WRITE", sqlite._READ_ONLY)
     store = open_store(str(path))
-    assert store.read(lambda tx: meta.get(tx, "schema")) == "1"
+    assert store.read(lambda tx: meta.get(tx, "schema")) == str(schema.newest())
     with pytest.raises(StoreReadOnlyError, match="not written"):
         store.write(lambda tx: meta.put(tx, "a", "1"))
     store.close()
@@ -256,7 +256,7 @@ def test_store_may_be_opened_for_the_first_time_by_several_processes_at_once(sql
     openers = [subprocess.Popen([sys.executable, "-c", _OPEN, sqlite_url]) for _ in range(4)]
     assert [opener.wait(60) for opener in openers] == [0, 0, 0, 0]
     store = open_store(sqlite_url)
-    assert store.read(meta.every) == {"schema": "1"}
+    assert store.read(meta.every) == {"schema": str(schema.newest())}
     store.close()
 
 

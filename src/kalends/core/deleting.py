@@ -85,7 +85,7 @@ def _delete_group(writer: Writer, group: Sequence[Hit], contained: list[str], *,
     chosen = [hit.component for hit in group if hit.at is None]
     rest = [part for part in whole.children(row.kind) if not any(part is one for one in chosen)]
     if any(part is master for part in chosen) or not rest:
-        _keep_promises(writer, row)
+        keep_promises(writer, row)
         named = [master] if master is not None else chosen
         if mark:
             writer.mark(row)
@@ -140,7 +140,7 @@ def _delete_contained(
     return receipts
 
 
-def _keep_promises(writer: Writer, row: ObjectRow) -> None:
+def keep_promises(writer: Writer, row: ObjectRow) -> None:
     """Refuse to take away what the container's properties promise (RFC 4324 §8.13, §8.14).
 
     Raises:

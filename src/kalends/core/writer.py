@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from kalends.core import conflict
 from kalends.core.errors import DuplicateError, NotFoundError
 from kalends.core.model import Caller, State
 from kalends.ical.tree import Component, parse
-from kalends.store import calendars, changes, ids, index, objects
+from kalends.store import calendars, changes, history, ids, index, objects
 from kalends.store import errors as store
 from kalends.store.base import Tx
 from kalends.store.changes import ChangeRow, Op
@@ -28,6 +29,10 @@ class Writer:
         caller: who acts, through which face, when.
         calendar_ids: every calendar that will be touched; they are locked in ascending order.
 
+    Attributes:
+        ticks: the tick of this transaction in each calendar.
+        undoes: for each calendar the tick of the change that is being taken back; empty for a new change.
+
     Raises:
         NotFoundError: one of the calendars is gone.
     """
@@ -35,6 +40,7 @@ class Writer:
     def __init__(self, tx: Tx, caller: Caller, calendar_ids: Iterable[int]) -> None:
         self.tx = tx
         self.caller = caller
+        self.undoes: Mapping[int, int] = {}
         wanted = set(calendar_ids)
         self.ticks = calendars.bump(tx, wanted)
         if len(self.ticks) != len(wanted):
@@ -50,6 +56,7 @@ class Writer:
         state: State = "BOOKED",
         method: str | None = None,
         name: str | None = None,
+        known: int | None = None,
     ) -> ObjectRow:
         """Add an object.
 
@@ -61,13 +68,14 @@ class Writer:
             state: BOOKED, UNPROCESSED or DELETED.
             method: METHOD of an iTIP object.
             name: the name a DAV client chose; None makes one.
+            known: the id of an object that was removed and comes back; None makes a new one.
 
         Raises:
             DuplicateError: the identifier, or the name, is taken.
             ConflictError, TooComplexError: the time is taken, or may be.
         """
         now = self.caller.now
-        new = ids.new_id(now)
+        new = ids.new_id(now) if known is None else known
         data = vcalendar.to_bytes()
         try:
             row = objects.insert(
@@ -79,6 +87,8 @@ class Writer:
             raise DuplicateError(_taken(error, kind)) from error
         self._index(row, vcalendar, fresh=True)
         conflict.check(self.tx, self.caller, row, vcalendar)
+        if self.undoes:
+            self._keep_arrival(row.id, calendar_id)
         self.log(row, calendar_id, _OPS.get(kind, "put"))
         return row
 
@@ -99,6 +109,7 @@ class Writer:
         """
         data = vcalendar.to_bytes()
         before = row.ics
+        self._keep(row)
         try:
             row = objects.update_text(
                 self.tx, row.id, ics=data, etag=etag_of(data), tick=self.ticks[row.calendar_id],
@@ -112,16 +123,37 @@ class Writer:
         return row
 
     def remove(self, row: ObjectRow) -> None:
-        """Remove an object for good."""
+        """Remove an object; its last state is kept in the past."""
+        self._keep(row)
+        objects.remove(self.tx, row.id)
+        self.log(row, row.calendar_id, "rights" if row.kind == "VCAR" else "remove")
+
+    def forget(self, row: ObjectRow) -> None:
+        """Remove an object for good: nothing of it is kept."""
         objects.remove(self.tx, row.id)
         self.log(row, row.calendar_id, "rights" if row.kind == "VCAR" else "remove")
 
     def mark(self, row: ObjectRow) -> None:
         """Put an object in state DELETED."""
-        objects.set_state(
-            self.tx, row.id, "DELETED", tick=self.ticks[row.calendar_id], now=self.caller.now,
-            method=row.method, changed_by=self.caller.identity.principal_id,
-        )  # fmt: skip
+        self.set_state(row, "DELETED")
+
+    def set_state(self, row: ObjectRow, state: State) -> None:
+        """Give an object another state.
+
+        Raises:
+            DuplicateError: it would be booked, and the identifier, or the name, is taken.
+            ConflictError, TooComplexError: it would be booked, and the time is taken, or may be.
+        """
+        self._keep(row)
+        try:
+            objects.set_state(
+                self.tx, row.id, state, tick=self.ticks[row.calendar_id], now=self.caller.now,
+                method=row.method, changed_by=self.caller.identity.principal_id,
+            )  # fmt: skip
+        except store.DuplicateError as error:
+            raise DuplicateError(_taken(error, row.kind)) from error
+        if state == "BOOKED":
+            conflict.check(self.tx, self.caller, replace(row, state=state), parse(row.ics))
         self.log(row, row.calendar_id, "rights" if row.kind == "VCAR" else "state")
 
     def move(self, row: ObjectRow, calendar_id: int) -> None:
@@ -131,6 +163,7 @@ class Writer:
             DuplicateError: its identifier is taken there.
             ConflictError, TooComplexError: the time is taken, or may be.
         """
+        self._keep(row, other_id=calendar_id)
         try:
             objects.move(
                 self.tx, row.id, calendar_id, name=row.name, tick=self.ticks[calendar_id],
@@ -141,6 +174,7 @@ class Writer:
         moved = objects.get(self.tx, row.id)
         if moved is not None:
             conflict.check(self.tx, self.caller, moved, parse(moved.ics))
+        self._keep_arrival(row.id, calendar_id, other_id=row.calendar_id)
         self.log(row, row.calendar_id, "move-out")
         self.log(row, calendar_id, "move-in")
 
@@ -148,6 +182,19 @@ class Writer:
         index.index_object(
             self.tx, row, vcalendar, horizon=self.caller.now + HORIZON,
             recur_limit=self.caller.policy.recur_limit, fresh=fresh,
+        )  # fmt: skip
+
+    def _keep(self, row: ObjectRow, *, other_id: int | None = None) -> None:
+        """Keep what an object was before this transaction: in the middle of one is no past."""
+        tick = self.ticks[row.calendar_id]
+        if row.tick != tick:
+            undoes = self.undoes.get(row.calendar_id)
+            history.keep(self.tx, row, tick=tick, now=self.caller.now, undoes=undoes, other_id=other_id)
+
+    def _keep_arrival(self, object_id: int, calendar_id: int, *, other_id: int | None = None) -> None:
+        history.keep_arrival(
+            self.tx, calendar_id, object_id, tick=self.ticks[calendar_id], now=self.caller.now,
+            undoes=self.undoes.get(calendar_id), other_id=other_id,
         )  # fmt: skip
 
     def lock(self, calendar_id: int) -> None:

@@ -184,13 +184,14 @@ def raise_longest(tx: Tx, calendar_id: int, seconds: int) -> None:
 
 
 def remove(tx: Tx, calendar_id: int) -> bool:
-    """Remove a calendar with its objects, its log and its mounts.
+    """Remove a calendar with its objects, its log, its past and its mounts.
 
     Returns:
         Whether it was there. The VCALSTORE is never removed.
     """
     if calendar_id == VCALSTORE:
         return False
+    tx.run("delete from history where calendar_id = ?", (calendar_id,))
     tx.run("delete from change where calendar_id = ?", (calendar_id,))
     tx.run("delete from object where calendar_id = ?", (calendar_id,))
     tx.run("delete from mount where calendar_id = ?", (calendar_id,))

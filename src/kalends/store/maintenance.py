@@ -36,7 +36,7 @@ class Finding:
 
     Attributes:
         code: a word for programs: text-broken, kind-differs, size-differs, index-differs, tick-differs,
-            longest-differs, orphan, file-damaged.
+            longest-differs, history-differs, orphan, file-damaged.
         where: calendar, object or file.
         text: a sentence for people.
     """
@@ -170,9 +170,12 @@ def _check_calendars(tx: Tx) -> list[Finding]:
     rows = tx.rows(
         "select c.id, c.calid, c.tick, c.longest,"
         " (select max(tick) from change where calendar_id = c.id),"
-        " (select max(tick) from object where calendar_id = c.id) from calendar c order by c.id"
+        " (select max(tick) from object where calendar_id = c.id),"
+        " (select count(*) from history h where h.calendar_id = c.id and not exists (select 1 from change l"
+        " where l.calendar_id = h.calendar_id and l.tick = h.tick and l.object_id = h.object_id))"
+        " from calendar c order by c.id"
     )
-    for calendar_id, calid, tick, longest, logged, changed in cast("list[tuple[Any, ...]]", rows):
+    for calendar_id, calid, tick, longest, logged, changed, lost in cast("list[tuple[Any, ...]]", rows):
         where = f"calendar {calid}" if calid else "the store"
         if max(logged or 0, changed or 0) > tick:
             text = f"its tick is {tick}, but there are changes of tick {max(logged or 0, changed or 0)}"
@@ -181,6 +184,9 @@ def _check_calendars(tx: Tx) -> list[Finding]:
         if needed > longest:
             text = f"an instance lasts {needed} s, searches expect {longest} s at most"
             found.append(Finding("longest-differs", where, text))
+        if lost:
+            text = f"{lost} of the states kept from before a change belong to no change in the log"
+            found.append(Finding("history-differs", where, text))
     return found
 
 

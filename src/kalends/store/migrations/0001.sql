@@ -110,8 +110,8 @@ create table instance (                  -- occurrences of anything that happens
 create index instance_component on instance (component_id);
 
 -- what happened, what is to be done ---------------------------------------------------------------------
--- A later migration adds history (calendar_id, tick, object_id, old_state, old_ics): the same key as `change`, so
--- nothing here needs to move, and listing changes never drags old texts along.
+-- What objects were before each change is in `history` (0002.sql), beside this log and not in it: listing changes
+-- never drags old texts along.
 create table change (                    -- append-only; the one source of sync tokens, pushes and audit
   calendar_id bigint not null references calendar (id),
   tick bigint not null,

@@ -35,7 +35,7 @@ from kalends.ical.tree import Component, Line
 Params = frozenset[str] | None
 """Names of parameters; None for all of them."""
 
-_OF_TIME = frozenset(
+OF_TIME = frozenset(
     ("DTSTART", "DTEND", "DUE", "DURATION", "RECURRENCE-ID", "TRIGGER", "RDATE", "EXDATE", "FREEBUSY")
 )
 """Properties whose values are compared with the help of others: a DTEND may follow from a DURATION."""
@@ -177,7 +177,7 @@ def _looks_at(condition: Condition | None) -> frozenset[str] | None:
     if condition is not None and kinds(condition):
         return None
     names = _names(condition)
-    return names if names.isdisjoint(_OF_TIME) else None
+    return names if names.isdisjoint(OF_TIME) else None
 
 
 def _names(condition: Condition | None) -> frozenset[str]:

@@ -362,6 +362,19 @@ class Judge:
         container = self.context.container
         return None if container is None else self.visible(container)
 
+    def possible(self, permission: str, source: str) -> tuple[list[Part], list[Part]]:
+        """What of a kind of components may be granted and may be denied, whatever the WHEREs of SCOPEs say.
+
+        Args:
+            permission: as in `may`.
+            source: upper-case component name, or VCALENDAR for any.
+        """
+        grants, denies = self._sides(permission)
+        return (
+            [part for one in grants for part in _possible(one, source)],
+            [part for one in denies for part in _possible(one, source)],
+        )
+
     def explain(
         self,
         permission: str,
@@ -501,6 +514,18 @@ class Judge:
             for scope in one.scopes or ()
             if _from(scope, component, subject, top=False)
         ]
+
+
+def _possible(ready: _Ready, source: str) -> list[Part]:
+    if ready.scopes is None:
+        return [WHOLE]
+    found: list[Part] = []
+    for scope in ready.scopes:
+        if source == "VCALENDAR" or scope.source in (source, "VCALENDAR"):
+            found.append(scope.part)
+        elif is_container(scope.source):
+            found += _inner([scope.part], source)
+    return found
 
 
 def _from(scope: Scope, component: Component, subject: Subject, *, top: bool) -> bool:

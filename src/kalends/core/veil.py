@@ -1,0 +1,93 @@
+"""What of a WHERE the database may be asked for somebody who sees only parts of what it holds.
+
+A condition is about what the caller sees. So whatever the database answers has to be asked again of the
+filtered components (`Judge.selects`), and the database may be asked only what a filtered component can never
+answer with yes where the whole one says no: else what it leaves out tells something about what is hidden.
+Left over are conditions that something is there, for properties whose values depend on nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kalends.calquery.columns import CONTAINERS
+from kalends.calquery.tree import (
+    And,
+    Column,
+    Compare,
+    Condition,
+    Constant,
+    In,
+    Like,
+    Null,
+    Or,
+    Query,
+    State,
+)
+from kalends.core.scopes import OF_TIME, Part
+from kalends.core.vcar import Judge
+
+_TIMES = frozenset(("DTSTART", "DTEND", "DUE", "DURATION", "RECURRENCE-ID"))
+"""Properties that follow from each other: all of them are to be seen, or none, to be asked about."""
+
+
+def askable(judge: Judge, query: Query) -> Query:
+    """A query that selects at least all that the caller's own query selects of what they see.
+
+    Args:
+        judge: the caller's.
+        query: bound.
+
+    Returns:
+        The query, with what must not be asked of whole components left open.
+    """
+    if query.where is None:
+        return query
+    granted, denied = judge.possible("SEARCH", query.source)
+    if any(_cuts_parameters(part) for part in (*granted, *denied)):
+        names: frozenset[str] | None = None
+    else:
+        names = _TIMES if _times_together(granted, denied) else frozenset()
+    return replace(query, where=_askable(query.where, names))
+
+
+def _cuts_parameters(part: Part) -> bool:
+    """Whether parameters are hidden, which may change what a value means."""
+    if any(params is not None for params in part.columns.values()):
+        return True
+    return any(_cuts_parameters(inner) for inner in part.inner.values())
+
+
+def _times_together(granted: list[Part], denied: list[Part]) -> bool:
+    for part in granted:
+        if not part.whole and 0 < len(_TIMES.intersection(part.columns)) < len(_TIMES):
+            return False
+        if not _TIMES.isdisjoint(part.only):
+            return False
+    return not any(_TIMES.intersection(part.columns) for part in denied)
+
+
+def _askable(condition: Condition, times: frozenset[str] | None) -> Condition:
+    """The condition without what must not be asked.
+
+    Args:
+        condition: bound.
+        times: properties of time that may be asked about; None when only the state may be.
+    """
+    match condition:
+        case And(terms):
+            return And(tuple(_askable(term, times) for term in terms))
+        case Or(terms):
+            return Or(tuple(_askable(term, times) for term in terms))
+        case State() | Constant():
+            return condition
+        case Compare(column) | In(_, column, False) | Like(column, _, False) | Null(column, True):
+            return condition if times is not None and _is_plain(column, times) else Constant(True)
+        case _:
+            return Constant(True)
+
+
+def _is_plain(column: Column, times: frozenset[str]) -> bool:
+    if column.param is not None or column.component in CONTAINERS:
+        return False
+    return column.name not in OF_TIME or (column.component is None and column.name in times)

@@ -1,6 +1,7 @@
 """Who may do what. VCARs will answer these questions; until then owners and administrators may do all.
 
-Every question has one function here, and nobody else in the house decides about rights.
+Every question has one function here, and nobody else in the house decides about rights. `core.vcar` can judge
+by VCARs already; it is not asked yet.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from client_peer import (
     text,
 )
 
-from kalends.beep import Security
+from kalends.beep import Security, Session
 from kalends.beep import events as beep
 from kalends.client import (
     Address,
@@ -144,6 +144,26 @@ def test_without_a_password_it_says_what_is_missing() -> None:
     session, _ = in_memory(password=None)
     assert isinstance(session.failure, AuthError)
     assert "a password is needed" in str(session.failure)
+
+
+def test_where_nobody_may_be_anonymous_a_name_is_asked_for() -> None:
+    session, _ = in_memory(user=None, password=None)
+    assert isinstance(session.failure, AuthError)
+    assert "name a user" in str(session.failure)
+
+
+def test_a_server_that_cannot_look_up_passwords_does_not_make_them_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """RFC 3080 §8: 454 is a temporary authentication failure; the server may send no words with it."""
+    monkeypatch.setattr(
+        Session, "provide_credentials", lambda session, channel, _: session.refuse_credentials(channel)
+    )
+    session, _ = in_memory()
+    assert isinstance(session.failure, AuthError)
+    assert session.failure.code == 454
+    assert "try again later" in str(session.failure)
+    assert "password are wrong" not in str(session.failure)
 
 
 def test_anonymous_needs_no_user() -> None:

@@ -21,6 +21,7 @@ _TABLE: tuple[tuple[str, str, int], ...] = (
     ("kalends.calquery.errors", "QueryError", USAGE),
     ("kalends.client.errors", "RefusedError", REFUSED),
     ("kalends.client.errors", "ReplyError", REFUSED),
+    ("kalends.client.errors", "AddressError", USAGE),
     ("kalends.client.errors", "ClientError", UNREACHABLE),
     ("kalends.core.errors", "KalendsError", REFUSED),
     ("kalends.store.errors", "StoreError", REFUSED),

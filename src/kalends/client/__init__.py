@@ -3,6 +3,7 @@
 from kalends.client.address import Address
 from kalends.client.aio import AsyncClient, connect_async
 from kalends.client.errors import (
+    AddressError,
     AuthError,
     ClientError,
     ConflictError,
@@ -24,6 +25,7 @@ from kalends.client.trust import Trust
 
 __all__ = [
     "Address",
+    "AddressError",
     "AsyncClient",
     "AuthError",
     "Capability",

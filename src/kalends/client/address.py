@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from kalends.client.errors import ConnectError
+from kalends.client.errors import AddressError
 
 CAP_PORT = 1026
 """Where CAP servers listen (RFC 4324 §3.3.1)."""
@@ -33,7 +33,7 @@ class Address:
         """Read `cap://[user@]host[:port][/calid]`; the scheme may be left out.
 
         Raises:
-            ConnectError: this is no CAP URL, or it holds a password.
+            AddressError: this is no CAP URL, or it holds a password.
 
         Source: RFC 4324 §5.
         """
@@ -42,13 +42,13 @@ class Address:
             parts = urlsplit(text if "://" in text else f"cap://{text}")
             port = parts.port
         except ValueError as error:
-            raise ConnectError(f"{url!r} is no CAP URL: {error}") from None
+            raise AddressError(f"{url!r} is no CAP URL: {error}") from None
         if parts.scheme.lower() != "cap":
-            raise ConnectError(f"{url!r} is no CAP URL: it must begin with cap://")
+            raise AddressError(f"{url!r} is no CAP URL: it must begin with cap://")
         if parts.password is not None:
-            raise ConnectError("a CAP URL holds no password: give it in another way")
+            raise AddressError("a CAP URL holds no password: give it in another way")
         if not parts.hostname or any(c.isspace() for c in parts.netloc):
-            raise ConnectError(f"{url!r} is no CAP URL: the host is missing")
+            raise AddressError(f"{url!r} is no CAP URL: the host is missing")
         user = unquote(parts.username) if parts.username else None
         return cls(
             parts.hostname, CAP_PORT if port is None else port, user, unquote(parts.path.removeprefix("/"))

@@ -2,6 +2,7 @@
 
 ClientError
 ├── ConnectError        nobody answers, or what answers is no CAP server
+│   ├── AddressError    its address, or a fingerprint, is not written as it must be
 │   └── TrustError      the server's certificate is not the one to be trusted
 ├── AuthError           the server does not accept who we are
 ├── LostError           the session ended while something was under way
@@ -30,6 +31,10 @@ class ClientError(Exception):
 
 class ConnectError(ClientError):
     """Nobody answers at that address, or what answers is no CAP server."""
+
+
+class AddressError(ConnectError):
+    """A server's address or a certificate's fingerprint is not written as it must be."""
 
 
 class TrustError(ConnectError):

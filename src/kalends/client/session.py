@@ -265,7 +265,7 @@ class CapSession:
 
     def _not_authenticated(self, event: beep.AuthenticationFailed) -> None:
         who = self.options.user or "anonymous"
-        text = event.text.strip() or "user name or password are wrong"
+        text = event.text.strip() or _NOT_ACCEPTED.get(event.code, "user name or password are wrong")
         self.fail(AuthError(f"{self.address} does not accept {who}: {text} ({event.code})", event.code))
 
     def _start(self) -> None:
@@ -391,6 +391,8 @@ class CapSession:
             self.fail(ConnectError(f"{self.address} broke off: {reason}"))
 
 
+_NOT_ACCEPTED = {454: "the server cannot look up passwords just now; try again later"}
+"""What reply codes of a failed login mean, where the server sends no words (RFC 3080 §8)."""
 _BOUNDED = frozenset(("SEARCH", "CREATE", "MODIFY", "MOVE", "DELETE", "GENERATE-UID"))
 """Commands that take the latency of the options."""
 
@@ -455,6 +457,8 @@ def choose_mechanism(options: Options, offered: set[str], open_door: bool) -> Cl
             "a password is needed" if options.mechanism is None else "that mechanism cannot be used"
         )
     theirs = ", ".join(sorted(offered)) or "none"
+    if options.user is None and options.mechanism is None and offered:
+        raise AuthError(f"the server lets nobody in without a name: name a user (it offers {theirs})", 504)
     raise AuthError(
         f"no common way to authenticate: the server offers {theirs}, here is {', '.join(able)}", 504
     )

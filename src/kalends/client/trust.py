@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kalends.client.address import Address
-from kalends.client.errors import ConnectError, TrustError
+from kalends.client.errors import AddressError, ConnectError, TrustError
 
 _HEX = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -37,11 +37,11 @@ def normal_fingerprint(text: str) -> str:
     """Read a fingerprint as people write it: with or without `SHA256:`, colons, spaces, in any case.
 
     Raises:
-        ConnectError: this is no SHA-256 fingerprint.
+        AddressError: this is no SHA-256 fingerprint.
     """
     digits = re.sub(r"[:\s]", "", text.strip().lower().removeprefix("sha256:"))
     if not _HEX.match(digits):
-        raise ConnectError("a fingerprint is written as SHA256: and 64 hexadecimal digits")
+        raise AddressError("a fingerprint is written as SHA256: and 64 hexadecimal digits")
     return "SHA256:" + digits
 
 
@@ -107,7 +107,10 @@ class Trust:
             with contextlib.closing(os.fdopen(handle, "a", encoding="utf-8")) as file:
                 file.write(f"{address} {print_}\n")
         except OSError as error:
-            raise ConnectError(f"cannot remember the certificate in {self.store}: {error}") from None
+            raise ConnectError(
+                f"cannot remember the certificate in {self.store} ({error.strerror}): "
+                f"pin it instead, its fingerprint is {print_}"
+            ) from None
         if self.notice is not None:
             self.notice(f"remembered the certificate of {address}: {print_}")
 

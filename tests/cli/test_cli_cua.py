@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from cli_tools import Here, apart, on_terminal, snapshot
 
+from kalends.cli.shell import WELCOME, Talk, completions
 from kalends.client import connect
 from kalends.ical.tree import parse
 from live_server import PASSWORD, Live, clean_environ, live_server
@@ -261,6 +262,21 @@ def test_the_shell_survives_mistakes_and_remembers_them_in_its_exit_code(cua: He
     assert "(1 found)" in done.err
     assert "never" not in done.err
     assert ".nix" in done.err
+
+
+def test_behind_a_helper_of_the_shell_only_its_own_words_complete(cua: Here) -> None:
+    server = os.environ["KALENDS_SERVER"]
+    talk = Talk(lambda: connect(server, user="amira", password=PASSWORD), ("amira/calendar",), None)
+    assert completions(talk, "a", ".targets a") == ["amira/calendar"]
+    assert completions(talk, "c", ".format c") == ["csv"]
+    assert "ATTENDEE" in completions(talk, "att", "SELECT att")
+    assert completions(talk, ".ta", ".ta") == [".targets"]
+    talk.close()
+
+
+def test_what_the_shell_says_of_itself_fits_80_columns(cua: Here) -> None:
+    done = cua("shell", stdin=".help\n")
+    assert max(len(line) for line in [WELCOME, *done.out.splitlines()]) <= 80
 
 
 def test_the_shell_on_a_terminal_completes_and_keeps_a_history(cua: Here, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -98,7 +99,6 @@ def test_wrong_usage_is_exit_2_in_a_few_words(words: list[str], run: Here) -> No
     [
         ["capability", "--server", "cap://127.0.0.1:1"],
         ["query", "SELECT * FROM VEVENT", "-t", "x", "--server", "cap://127.0.0.1:1"],
-        ["query", "SELECT * FROM VEVENT", "-t", "x", "--server", "http://x"],
         ["shell", "-t", "x", "--server", "cap://127.0.0.1:1"],
     ],
 )
@@ -166,16 +166,44 @@ def test_the_completion_script_completes(tmp_path: Path) -> None:
     assert apart(environ).out == "plain,calendar\n"
 
 
-def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "words", [["completion", "bash"], ["user", "-h"], ["port", "1", "--no-probe"], ["--version"]]
+)
+def test_a_closed_pipe_is_no_error(tmp_path: Path, words: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)  # there was a reader, and it had enough
+    with os.fdopen(write, "w") as pipe:
+        done = subprocess.run(
+            [KALENDS[0], "-m", "kalends.cli.entry", *words],
+            env=clean_environ(tmp_path),
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
 
-    done = subprocess.run(
-        ["sh", "-c", f"{KALENDS[0]} -m kalends.cli.entry completion bash | true"],
-        env=clean_environ(tmp_path),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stderr == ""
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--server", "http://localhost"],
+        ["--server", "cap://localhost:99999"],
+        ["--server", "cap://u:secret@localhost"],
+        ["--fingerprint", "SHA256:00"],
+    ],
+)
+def test_an_address_that_is_none_is_wrong_usage(run: Here, words: list[str]) -> None:
+    done = run("capability", *words)
+    assert (done.code, "secret" in done.err) == (2, False)
+
+
+def test_the_options_of_port_complete(tmp_path: Path) -> None:
+    environ = clean_environ(tmp_path) | {
+        "_KALENDS_COMPLETE": "bash_complete",
+        "COMP_WORDS": "kalends port --no",
+        "COMP_CWORD": "2",
+    }
+    assert apart(environ).out == "plain,--no-probe\n"
 
 
 def test_the_manual_is_current() -> None:

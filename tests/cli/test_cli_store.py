@@ -97,7 +97,7 @@ def test_calendars_come_and_go(at: Here) -> None:
         "allow_conflict": False,
     }
     assert at("calendar", "remove", "room", stdin="n\n").code == 130
-    assert at("calendar", "remove", "room", stdin="y\n").code == 0
+    assert at("calendar", "remove", "room", stdin="y\n").out == "removed room and all it contained\n"
     assert at("calendar", "remove", "room", "--yes").code == 1
 
 
@@ -111,6 +111,7 @@ def test_import_reports_every_object_with_its_line(at: Here) -> None:
     assert first.startswith("  line 19: VEVENT backwards: ")
     assert first.endswith("(line 23)")
     assert second.startswith("  line 26: VEVENT without UID: ")
+    assert "(line 26)" not in second  # said once
     again = json.loads(at("import", "amira/calendar", str(MIXED), "--json").out)
     assert [(one["uid"], one["line"]) for one in again[0]["refused"]] == [
         ("may-day", 13),
@@ -131,6 +132,14 @@ def test_import_from_a_pipe_and_of_what_is_no_calendar(at: Here, tmp_path: Path)
     empty = tmp_path / "empty.ics"
     empty.touch()
     assert "no iCalendar object" in at("import", "amira/calendar", str(empty)).err
+
+
+def test_of_several_files_a_refusal_names_its_own(at: Here, tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("one.ics", "two.ics")]
+    for file in files:
+        file.write_bytes(b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:x\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n")
+    done = at("import", "amira/calendar", *map(str, files))
+    assert [line.split(": ")[0] for line in done.err.splitlines()] == [f"{file}, line 2" for file in files]
 
 
 def test_batches_do_not_show_in_the_result(at: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,5 +121,5 @@ def remove(calid: str, yes: bool, store: str | None, config_file: Path | None) -
         target = at.read(lambda tx: resolve(tx, at.caller, calid))
         if not yes:
             click.confirm(f"Remove {target.calid} and all it contains?", abort=True, err=True)
-        gone = at.write(lambda tx: remove_calendar(tx, at.caller, target))
-    click.echo(f"removed {target.calid} with {gone} object{'s' if gone != 1 else ''}")
+        at.write(lambda tx: remove_calendar(tx, at.caller, target))
+    click.echo(f"removed {target.calid} and all it contained")

@@ -132,8 +132,28 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
         ctx.exit()
 
 
+class _ClosedPipeError(Exception):
+    """The reader of standard output had enough; click would end with 1 for a BrokenPipeError."""
+
+
 class _Kalends(LazyGroup):
     lazy = COMMANDS
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: object
+    ) -> click.Context:
+        """Read the words; --help is printed here."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except BrokenPipeError:
+            raise _ClosedPipeError from None
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise _ClosedPipeError from None
 
 
 @click.command(
@@ -179,8 +199,8 @@ def run(words: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("kalends: stopped", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
-        raise
+    except _ClosedPipeError:
+        raise BrokenPipeError from None
     except Exception as error:  # noqa: BLE001  the one place where every failure becomes a sentence
         return tell(error, traceback=wordy > 1)
     return code if isinstance(code, int) else DONE  # click hands back the code of an Exit

@@ -29,7 +29,7 @@ COMPONENTS = (
     *("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VALARM", "VTIMEZONE"),
     *("VAGENDA", "VCALSTORE", "VCAR", "VRIGHT", "VQUERY"),
 )
-WELCOME = "Type a CAL-QUERY and end it with a semicolon; .help tells the rest, .quit leaves."
+WELCOME = "End each CAL-QUERY with a semicolon; .help tells the rest, .quit leaves."
 
 
 class Talk:
@@ -199,11 +199,11 @@ class Talk:
 
 HELPERS: dict[str, tuple[Callable[[Talk, str], None], str]] = {
     ".help": (Talk._help, "this list"),
-    ".targets": (Talk._targets, "show, or set, the calendars to ask: .targets a/calendar b/calendar"),
+    ".targets": (Talk._targets, "show or set the calendars to ask: .targets a/calendar b/c"),
     ".calendars": (Talk._list, "list the calendars that may be seen"),
     ".expand": (Talk._expand, "on or off: instances instead of recurring components"),
     ".format": (Talk._format, "table, ics, json or csv"),
-    ".zone": (Talk._zone, "show times in a zone (.zone Europe/Berlin), or as written (.zone off)"),
+    ".zone": (Talk._zone, "show times in a zone: .zone Europe/Berlin; off: as written"),
     ".capability": (Talk._capability, "what the server can do"),
     ".reconnect": (Talk._reconnect, "open a new session"),
     ".quit": (lambda _talk, _text: None, "leave; Ctrl-D does it too"),
@@ -211,15 +211,21 @@ HELPERS: dict[str, tuple[Callable[[Talk, str], None], str]] = {
 """Helpers of the shell: what each does, and its line in .help."""
 
 
-def completions(talk: Talk, text: str) -> list[str]:
+def completions(talk: Talk, text: str, line: str = "") -> list[str]:
     """What a word may become.
 
     Args:
         talk: knows the words.
         text: what was typed of it.
+        line: the line so far: behind a helper only its own words are meant.
     """
+    from kalends.cli.render import FORMATS
+
     small = text.casefold()
-    return [word for word in talk.words() if word.casefold().startswith(small)]
+    own = {".targets": talk.calendars, ".format": list(FORMATS), ".expand": ["on", "off"]}
+    helper = line.split(maxsplit=1)[0] if line.strip() and line != text else ""
+    words = own.get(helper) or talk.words()
+    return [word for word in words if word.casefold().startswith(small)]
 
 
 def history_file() -> Path:
@@ -246,7 +252,7 @@ def edited(talk: Talk) -> Iterator[None]:
 
     def complete(text: str, state: int) -> str | None:
         if state == 0:
-            found[:] = completions(talk, text)
+            found[:] = completions(talk, text, readline.get_line_buffer())
         return found[state] if state < len(found) else None
 
     readline.set_completer(complete)

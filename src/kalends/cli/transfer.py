@@ -59,7 +59,7 @@ def import_(
         data([report.as_data() for report in reports])
     else:
         for report in reports:
-            _tell(report, dry_run)
+            _tell(report, dry_run, several=len(reports) > 1)
     if any(report.refused or report.error for report in reports):
         raise click.exceptions.Exit(REFUSED)
 
@@ -78,7 +78,8 @@ def _octets(file: Path) -> bytes:
     return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
 
 
-def _tell(report: Report, dry_run: bool) -> None:
+def _tell(report: Report, dry_run: bool, *, several: bool) -> None:
+    """Say what became of a file; a refusal names the file where there are several."""
     from kalends.cli.text import clean
 
     if report.error:
@@ -88,18 +89,18 @@ def _tell(report: Report, dry_run: bool) -> None:
     refused = f", {len(report.refused)} refused" if report.refused else ""
     click.echo(f"{clean(report.name)}: {len(report.taken)} of {report.objects} objects {verb}{refused}")
     shown = report.refused if verbosity() > 0 else report.refused[:SHOWN]
+    file = f"{clean(report.name)}, " if several else "  "
     for entry in shown:
-        click.echo(f"  {_line(entry)}", err=True)
+        click.echo(f"{file}{_line(entry)}", err=True)
     if len(shown) < len(report.refused):
-        click.echo(f"  … and {len(report.refused) - len(shown)} more (-v shows all)", err=True)
+        click.echo(f"{file}… and {len(report.refused) - len(shown)} more (-v shows all)", err=True)
 
 
 def _line(entry: Entry) -> str:
     from kalends.cli.text import clean
 
-    return (
-        f"line {entry.line}: {entry.kind} {clean(entry.uid or 'without UID', 60)}: {clean(entry.reason, 300)}"
-    )
+    reason = entry.reason.removesuffix(f" (line {entry.line})")
+    return f"line {entry.line}: {entry.kind} {clean(entry.uid or 'without UID', 60)}: {clean(reason, 300)}"
 
 
 @click.command(cls=Command, epilog="\b\nexample:\n  kalends export amira/calendar -o amira.ics")

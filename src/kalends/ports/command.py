@@ -70,6 +70,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def options() -> list[tuple[str, str]]:
+    """Every option and its line of help, for a shell's completion."""
+    actions = _parser()._actions  # argparse tells its options in no other way
+    return [
+        (name, action.help or "") for action in actions for name in action.option_strings if name[:2] == "--"
+    ]
+
+
 def main(argv: Sequence[str], out: TextIO | None = None, err: TextIO | None = None) -> int:
     """Run the command.
 

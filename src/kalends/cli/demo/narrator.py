@@ -6,7 +6,7 @@ import textwrap
 
 import click
 
-from kalends.cli.text import clean, colour
+from kalends.cli.text import colour, harmless
 
 WIDTH = 80
 
@@ -32,12 +32,13 @@ class Narrator:
     def wire(self, side: str, text: str) -> None:
         """Lines as they went over the wire; C: is us, S: the server."""
         for line in text.replace("\r\n", "\n").rstrip("\n").split("\n"):
-            shown = f"   {side}: {clean(line, WIDTH - 6)}"
+            text = harmless(line)  # folded lines have 75 octets at most: they fit behind the side's letter
+            shown = f"  {side}: {text if len(text) <= WIDTH - 5 else text[: WIDTH - 6] + '…'}"
             click.echo(click.style(shown, dim=True), color=colour())
 
     def command(self, text: str) -> None:
         """Something the reader may type: a line of the shell, continued by backslashes where it is long."""
-        lines = textwrap.wrap(text, WIDTH - 7, break_long_words=False, break_on_hyphens=False) or [""]
+        lines = textwrap.wrap(text, WIDTH - 9, break_long_words=False, break_on_hyphens=False) or [""]
         for number, line in enumerate(lines):
             click.echo(
                 ("     " if number == 0 else "       ") + line + (" \\" if line is not lines[-1] else "")

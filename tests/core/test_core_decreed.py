@@ -6,7 +6,7 @@ import pytest
 
 from kalends.core.decreed import contradicts, may_meet
 from kalends.core.upns import parse_filter
-from kalends.core.vcar import Rule, rules_of
+from kalends.core.vrights import Rule, rules_of
 from kalends.ical.tree import Component
 
 FILTERS = (

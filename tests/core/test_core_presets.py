@@ -6,11 +6,12 @@ import pytest
 from core_world import World
 
 from kalends.calquery.bind import Bindings
-from kalends.core import ledger, vcar
+from kalends.core import ledger, vrights
 from kalends.core.errors import InvalidError
 from kalends.core.model import Identity
 from kalends.core.presets import PRESETS, preset, preset_text
-from kalends.core.vcar import Context, Judge, Standing, rules_of
+from kalends.core.vcar import Context, Judge, Standing
+from kalends.core.vrights import rules_of
 from kalends.ical.tree import Component, parse
 from kalends.store.base import Tx
 
@@ -79,13 +80,13 @@ def test_what_each_lets_do(name: str) -> None:
 def test_each_can_be_created_and_is_found_again(one_world: World, name: str) -> None:
     """A preset passes every check, and holds from its creation on, until it is removed."""
     world = one_world
-    before = world.store.read(lambda tx: vcar.rules_in(tx, world.calendar.calendar_id))
+    before = world.store.read(lambda tx: vrights.rules_in(tx, world.calendar.calendar_id))
     (receipt,) = world.create(preset_text(name, MARY))
     assert receipt.error is None
-    after = world.store.read(lambda tx: vcar.rules_in(tx, world.calendar.calendar_id))
+    after = world.store.read(lambda tx: vrights.rules_in(tx, world.calendar.calendar_id))
     assert {rule.carid for rule in after} - {rule.carid for rule in before} == {f"share-{MARY}"}
     world.delete(f"SELECT * FROM VCAR WHERE CARID = 'share-{MARY}'")
-    assert world.store.read(lambda tx: vcar.rules_in(tx, world.calendar.calendar_id)) == before
+    assert world.store.read(lambda tx: vrights.rules_in(tx, world.calendar.calendar_id)) == before
 
 
 def test_rules_that_are_undone_are_forgotten(one_world: World) -> None:
@@ -95,12 +96,12 @@ def test_rules_that_are_undone_are_forgotten(one_world: World) -> None:
 
     def work(tx: Tx) -> None:
         ledger.create(tx, world.bill, world.calendar, parse(preset_text("owner", MARY)))
-        seen.append(len(vcar.rules_in(tx, world.calendar.calendar_id)))
+        seen.append(len(vrights.rules_in(tx, world.calendar.calendar_id)))
         raise InvalidError("undone")
 
     with pytest.raises(InvalidError):
         world.store.write(work)
-    left = world.store.read(lambda tx: vcar.rules_in(tx, world.calendar.calendar_id))
+    left = world.store.read(lambda tx: vrights.rules_in(tx, world.calendar.calendar_id))
     assert {rule.carid for rule in left} == {
         "READBUSYTIMEINFO", "REQUESTONLY", "UPDATEPARTSTATUS", "DEFAULTOWNER"
     }  # fmt: skip

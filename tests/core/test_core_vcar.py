@@ -9,7 +9,8 @@ from kalends.calquery.parse import parse as parse_query
 from kalends.calquery.plan import plan
 from kalends.core import defaults
 from kalends.core.model import Identity
-from kalends.core.vcar import Context, Judge, Rule, Standing, may, reaches_down, rules_of
+from kalends.core.vcar import Context, Judge, Standing, may
+from kalends.core.vrights import Rule, reaches_down, rules_of
 from kalends.ical.tree import Component, parse
 
 BOB = "bob@example.com"

@@ -13,7 +13,8 @@ from kalends.calquery.parse import parse as parse_query
 from kalends.calquery.plan import plan
 from kalends.core.model import Identity
 from kalends.core.scopes import prepare
-from kalends.core.vcar import Context, Judge, Rule, Standing, rules_of
+from kalends.core.vcar import Context, Judge, Standing
+from kalends.core.vrights import Rule, rules_of
 from kalends.ical.tree import Component
 
 ME = "bob@example.com"

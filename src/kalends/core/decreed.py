@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from kalends.calquery.columns import CONTAINERS
 from kalends.calquery.tree import Query
 from kalends.core.upns import UpnFilter
-from kalends.core.vcar import Rule
+from kalends.core.vrights import Rule
 
 _UNNAMED = ("nobody's", "any realm's nobody", "realm's nobody")
 """Forms that match only those without a name."""

@@ -7,7 +7,8 @@ from kalends.core import agendas
 from kalends.core.errors import NotFoundError
 from kalends.core.model import Caller, Target
 from kalends.core.names import qualified, relative
-from kalends.core.vcar import Context, Judge, rules_in
+from kalends.core.vcar import Context, Judge
+from kalends.core.vrights import rules_in
 from kalends.store import calendars
 from kalends.store.base import Tx
 

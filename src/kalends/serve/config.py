@@ -225,6 +225,10 @@ class Config:
     drain_timeout: float = field(
         default=30.0, metadata=_says(_seconds, "time for running commands to finish at shutdown")
     )
+    retention: int = field(
+        default=0,
+        metadata=_says(_number, "days to keep former states and deleted objects; 0 keeps them for ever"),
+    )
     read_threads: int = field(default=8, metadata=_says(_count, "threads that run queries"))
     log_level: str = field(
         default="info", metadata=_says(_one_of("debug", "info", "warning", "error"), "how much to log")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from kalends.core import containers
+from kalends.core import containers, history
 from kalends.serve import logs, systemd
 from kalends.serve.certificate import server_context, server_identity, server_secret
 from kalends.serve.config import Config, ConfigError
@@ -27,6 +27,8 @@ from kalends.store.open import open_store
 
 log = logging.getLogger(__name__)
 
+PURGE_SECONDS = 86_400
+"""Between two looks for what is older than the retention: that counts in days."""
 BACKLOG = 1024
 """Connections the kernel may hold while the loop is busy."""
 
@@ -50,6 +52,8 @@ class Server:
         self._shared: Shared
         self._empty = asyncio.Event()
         self._address = ("", 0)
+        self._purging: asyncio.Task[None] | None = None
+        self._ending = False
         self._http: HttpListener | None = None
 
     async def start(self) -> None:
@@ -92,6 +96,26 @@ class Server:
         self._address = self._listeners[0].sockets[0].getsockname()[:2]
         if config.http_port is not None:
             await self._start_http(config.http_port)
+        if config.retention:
+            self._purging = loop.create_task(self._purge_daily())
+
+    async def _purge_daily(self) -> None:
+        """Forget what is older than the retention, now and every day; a store in trouble waits a day."""
+        config = self.config
+        while True:
+            try:
+                past, gone = await asyncio.to_thread(
+                    history.purge,
+                    self.store,
+                    config.policy,
+                    int(time.time()),
+                    config.retention,
+                    enough=lambda: self._ending,
+                )
+                log.info("older than %d days: %d former states, %d objects", config.retention, past, gone)
+            except StoreError as error:
+                log.warning("what is older than the retention stays for now: %s", error)
+            await asyncio.sleep(PURGE_SECONDS)
 
     async def _start_http(self, port: int) -> None:
         shared = self._shared
@@ -140,6 +164,9 @@ class Server:
 
     async def stop(self) -> None:
         """Accept nothing new, let commands finish, then end; who takes too long is cut off."""
+        self._ending = True
+        if self._purging is not None:
+            self._purging.cancel()
         for listener in self._listeners:
             listener.close()
         http = self._http.stop(self.config.drain_timeout) if self._http is not None else None

@@ -7,7 +7,7 @@ does not count either, and what it took back counts again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kalends.core import agendas, containers, deleting, rights, strictness
@@ -509,7 +509,9 @@ def restore(tx: Tx, caller: Caller, target: Target, uid: str) -> list[Undone]:
 # --- forgetting ---
 
 
-def purge(store: Store, policy: Policy, now: int, days: int) -> tuple[int, int]:
+def purge(
+    store: Store, policy: Policy, now: int, days: int, *, enough: Callable[[], bool] = lambda: False
+) -> tuple[int, int]:
     """Forget what is older than some days: what is kept of before changes, and the trash.
 
     It works in small transactions, so that others hardly wait; it may be stopped and begun again.
@@ -519,17 +521,18 @@ def purge(store: Store, policy: Policy, now: int, days: int) -> tuple[int, int]:
         policy: its limits.
         now: seconds since 1970 UTC.
         days: what changed or was marked longer ago goes.
+        enough: asked before each transaction whether to stop here.
 
     Returns:
         How many former states were forgotten, and how many objects in state DELETED removed.
     """
     until = now - days * DAY + (days == 0)  # 0 days: everything, also of this second
     past = gone = 0
-    while count := store.write(lambda tx: history.purge(tx, until, PAGE)):
+    while not enough() and (count := store.write(lambda tx: history.purge(tx, until, PAGE))):
         past += count
     caller = containers.housekeeper(policy, now)
     for key in store.read(lambda tx: [VCALSTORE, *(row.id for row in calendars.every(tx))]):
-        while count := store.write(lambda tx, key=key: _empty(tx, caller, key, until)):  # type: ignore[misc]
+        while not enough() and (count := store.write(lambda tx, key=key: _empty(tx, caller, key, until))):  # type: ignore[misc]
             gone += count
     return past, gone
 

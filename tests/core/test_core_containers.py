@@ -146,6 +146,11 @@ def test_CRE09_a_strict_store_wants_a_whole_vagenda(one_world: World) -> None:
     "body",
     [
         "CALID:bad id",
+        "CALID:a/../b",
+        "CALID:a//b",
+        "CALID:a#b",
+        "CALID:a?b",
+        "CALID:a%2525b",
         "CALID:cap://other.example.com/x",
         "CALID:",
         "CALID:x\nALLOW-CONFLICT:MAYBE",

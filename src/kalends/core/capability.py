@@ -40,7 +40,7 @@ def capabilities(policy: Policy) -> list[Capability]:
     """
     return [
         ("CAP-VERSION", CAP_VERSIONS),
-        ("CAR-LEVEL", ("CAR-FULL-1",)),
+        ("CAR-LEVEL", ("CAR-NONE",)),  # VCARs are kept, and do not decide yet: see rights
         ("COMPONENTS", COMPONENTS),
         ("STORES-EXPANDED", ("FALSE",)),
         ("MAXDATE", (str(utc_moment(policy.max_date)),)),

@@ -20,6 +20,7 @@ _DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*\Z")
 _REALM = re.compile(
     r"[A-Za-z0-9\u0080-\U0010ffff](?:[A-Za-z0-9.\-\u0080-\U0010ffff]*[A-Za-z0-9\u0080-\U0010ffff])?\Z"
 )
+_NOT_IN_PATHS = re.compile(r"[%#?\\]")
 _BAD_CALID = re.compile("[\x00-\x20\x7f\ud800-\udfff]")
 _SCHEME = re.compile(r"cap:(//)?", re.IGNORECASE)
 
@@ -113,4 +114,10 @@ def check_calid(calid: str) -> str:
         raise InvalidError("a CALID holds no spaces and no control characters")
     if calid.startswith("/") or calid.lower().startswith("cap:"):
         raise InvalidError("a relative CALID does not start with / or cap:")
+    if _NOT_IN_PATHS.search(calid):
+        raise InvalidError(
+            "a CALID holds none of the characters % # ? and backslash: they mean something in URLs"
+        )
+    if any(part in ("", ".", "..") for part in calid.split("/")):
+        raise InvalidError("no part of a CALID between slashes is empty, . or ..")
     return calid

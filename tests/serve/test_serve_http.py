@@ -103,6 +103,16 @@ def test_the_servers_own_port_is_seen_speaking_cap_and_only_administrators_see_t
     assert f'"pid": {os.getpid()}' in private[2].decode()
 
 
+def test_a_browser_is_asked_to_sign_in_when_somebody_wants_to_see_processes(tmp_path: Path) -> None:
+    asked, signed_in = ask(
+        tmp_path,
+        ("GET", "/port/1?sign-in", {}),
+        ("GET", "/port/1?sign-in", basic("amira@example.com", PASSWORD)),
+    )
+    assert (asked[0], signed_in[0]) == (401, 200)
+    assert asked[1]["www-authenticate"].startswith("Basic")
+
+
 def test_wrong_credentials_are_401_and_a_user_is_no_administrator(tmp_path: Path) -> None:
     wrong, unknown, user, broken = ask(
         tmp_path,

@@ -188,7 +188,10 @@ def _reality(report: Report, *, admin: bool) -> str:
         parts.append("<p>No socket is bound to this port over IPv4 or IPv6, tcp or udp.</p>")
     elif not admin:
         kinds = ", ".join(sorted({s.family.rstrip("6") for s in bound}))
-        parts.append(f"<p>Bound over {kinds}. Whose socket it is, is for administrators only.</p>")
+        parts.append(
+            f"<p>Bound over {kinds}. Whose socket it is, is for administrators only: "
+            '<a href="?sign-in" rel="nofollow">sign in</a>.</p>'
+        )
     else:
         parts += [_socket(s) for s in bound]
     for result in machine.knocks:

@@ -109,6 +109,8 @@ class Site:
             if allowed is None:
                 return _plain(401, "That user name and password do not fit.", REALM)
             admin = allowed
+        elif "sign-in" in request.query.split("&"):
+            return _plain(401, "Sign in as an administrator of this store to see processes.", REALM)
         async with self._looks:
             return await asyncio.to_thread(
                 site.respond,

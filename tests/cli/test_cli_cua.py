@@ -218,6 +218,20 @@ def test_settings_file_and_password_file(run: Here, live: Live, tmp_path: Path) 
     assert run("capability").code == 2
 
 
+def test_capability_by_datagram(run: Here, live: Live) -> None:
+    """A-46: the signpost on udp, without a login."""
+    where = f"127.0.0.1:{live.port}"
+    told = json.loads(run("capability", "--udp", where, "--json").out)
+    assert (told["udp"], told["tcp"]) == (where, f"cap://{where}")
+    assert {"name": "CAP-VERSION", "value": "4324"} in told["capabilities"]
+    lines = run("capability", "--udp", where).out.splitlines()
+    assert lines[0].split() == ["capability", "told", "by", "udp", where]
+    assert any(line.split() == ["X-KALENDS-TCP", where] for line in lines)
+    assert run("capability", "--udp", where, "--user", "amira").code == 2
+    done = run("capability", "--udp", "no.such.host.invalid")
+    assert (done.code, "cannot be found" in done.err) == (3, True)
+
+
 def test_password_from_standard_input_and_from_a_prompt(run: Here, live: Live, tmp_path: Path) -> None:
     words = ("capability", "--server", live.url, "--user", "chiyo", "--json")
     assert json.loads(run(*words, "--password-stdin", stdin=PASSWORD + "\n").out)["user"] == "chiyo"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from kalends.cli.connection import Login, login_options, target_option
+from kalends.cli.failures import UsageError
 from kalends.cli.group import Command
 from kalends.cli.output import data, note, table
 
@@ -68,16 +70,49 @@ def query(
         note("nothing found")
 
 
-@click.command(cls=Command, epilog="\b\nexample:\n  kalends capability --server cap://cal.example.com")
+@click.command(
+    cls=Command,
+    epilog="\b\nexamples:\n  kalends capability --server cap://cal.example.com\n"
+    "  kalends capability --udp cal.example.com",
+)
 @click.option("--json", "as_json", is_flag=True, help="As data.")
+@click.option("--udp", metavar="HOST[:PORT]", help="Ask the signpost there: no session, no password.")
 @login_options
-def capability(login: Login, as_json: bool) -> None:
+def capability(login: Login, as_json: bool, udp: str | None) -> None:
     """Show what a CAP server can do, for whom, and how the session is secured."""
+    if udp is not None:
+        _signpost(login, udp, as_json)
+        return
     with login.open() as client:
         properties = client.capabilities.properties
         upn = client.upn
     if as_json:
-        data({"user": upn, "capabilities": [{"name": name, "value": value} for name, value in properties]})
-        return
+        data({"user": upn, "capabilities": _listed(properties)})
+    else:
+        _tabulate(properties, f"told to {upn or 'nobody'}")
+
+
+def _signpost(login: Login, udp: str, as_json: bool) -> None:
+    """Ask by datagram; nothing of it is authenticated."""
+    from kalends.client.address import Address
+    from kalends.client.signpost import ask
+
+    if login.server or login.user:
+        raise UsageError("--udp asks HOST itself, as nobody: leave --server and --user out")
+    asked = Address.parse(udp)
+    told = ask(asked) if login.timeout is None else ask(asked, login.timeout)
+    tcp = None if told.tcp is None else f"cap://{told.tcp}"
+    properties = told.capability.properties
+    if as_json:
+        data({"udp": str(asked), "tcp": tcp, "capabilities": _listed(properties)})
+    else:
+        _tabulate(properties, f"told by udp {asked}")
+
+
+def _listed(properties: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in properties]
+
+
+def _tabulate(properties: Sequence[tuple[str, str]], told: str) -> None:
     rows = [(name, value.replace(",", ", ")) for name, value in properties if name != "REQUEST-STATUS"]
-    table(("capability", f"told to {upn or 'nobody'}"), rows, flexible=(f"told to {upn or 'nobody'}",))
+    table(("capability", told), rows, flexible=(told,))

@@ -124,6 +124,15 @@ def _switch(value: Any) -> bool:
     return text in _TRUE
 
 
+def _auto_or_switch(value: Any) -> str:
+    if str(value).strip().lower() == "auto":
+        return "auto"
+    try:
+        return "on" if _switch(value) else "off"
+    except ValueError:
+        raise ValueError(f"expected one of auto, on, off, not {value!r}") from None
+
+
 def _path(value: Any) -> Path:
     return Path(_text(str(value) if isinstance(value, Path) else value)).expanduser()
 
@@ -175,6 +184,10 @@ class Config:
         metadata=_says(
             _port_or_off, "TCP port of HTTP; 0 picks a free one, off: none. TLS except on loopback"
         ),
+    )
+    udp: str = field(
+        default="auto",
+        metadata=_says(_auto_or_switch, "signpost on the CAP port of UDP: on, off, auto (on loopback only)"),
     )
     csid: str = field(
         default="localhost", metadata=_says(_hostname, "host part of the store's CSID (cap://CSID)")

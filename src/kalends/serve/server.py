@@ -19,6 +19,7 @@ from kalends.serve.config import Config, ConfigError
 from kalends.serve.connection import Connection, Shared
 from kalends.serve.executor import Executor
 from kalends.serve.http import HttpListener
+from kalends.serve.signpost import open_signposts
 from kalends.serve.site import Site
 from kalends.serve.throttle import Throttle
 from kalends.store.base import Store
@@ -55,6 +56,7 @@ class Server:
         self._purging: asyncio.Task[None] | None = None
         self._ending = False
         self._http: HttpListener | None = None
+        self._signposts: list[asyncio.DatagramTransport] = []
 
     async def start(self) -> None:
         """Make the store's first objects and the certificate if need be, and listen.
@@ -86,6 +88,14 @@ class Server:
             admit=self._admit,
             forget=self._forget,
         )
+        try:
+            await self._listen(loop)
+        except BaseException:  # what was opened already would keep the loop from closing
+            await self.stop()
+            raise
+
+    async def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        config = self.config
         inherited = systemd.inherited_sockets()
         for given in inherited:
             self._listeners.append(await loop.create_server(self._accept, sock=given, backlog=BACKLOG))
@@ -94,6 +104,8 @@ class Server:
                 await loop.create_server(self._accept, config.host, config.cap_port, backlog=BACKLOG)
             )
         self._address = self._listeners[0].sockets[0].getsockname()[:2]
+        listening = [sock for listener in self._listeners for sock in listener.sockets]
+        self._signposts = await open_signposts(config, listening)
         if config.http_port is not None:
             await self._start_http(config.http_port)
         if config.retention:
@@ -167,6 +179,8 @@ class Server:
         self._ending = True
         if self._purging is not None:
             self._purging.cancel()
+        for signpost in self._signposts:
+            signpost.close()
         for listener in self._listeners:
             listener.close()
         http = self._http.stop(self.config.drain_timeout) if self._http is not None else None

@@ -323,3 +323,42 @@ def test_store_damaged_file_is_reported(tmp_path: Path) -> None:
         file.write(os.urandom(path.stat().st_size - 4096))
     with pytest.raises(StoreCorruptError):
         open_and_read(path)
+
+
+def test_a_store_that_is_read_only_down_to_its_folder_can_be_read_by_anybody(tmp_path: Path) -> None:
+    """As nobody where the tests run as root, whom no mode stops."""
+    path = tmp_path / "s.db"
+    store = open_store(str(path))
+    store.write(lambda tx: meta.put(tx, "a", "1"))
+    store.close()
+    path.chmod(0o444)
+    tmp_path.chmod(0o555)
+    code = f"""
+import os, sys
+from kalends.store import meta
+from kalends.store.open import open_store
+from kalends.store.errors import StoreReadOnlyError
+open_store("sqlite:///:memory:").close()  # everything that is imported late, while we may still read it
+os.chdir({str(tmp_path)!r})
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+store = open_store("s.db")
+print(store.read(lambda tx: meta.get(tx, "a")))
+try:
+    store.write(lambda tx: meta.put(tx, "a", "2"))
+except StoreReadOnlyError as error:
+    print(error)
+store.close()
+"""
+    for folder in tmp_path.parents:
+        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
+            folder.chmod(folder.stat().st_mode | 0o011)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+        )
+    finally:
+        tmp_path.chmod(0o755)
+    assert done.stdout.splitlines()[:1] == ["1"], done.stderr
+    assert "can be read but not written" in done.stdout

@@ -188,6 +188,9 @@ class SqliteStore:
             _make_file(path, create=create)
         elif path is not None and not path.exists():
             raise StoreUnavailableError(f"there is no store at {path}")
+        if path is not None and _is_frozen(path):
+            self._uri += "?immutable=1"
+            read_only = True
         self._writer = self._open_writer(read_only=read_only)
         self.read_only = read_only or self._writer.readonly("main")
         self._thread = threading.Thread(target=self._serve, name="kalends-writer", daemon=True)
@@ -477,6 +480,17 @@ def _make_file(path: Path, *, create: bool) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise StoreUnavailableError(f"can't make a store at {path}: {error.strerror}") from error
+
+
+def _is_frozen(path: Path) -> bool:
+    """Whether nobody writes here: we can't make the log's files in the folder, and no writer has them open.
+
+    SQLite cannot read such a file in WAL mode otherwise: it wants to make the log's index beside it.
+    """
+    log_files = (path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm"))
+    return (
+        path.exists() and not os.access(path.parent, os.W_OK) and not any(file.exists() for file in log_files)
+    )
 
 
 def _file_uri(path: Path) -> str:

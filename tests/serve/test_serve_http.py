@@ -7,12 +7,11 @@ import base64
 import http.client
 import json
 import os
-import re
 import socket
 from pathlib import Path
 
 import pytest
-from serve_client import PASSWORD, add_people, config_for
+from serve_client import PASSWORD, Process, add_people, config_for
 
 from kalends.serve.config import ConfigError, load_config
 from kalends.serve.server import Server
@@ -166,6 +165,15 @@ def test_a_taken_http_port_ends_the_start_with_an_error(tmp_path: Path) -> None:
             finally:
                 await server.stop()
 
-        with pytest.raises(OSError, match=re.compile("in use", re.IGNORECASE)):
+        with pytest.raises(ConfigError, match=r"--http-port: cannot listen on .* in use; name another port"):
             asyncio.run(main())
         store.close()
+
+
+def test_the_ready_line_stays_words_whatever_the_store_is_called(tmp_path: Path) -> None:
+    folder = tmp_path / "mit Umlaut ü & space"
+    folder.mkdir()
+    with Process(config_for(folder)) as process:
+        words = process.ready.split()
+    assert [word.split("=")[0] for word in words] == ["ready", "cap", "csid", "store"]
+    assert "mit%20Umlaut%20ü%20&%20space" in words[3]

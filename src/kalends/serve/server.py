@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
 from kalends.core import containers, history
 from kalends.serve import logs, systemd
@@ -100,9 +103,12 @@ class Server:
         for given in inherited:
             self._listeners.append(await loop.create_server(self._accept, sock=given, backlog=BACKLOG))
         if not inherited:
-            self._listeners.append(
-                await loop.create_server(self._accept, config.host, config.cap_port, backlog=BACKLOG)
-            )
+            with _naming(
+                "cap_port", config.host, config.cap_port, "name another port, or 0 for any free one"
+            ):
+                self._listeners.append(
+                    await loop.create_server(self._accept, config.host, config.cap_port, backlog=BACKLOG)
+                )
         self._address = self._listeners[0].sockets[0].getsockname()[:2]
         listening = [sock for listener in self._listeners for sock in listener.sockets]
         self._signposts = await open_signposts(config, listening)
@@ -133,7 +139,8 @@ class Server:
         shared = self._shared
         site = Site(self.store, self.config.policy, shared.throttle, shared.secret, self._address[1])
         tls = None if self.config.is_loopback else shared.tls
-        self._http = HttpListener(site, self.config.host, port, tls)
+        with _naming("http_port", self.config.host, port, "name another port, 0 for any free one, or off"):
+            self._http = HttpListener(site, self.config.host, port, tls)
         await self._http.start()
 
     @property
@@ -235,11 +242,22 @@ def run(config: Config, announce: Callable[[str], None] | None = None) -> int:
     except (ConfigError, StoreError) as error:
         log.critical("cannot start: %s", error)
     except OSError as error:
-        ports = f"{config.cap_port}" + ("" if config.http_port is None else f" and {config.http_port}")
-        log.critical("cannot listen on %s port %s: %s", config.host, ports, error.strerror or error)
+        log.critical("cannot start: %s", error.strerror or error)
     finally:
         store.close()
     return 1
+
+
+@contextmanager
+def _naming(setting: str, host: str, port: int, advice: str) -> Iterator[None]:
+    """Say which port could not be had, and what to do about it."""
+    try:
+        yield
+    except OSError as error:
+        option = "--" + setting.replace("_", "-")
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        text = f"cannot listen on {host} port {port}: {reason.lower()}; {advice}"
+        raise ConfigError(setting, option, text) from None
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -259,6 +277,11 @@ def _shown(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def _word(text: str) -> str:
+    """Text as one word: blanks and control characters percent-encoded."""
+    return "".join(quote(c) if c.isspace() or not c.isprintable() else c for c in text)
+
+
 async def _serve(config: Config, store: Store, announce: Callable[[str], None]) -> int:
     server = Server(config, store)
     stop = asyncio.Event()
@@ -274,7 +297,8 @@ async def _serve(config: Config, store: Store, announce: Callable[[str], None]) 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping)
     http = f" http={_shown(*server.http_address)}" if server.http_address else ""
-    announce(f"ready cap={_shown(*server.address)}{http} csid=cap://{config.csid} store={config.shown_store}")
+    cap, url = _shown(*server.address), _word(config.shown_store)
+    announce(f"ready cap={cap}{http} csid=cap://{config.csid} store={url}")
     systemd.notify("READY=1")
     await stop.wait()
     log.info("stopping: %d connections", server.connections)

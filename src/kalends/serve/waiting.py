@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 
 from kalends.cap.actions import Execute, Prepare
 
@@ -23,7 +23,8 @@ class Waiting:
         self._quick = quick
         self._ready: deque[Execute | Prepare] = deque()
         self._queries: dict[int, deque[Execute]] = {}
-        self._running: Counter[int] = Counter()
+        self._running: dict[int, int] = {}
+        self._reads = 0
         self._size = 0
 
     def __len__(self) -> int:
@@ -61,12 +62,14 @@ class Waiting:
         action = queue.popleft()
         if queue:  # at the end, after the other channels
             self._queries[channel] = queue
-        self._running[channel] += 1
+        self._running[channel] = self._running.get(channel, 0) + 1
+        self._reads += 1
         self._size -= 1
         return action
 
     def ended(self, channel: int) -> None:
         """A query of that channel is over."""
+        self._reads -= 1
         self._running[channel] -= 1
         if not self._running[channel]:
             del self._running[channel]
@@ -87,6 +90,6 @@ class Waiting:
         self._size = 0
 
     def _next_channel(self) -> int | None:
-        if self._running.total() >= MAX_READS:
+        if self._reads >= MAX_READS:
             return None
-        return next((c for c in self._queries if self._running[c] < MAX_READS_OF_CHANNEL), None)
+        return next((c for c in self._queries if self._running.get(c, 0) < MAX_READS_OF_CHANNEL), None)

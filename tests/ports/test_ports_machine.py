@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -271,3 +272,69 @@ def test_secrets_in_arguments_are_shown_to_nobody_who_did_not_ask() -> None:
     owner = sockets.Owner(7, "x", argv=("prog", "serve", "--password", "s3cret\x1b"))
     assert report.command_line(owner, verbose=False) == "prog serve …"
     assert report.command_line(owner, verbose=True) == "prog serve --password s3cret"
+
+
+def _signpost(answer: Callable[[bytes], bytes | None]) -> tuple[socket.socket, threading.Thread]:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    sock.settimeout(5)
+
+    def serve() -> None:
+        question, peer = sock.recvfrom(4096)
+        if (said := answer(question)) is not None:
+            sock.sendto(said, peer)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    return sock, thread
+
+
+def _reply(question: bytes) -> bytes:
+    name = re.search(rb"CMD;ID=(\w+):GET-CAPABILITY", question)
+    assert name is not None
+    return (
+        b"BEGIN:VCALENDAR\r\nCMD;ID=" + name[1] + b":REPLY\r\nBEGIN:VREPLY\r\nCAP-VERSION:4324\r\n"
+        b"X-KALENDS-TCP:127.0.0.1:1026\r\nEND:VREPLY\r\nEND:VCALENDAR\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (_reply, "CAP signpost"),
+        (lambda _: b"\x1b[2Jhello", None),
+        (lambda _: None, None),
+    ],
+)
+def test_our_own_signpost_is_the_only_thing_asked_over_udp(
+    answer: Callable[[bytes], bytes | None], said: str | None
+) -> None:
+    sock, thread = _signpost(answer)
+    with sock:
+        result = knock.ask_signpost("127.0.0.1", sock.getsockname()[1])
+        thread.join(5)
+    assert result.transport == "udp"
+    assert (result.said.protocol if result.said else None) == said
+    assert all(line.isprintable() for line in result.detail)
+
+
+def test_udp_is_left_alone_unless_cap_is_registered_and_something_is_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[str, int]] = []
+    monkeypatch.setattr(
+        knock,
+        "ask_signpost",
+        lambda address, port: (
+            asked.append((address, port)) or knock.Knock(address, "refused", transport="udp")
+        ),
+    )
+    bound = sockets.Socket("udp", "listening", "127.0.0.1", 0, 1)
+    monkeypatch.setattr(sockets, "look", lambda port, owners: sockets.Look("sock_diag", ()))
+    report.make(Registry.load(), 1026, transport="udp")
+    monkeypatch.setattr(sockets, "look", lambda port, owners: sockets.Look("sock_diag", (bound,)))
+    report.make(Registry.load(), 53, transport="udp")
+    report.make(Registry.load(), 1026, transport="udp", probe=False)
+    assert asked == []
+    report.make(Registry.load(), 1026, transport="udp")
+    assert asked == [("127.0.0.1", 1026)]

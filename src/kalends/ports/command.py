@@ -26,7 +26,7 @@ examples:
 
 exit: 0 answered, 1 name unknown or --check not true, 2 usage.
 It is not a scanner: it knocks on loopback or one named host, never on a
-range, and never pokes udp."""
+range, and pokes udp for our own CAP signpost only."""
 
 
 class _UsageError(Exception):

@@ -6,6 +6,7 @@ Not a scanner: loopback unless one host is named, one port, tcp only. It leaves 
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import time
 from contextlib import ExitStack
@@ -33,6 +34,8 @@ _STATES = {
 }
 _POSTGRES_TLS_QUESTION = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 
+SIGNPOST_PAD = 16
+"""Lines that make the question larger than any answer: a signpost never says more than it was sent."""
 MAX_STEPS = 20
 """Pieces read from a BEEP listener until it has greeted twice."""
 
@@ -46,6 +49,7 @@ class Knock(NamedTuple):
         seconds: until the connect was answered.
         said: what is spoken, None when silent or not recognised.
         silent: connected, and nothing was said to any question.
+        transport: tcp, or udp for a signpost that was asked.
     """
 
     address: str
@@ -54,6 +58,7 @@ class Knock(NamedTuple):
     said: speech.Speech | None = None
     silent: bool = False
     detail: tuple[str, ...] = ()
+    transport: str = "tcp"
 
 
 def knock(address: str, port: int, server_name: str | None = None) -> Knock:
@@ -78,6 +83,39 @@ def knock(address: str, port: int, server_name: str | None = None) -> Knock:
     if greeting:
         return Knock(address, "connected", took, detail=(f"said {_quoted(greeting)}",))
     return _ask(address, port, server_name or address, took)
+
+
+def ask_signpost(address: str, port: int) -> Knock:
+    """Ask a CAP signpost over udp, the one thing that is ever sent there: one padded GET-CAPABILITY, once.
+
+    Args:
+        address: a numeric IPv4 or IPv6 address.
+        port: 1..65535.
+
+    Returns:
+        Silent where nobody answers within the listening time: udp cannot tell that from a filter.
+    """
+    began = time.monotonic()
+    name = os.urandom(8).hex()
+    head = (
+        f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Kalends//port//EN\r\nCMD;ID={name}:GET-CAPABILITY\r\n"
+    )
+    question = head + f"X-PAD:{'x' * 60}\r\n" * SIGNPOST_PAD + "END:VCALENDAR\r\n"
+    try:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(LISTEN_SECONDS)
+            sock.connect((address, port))
+            sock.send(question.encode())
+            answer = sock.recv(MAX_OCTETS)
+    except TimeoutError:
+        return Knock(address, "connected", silent=True, transport="udp")
+    except OSError as error:
+        return Knock(address, _state(error), detail=_odd(error), transport="udp")
+    took = time.monotonic() - began
+    if f"CMD;ID={name}:REPLY".encode() not in answer or b"CAP-VERSION:" not in answer:
+        return Knock(address, "connected", took, detail=(f"answered {_quoted(answer)}",), transport="udp")
+    return Knock(address, "connected", took, speech.signpost(answer), transport="udp")
 
 
 def _ask(address: str, port: int, name: str, took: float) -> Knock:

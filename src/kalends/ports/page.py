@@ -203,7 +203,7 @@ def _reality(report: Report, *, admin: bool) -> str:
             words = '<span class="warn">' + ("silent" if result.silent else "not recognised") + "</span>"
         else:
             words = _e(text.KNOCK_WORDS.get(result.state, result.state))
-        parts.append(_pairs([(result.address, words)]))
+        parts.append(_pairs([(result.address + ("/udp" if result.transport == "udp" else ""), words)]))
     if admin:
         parts += [f'<p class="soft">Not seen: {_e(sentence)}.</p>' for sentence in machine.unseen]
     return "".join(parts) + "</section>"

@@ -104,11 +104,7 @@ def make(
     records = tuple(r for r in registry.at(port) if transport is None or r.transport in (transport, ""))
     seen = sockets.Look("", ()) if host or not port else sockets.look(port, owners=owners)
     found = tuple(s for s in seen.sockets if transport is None or s.family.startswith(transport))
-    knocks: tuple[knocking.Knock, ...] = ()
-    if probe and port and transport != "udp":
-        from kalends.ports.knock import knock  # noqa: PLC0415 - a look without a knock need not pay for it
-
-        knocks = tuple(knock(address, port, host) for address in _addresses(port, host, found))
+    knocks = _knocks(port, host, transport, found, records) if probe and port else ()
     machine = Machine(
         int(time.time()),
         seen.how,
@@ -120,6 +116,28 @@ def make(
     )
     claims = tuple(e for e in evidence(port) if transport is None or transport in e["transport"].split(","))
     return Report(port, transport, host, registry, records, machine, _verdict(records, machine), claims)
+
+
+def _knocks(
+    port: int,
+    host: str | None,
+    transport: str | None,
+    found: tuple[sockets.Socket, ...],
+    records: tuple[Record, ...],
+) -> tuple[knocking.Knock, ...]:
+    """Knock over tcp; over udp only where the registry has CAP and somebody is there: a signpost."""
+    from kalends.ports.knock import ask_signpost, knock  # noqa: PLC0415 - a look without a knock need not pay
+
+    addresses = _addresses(port, host, found)
+    made = [knock(address, port, host) for address in addresses] if transport != "udp" else []
+    bound = {s.family for s in found if s.kind == "listening" and s.family.startswith("udp")}
+    if (
+        transport != "tcp"
+        and any(r.name == "cap" and r.transport == "udp" for r in records)
+        and (bound or host)
+    ):
+        made += [ask_signpost(a, port) for a in addresses if host or ("udp6" if ":" in a else "udp") in bound]
+    return tuple(made)
 
 
 def _addresses(port: int, host: str | None, found: tuple[sockets.Socket, ...]) -> list[str]:
@@ -284,7 +302,7 @@ def command_line(owner: sockets.Owner, *, verbose: bool) -> str:
 def _knock(result: knocking.Knock) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "address": result.address,
-        "transport": "tcp",
+        "transport": result.transport,
         "state": result.state,
         "ms": round(result.seconds * 1000, 2),
         "detail": list(result.detail),

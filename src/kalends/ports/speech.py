@@ -47,6 +47,13 @@ def beep(uris: Sequence[bytes], about: tuple[str, ...] = ()) -> Speech:
     return Speech("BEEP", _BEEP_NAMES, detail or ("a BEEP greeting without profiles",))
 
 
+def signpost(answer: bytes) -> Speech:
+    """What a CAP signpost on udp told: an extension of Kalends, for RFC 4324 knows tcp only."""
+    place = re.search(rb"X-KALENDS-TCP:([^\r\n]{1,80})", answer)
+    where = (f"says that tcp listens at {clean(place[1].decode('utf-8', 'replace'), 60)}",) if place else ()
+    return Speech("CAP signpost", ("cap",), ("an extension of Kalends; RFC 4324 defines tcp only", *where))
+
+
 def _beep(data: bytes) -> Speech:
     return beep(_PROFILE.findall(data))
 

@@ -273,7 +273,7 @@ def _handshake(page: Page, report: Report) -> None:
         page.say(
             "Not asked. "
             + (
-                "udp is never poked."
+                "udp is never poked, but for a CAP signpost where one is bound."
                 if report.transport == "udp"
                 else "(--no-probe)"
                 if report.port
@@ -282,14 +282,11 @@ def _handshake(page: Page, report: Report) -> None:
         )
         return
     for result in report.machine.knocks:
+        label = result.address + ("/udp" if result.transport == "udp" else "")
         if result.state != "connected":
-            page.pair(
-                result.address, KNOCK_WORDS.get(result.state, " ".join(result.detail) or result.state), 2
-            )
+            page.pair(label, KNOCK_WORDS.get(result.state, " ".join(result.detail) or result.state), 2)
         elif result.said:
-            page.pair(
-                result.address, f"{result.said.protocol} ({result.seconds * 1000:.1f} ms)", 2, style="good"
-            )
+            page.pair(label, f"{result.said.protocol} ({result.seconds * 1000:.1f} ms)", 2, style="good")
             for line in result.said.detail:
                 page.pair("", line, 2)
         else:
@@ -298,7 +295,7 @@ def _handshake(page: Page, report: Report) -> None:
                 if result.silent
                 else ("not recognised: " + " ".join(result.detail))
             )
-            page.pair(result.address, words, 2, style="warn")
+            page.pair(label, words, 2, style="warn")
     verdict = report.verdict
     if verdict.state == "answers, holder not visible":
         page.say(

@@ -128,6 +128,34 @@ def test_what_was_changed_since_is_not_taken_back(world: World) -> None:
     assert clean(world)
 
 
+def test_a_change_of_nothing_does_not_stand_in_the_way(world: World) -> None:
+    world.create(calendar(event("a", "SUMMARY:one")))
+    before = texts(world, world.calendar.calendar_id)
+    world.modify(one("a"), "SUMMARY:one", "SUMMARY:two")
+    world.modify(one("a"), "SUMMARY:two", "SUMMARY:two")
+    undo(world)
+    undo(world)
+    assert texts(world, world.calendar.calendar_id) == before
+    assert clean(world)
+
+
+def test_an_older_undo_is_taken_back_when_nothing_newer_is_left(world: World) -> None:
+    world.create(calendar(event("a")))
+    begun = tick(world)
+    world.delete(one("a"), mark=True)
+    restore(world, "a")
+    restored = tick(world)
+    world.delete(one("a"))
+    undo(world)
+    assert undo(world, tick=restored)[0].action == "changed back"
+    assert len(world.find(MARKED)) == 1
+    undo(world, uid="a")
+    assert undo(world, uid="a")[0].tick == begun
+    with pytest.raises(StaleError, match=f"changed again by change {tick(world)}"):
+        undo(world, tick=restored + 2)
+    assert clean(world)
+
+
 def test_one_undo_takes_back_all_that_one_command_did(world: World) -> None:
     world.create(calendar(event("a", "SUMMARY:x"), event("b", "SUMMARY:x"), event("c")))
     before = texts(world, world.calendar.calendar_id)
@@ -228,7 +256,7 @@ def test_a_move_is_taken_back_from_either_side(world: World) -> None:
         undo(world, second, uid="a")
     world.move(one("a"), "bill/second", "bill/calendar")
     world.modify(one("a"), "SUMMARY:one", "SUMMARY:two", second)
-    with pytest.raises(StaleError, match="in the other calendar"):
+    with pytest.raises(StaleError, match="in the other calendar of the move: a was changed again"):
         undo(world)
     undo(world, second)
     undo(world)

@@ -336,21 +336,23 @@ def _refuse_buried(tx: Tx, row: LoggedRow) -> None:
         StaleError: naming the change that is in the way.
     """
     change = row.change
-    past = _back(tx, change.calendar_id, change.object_id)
-    if row.undoes is not None:
-        newest = next(past)
-        if _key(newest) != _key(row):
-            raise StaleError(f"{change.uid[:80]} was changed again by change {newest.change.tick}")
-        return
-    for top in _counting(past):
-        if _key(top) == _key(row):
-            return
-        if top.change.tick < change.tick:
+    undone: dict[int, int] = {}  # what the newer undos take back, and which of them does
+    for newer in _back(tx, change.calendar_id, change.object_id):
+        tick = newer.change.tick
+        if tick == change.tick:
             break
+        if undone.pop(tick, None) is not None:
+            continue
+        if newer.undoes is None:
+            undone = {0: tick}
+            break
+        undone[newer.undoes] = tick
+    if change.tick in undone:
+        raise StaleError(f"change {change.tick} of {change.uid[:80]} was taken back already")
+    if undone:
         raise StaleError(
-            f"{change.uid[:80]} was changed again by change {top.change.tick}; take that back first"
+            f"{change.uid[:80]} was changed again by change {max(undone.values())}; take that back first"
         )
-    raise StaleError(f"change {change.tick} of {change.uid[:80]} was taken back already")
 
 
 class _Step:
@@ -423,7 +425,7 @@ class _Step:
         if held.kind == "VAGENDA":
             _properties_back(self.writer, held, was)
             return "changed back"
-        if held.ics != was.ics:
+        if held.ics != was.ics or held.state == was.state:  # that of a change of nothing is logged, too
             uid = was.uid if was.uid != held.uid else None
             kind = was.kind if was.kind != held.kind else None
             held = self.writer.update(held, parse(was.ics), kind=kind, uid=uid)
@@ -435,12 +437,14 @@ class _Step:
         """Put an object back into the calendar it was moved from, whichever of the two is asked."""
         here, change = self.target.calendar_id, self.row.change
         source, goal = (other_id, here) if self.row.was_here else (here, other_id)
-        there = _back(self.tx, other_id, change.object_id)
-        pair = next(there if self.row.undoes is not None else _counting(there), None)
-        if self.held is None or self.held.calendar_id != source or pair is None:
+        pairs = history.log(self.tx, other_id, object_id=change.object_id, tick=self.row.other_tick)
+        if self.held is None or self.held.calendar_id != source or not pairs:
             raise StaleError(f"{change.uid[:80]} is not any more where it was moved to")
-        if pair.other_id != here:
-            raise StaleError(f"{change.uid[:80]} was changed after the move, in the other calendar")
+        pair = pairs[0]
+        try:
+            _refuse_buried(self.tx, pair)
+        except StaleError as error:
+            raise StaleError(f"in the other calendar of the move: {error.reason}") from error
         asked: tuple[tuple[int, rights.Permission], ...] = ((source, "MOVE"), (goal, "CREATE"))
         for calendar_id, permission in asked:
             where = calendars.by_id(self.tx, calendar_id)

@@ -189,13 +189,18 @@ class Writer:
         tick = self.ticks[row.calendar_id]
         if row.tick != tick:
             undoes = self.undoes.get(row.calendar_id)
-            history.keep(self.tx, row, tick=tick, now=self.caller.now, undoes=undoes, other_id=other_id)
+            history.keep(
+                self.tx, row, tick=tick, now=self.caller.now, undoes=undoes, other=self._at(other_id)
+            )
 
     def _keep_arrival(self, object_id: int, calendar_id: int, *, other_id: int | None = None) -> None:
         history.keep_arrival(
             self.tx, calendar_id, object_id, tick=self.ticks[calendar_id], now=self.caller.now,
-            undoes=self.undoes.get(calendar_id), other_id=other_id,
+            undoes=self.undoes.get(calendar_id), other=self._at(other_id),
         )  # fmt: skip
+
+    def _at(self, calendar_id: int | None) -> tuple[int, int] | None:
+        return None if calendar_id is None else (calendar_id, self.ticks[calendar_id])
 
     def lock(self, calendar_id: int) -> None:
         """Lock one more calendar: one that this transaction made, so that nobody else can wait for it."""

@@ -36,7 +36,7 @@ class LoggedRow:
         kept: whether something is kept; False for a beginning, and for what was purged.
         was_here: whether the object was in the calendar before.
         undoes: tick of the change that this one took back, or None.
-        other_id: the calendar it came from or went to, or None.
+        other_id: the calendar it came from or went to, or None. other_tick: that one's tick of the move.
     """
 
     change: ChangeRow
@@ -45,6 +45,7 @@ class LoggedRow:
     was_here: bool
     undoes: int | None
     other_id: int | None
+    other_tick: int | None
 
 
 _LOG = (
@@ -52,8 +53,8 @@ _LOG = (
     " case when exists (select 1 from change as e where e.calendar_id = c.calendar_id"
     " and e.object_id = c.object_id and e.tick < c.tick) then 0 else 1 end,"
     " case when h.tick is null then 0 else 1 end, case when h.state is null then 0 else 1 end,"
-    " h.undoes, h.other_id from change as c left join history as h on h.calendar_id = c.calendar_id"
-    " and h.object_id = c.object_id and h.tick = c.tick where <which>"
+    " h.undoes, h.other_id, h.other_tick from change as c left join history as h"
+    " on h.calendar_id = c.calendar_id and h.object_id = c.object_id and h.tick = c.tick where <which>"
     " order by c.tick desc, c.object_id limit ?"
 )
 
@@ -66,7 +67,7 @@ def keep(
     now: int,
     calendar_id: int | None = None,
     undoes: int | None = None,
-    other_id: int | None = None,
+    other: tuple[int, int] | None = None,
 ) -> None:
     """Keep an object as it was before its change; only the first time in a transaction.
 
@@ -77,16 +78,16 @@ def keep(
         now: seconds since 1970 UTC.
         calendar_id: the calendar it was in, if that is not the row's own.
         undoes: tick of the change that this one takes back.
-        other_id: the calendar it goes to.
+        other: the calendar it goes to, and the tick of that.
     """
     place = was.calendar_id if calendar_id is None else calendar_id
     tx.run(
-        "insert into history (calendar_id, object_id, tick, at, undoes, other_id, name, uid, kind, state,"
-        " method, schedule_tag, ics) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "insert into history (calendar_id, object_id, tick, at, undoes, other_id, other_tick, name, uid,"
+        " kind, state, method, schedule_tag, ics) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " on conflict (calendar_id, object_id, tick) do nothing",
         (
-            place, was.id, tick, now, undoes, other_id, was.name, was.uid, was.kind, was.state,
-            was.method, was.schedule_tag, was.ics,
+            place, was.id, tick, now, undoes, *(other or (None, None)), was.name, was.uid, was.kind,
+            was.state, was.method, was.schedule_tag, was.ics,
         ),
     )  # fmt: skip
 
@@ -99,13 +100,14 @@ def keep_arrival(
     tick: int,
     now: int,
     undoes: int | None = None,
-    other_id: int | None = None,
+    other: tuple[int, int] | None = None,
 ) -> None:
     """Note that an object came into a calendar, from where, or because what took it away was undone."""
     tx.run(
-        "insert into history (calendar_id, object_id, tick, at, undoes, other_id) values (?, ?, ?, ?, ?, ?)"
+        "insert into history (calendar_id, object_id, tick, at, undoes, other_id, other_tick)"
+        " values (?, ?, ?, ?, ?, ?, ?)"
         " on conflict (calendar_id, object_id, tick) do nothing",
-        (calendar_id, object_id, tick, now, undoes, other_id),
+        (calendar_id, object_id, tick, now, undoes, *(other or (None, None))),
     )
 
 

@@ -8,7 +8,7 @@ create table history (
   tick bigint not null,
   at bigint not null,                    -- as in `change`: retention counts from here
   undoes bigint,                         -- this change takes back the change of that tick, of the same object
-  other_id bigint,                       -- the calendar it came from (then nothing was here) or went to
+  other_id bigint, other_tick bigint,    -- the calendar it came from (then nothing was here) or went to; its tick then
   name {text}, uid {text}, kind {text}, state {text}, method {text}, schedule_tag {text},
   ics {octets},                          -- all of these: as it was before; null when nothing was here
   primary key (calendar_id, object_id, tick));

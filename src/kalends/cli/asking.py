@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from kalends.cli import saved
 from kalends.cli.connection import Login, login_options, target_option
 from kalends.cli.failures import UsageError
 from kalends.cli.group import Command
 from kalends.cli.output import data, note, table
+from kalends.cli.saved import saved_options
 
 if TYPE_CHECKING:
     from kalends.calquery.tree import Query
+    from kalends.ical.tree import Component
 
 FORMAT_NAMES = ("table", "ics", "json", "csv")
 
@@ -36,15 +39,18 @@ def parsed(queries: tuple[str, ...]) -> list[Query]:
     "    WHERE SUMMARY LIKE '%tea%'\"\n"
     "  kalends query \"SELECT * FROM VEVENT WHERE DTSTART >= '20260301T000000Z'\n"
     "    AND DTSTART < '20260401T000000Z'\" --expand --zone Europe/Berlin\n"
-    '  kalends query "SELECT * FROM VTODO" -t amira/calendar --format json',
+    '  kalends query "SELECT * FROM VTODO" -t amira/calendar --format json\n'
+    '  kalends query "SELECT * FROM VTODO WHERE DUE IS NOT NULL" --save due\n'
+    "  kalends query --run due -t amira/calendar -t school/timetable",
 )
-@click.argument("queries", nargs=-1, required=True, metavar="'SELECT …'")
+@click.argument("queries", nargs=-1, metavar="'SELECT …'")
 @target_option
 @click.option("--expand", is_flag=True, help="Instances instead of recurring components.")
 @click.option("--format", "form", type=click.Choice(FORMAT_NAMES), default="table", help="How to show it.")
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 @click.option("--zone", metavar="ZONE", help="Show times in this zone, not in the one they were written in.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after so many.")
+@saved_options
 @login_options
 def query(
     login: Login,
@@ -55,19 +61,32 @@ def query(
     as_json: bool,
     zone: str | None,
     limit: int | None,
+    **by_name: Any,
 ) -> None:
-    """Find components with CAL-QUERY (RFC 4324 §6.1.1), over CAP."""
+    """Find components with CAL-QUERY (RFC 4324 §6.1.1), over CAP; save queries and run them by name."""
     from kalends.cli.render import FORMATS, Clock, Results
 
+    saved.check(queries, expand, **by_name)
     trees = parsed(queries)
     clock = Clock(zone or login.settings.zone)
     where = login.targets(targets)
     with login.open() as client:
-        found = Results(client.search(queries, *where, expand=expand), limit)
+        if by_name["saved"]:
+            return saved.listed(client, where, as_json=as_json or form == "json")
+        if by_name["save"] is not None:
+            return saved.keep(client, by_name["save"], queries, where, expand)
+        if by_name["forget"] is not None:
+            return saved.forget(client, by_name["forget"], where)
+        asked: tuple[str, ...] | Component = queries
+        if by_name["run"] is not None:
+            asked, read = saved.by_name(login, client, by_name["run"], by_name["home"], expand)
+            trees = parsed(read)
+        found = Results(client.search(asked, *where, expand=expand), limit)
         count = FORMATS["json" if as_json else form](found, trees[0], clock)
         found.finish()
     if not count:
         note("nothing found")
+    return None
 
 
 @click.command(

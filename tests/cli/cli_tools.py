@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -74,14 +75,16 @@ def on_terminal(environ: dict[str, str], words: list[str], talk: list[tuple[str,
     """
     child, terminal = pty.fork()
     if child == 0:
+        signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        )  # a test run in the background ignores it, and so would we
         os.execve(KALENDS[0], [*KALENDS, *words], environ)
     shown, seen, pending, typed = "", 0, list(talk), ""
     while True:
         readable, _, _ = select.select([terminal], [], [], 3 if typed == CTRL_C else 30)
         if not readable and typed == CTRL_C:
-            os.write(
-                terminal, CTRL_C.encode()
-            )  # readline lets an interrupt pass that comes just before it waits
+            # readline lets an interrupt pass that comes just before it waits
+            os.write(terminal, CTRL_C.encode())
             typed = ""
             continue
         assert readable, f"silence after {shown!r}"

@@ -150,7 +150,7 @@ def _say(done: list[Undone]) -> None:
         click.echo(clean(f"{one.kind} {one.uid}: {one.action} (change {one.tick})", 500))
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, epilog="\b\nexample:\n  kalends trash amira/calendar")
 @click.argument("calid")
 @click.option("--json", "as_json", is_flag=True, help="As data.")
 @store_options

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -338,3 +339,89 @@ def test_udp_is_left_alone_unless_cap_is_registered_and_something_is_bound(
     assert asked == []
     report.make(Registry.load(), 1026, transport="udp")
     assert asked == [("127.0.0.1", 1026)]
+
+
+def _certificate(folder: Path) -> Path:
+    from datetime import UTC, datetime, timedelta
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "both.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@contextmanager
+def answering(answer: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A listener that hands every connection to a function."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.settimeout(2)
+                    try:
+                        answer(connection)
+                    except OSError:
+                        continue
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(5)
+
+
+def test_a_tls_service_is_told_with_what_it_offers_inside(tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(_certificate(tmp_path))
+    context.set_alpn_protocols(["http/1.1"])
+
+    def shake(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as wrapped:
+            wrapped.recv(1)
+
+    with answering(shake) as port:
+        said = knock.knock("127.0.0.1", port).said
+    assert said is not None
+    assert (said.protocol, said.names) == ("TLS", ("https",))
+    assert said.detail[0].endswith("offers http/1.1 over it")
+
+
+def test_postgresql_is_known_by_its_answer_to_the_question_for_tls() -> None:
+    def postgres(connection: socket.socket) -> None:
+        if connection.recv(8) == b"\x00\x00\x00\x08\x04\xd2\x16\x2f":
+            connection.sendall(b"N")
+
+    with answering(postgres) as port:
+        said = knock.knock("127.0.0.1", port).said
+    assert said is not None
+    assert (said.protocol, said.names) == ("PostgreSQL", ("postgresql",))

@@ -52,7 +52,8 @@ background:var(--card);color:var(--ink)}
 button{font:inherit;padding:.5rem 1rem;border:0;border-radius:7px;background:var(--accent);color:var(--paper)}
 blockquote{margin:.6rem 0;padding-left:.8rem;border-left:3px solid var(--line)}
 footer{color:var(--soft);font-size:.9rem;padding-bottom:2rem}
-@media print{form,nav{display:none}section{break-inside:avoid;border-color:#999}body{background:#fff;color:#000}}
+@media print{form,nav{display:none}.two{display:block}.two section{margin:1rem 0}section{border-color:#999}
+h2,h3{break-after:avoid}blockquote,dl,pre{break-inside:avoid}body{background:#fff;color:#000;font-size:12px}}
 """
 
 

@@ -272,6 +272,18 @@ def test_A68_ranges_of_free_busy(one_world: World) -> None:
     assert one_world.answer("SELECT * FROM VFREEBUSY", STORE).found == []
 
 
+def test_QRY17_FBY01_behind_the_horizon_free_busy_says_the_same_as_before_it(one_world: World) -> None:
+    one_world.create(calendar(event("f", "RRULE:FREQ=YEARLY;COUNT=9", start="DTSTART:20260715T090000")))
+    todo = "BEGIN:VTODO\nUID:t\nDTSTAMP:20260101T000000Z\nDUE:20260716T090000Z\nRRULE:FREQ=YEARLY\nEND:VTODO"
+    one_world.create(calendar(todo))
+    caller = one_world.caller("bill", default_tz="Asia/Tokyo")
+    for year in (2026, 2027, 2031):
+        asked = (
+            f"SELECT * FROM VFREEBUSY WHERE DTSTART >= '{year}0714T000000Z' AND DTEND <= '{year}0717T000000Z'"
+        )
+        assert periods(one_world, asked, caller) == {"BUSY": [f"{year}0715T000000Z/{year}0715T010000Z"]}, year
+
+
 def test_QRY17_floating_times_are_busy_where_the_asker_is(one_world: World) -> None:
     one_world.create(calendar(event("local", start="DTSTART:20260310T120000")))
     assert periods(one_world, RANGE)["BUSY"] == ["20260310T110000Z/20260310T120000Z"]  # the calendar's zone

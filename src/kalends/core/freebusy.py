@@ -16,9 +16,11 @@ from kalends.ical.errors import ICalError
 from kalends.ical.moment import DAY, utc_moment
 from kalends.ical.occurrences import occurrences
 from kalends.ical.tree import Component, parse
+from kalends.ical.tzfile import Zone
 from kalends.ical.zones import Zones
 from kalends.store import instances, objects
 from kalends.store.base import Tx
+from kalends.store.spans import busy_of
 
 DEFAULT_DAYS = 62
 """Days from today that are told when the query names no range: two months (A-68)."""
@@ -121,38 +123,28 @@ def busy_spans(tx: Tx, caller: Caller, target: Target, lo: int, hi: int) -> tupl
         if row.floating and zone is not None:
             start, end = zone.epoch(start), zone.epoch(end)
         found.append((row.busy, start, end))
-    found += _beyond(tx, target, lo, hi)
+    found += _beyond(tx, target, lo, hi, zone)
     busy = merged(((start, end) for kind, start, end in found if kind in _BUSY), lo, hi)
     tentative = merged(((start, end) for kind, start, end in found if kind in _TENTATIVE), lo, hi)
     return busy, without(tentative, busy)
 
 
-def _beyond(tx: Tx, target: Target, lo: int, hi: int) -> Iterable[tuple[str, int, int]]:
-    """What the rules give behind the index's horizon."""
-    for row in objects.get_many(tx, instances.open_objects(tx, (target.calendar_id,), hi)).values():
+def _beyond(tx: Tx, target: Target, lo: int, hi: int, zone: Zone | None) -> Iterable[tuple[str, int, int]]:
+    """What the rules give behind the index's horizon, floating times placed as the index's are."""
+    for row in objects.get_many(tx, instances.open_objects(tx, (target.calendar_id,), hi + DAY)).values():
         if row.state != "BOOKED" or row.expanded_to is None:
             continue
         whole = parse(row.ics)
         try:
-            for one in occurrences(whole, max(lo, row.expanded_to), hi):
-                if one.start >= row.expanded_to:
-                    yield busy_kind(one.component), one.start, one.end
+            for one in occurrences(whole, max(lo - DAY, row.expanded_to), hi + DAY):
+                if one.start < row.expanded_to:
+                    continue
+                start, end = one.start, one.end
+                if one.floating and zone is not None:
+                    start, end = zone.epoch(start), zone.epoch(end)
+                yield busy_of(one.component), start, end
         except ICalError:
             continue  # a rule without end of steps: what could be told was told
-
-
-def busy_kind(component: Component) -> str:
-    """Whether a component makes its time busy: BUSY, BUSY-TENTATIVE or FREE (RFC 4324 §8.36, OBM-19)."""
-    status = (component.value("STATUS") or "").strip().upper()
-    if component.name == "VTODO":
-        taken = component.first("DUE") or component.first("DURATION")
-        return "BUSY" if taken is not None and status not in ("CANCELLED", "COMPLETED") else "FREE"
-    if component.name != "VEVENT":
-        return "FREE"
-    transp = (component.value("TRANSP") or "OPAQUE").strip().upper()
-    if transp.startswith("TRANSPARENT") or status == "CANCELLED":
-        return "FREE"
-    return "BUSY-TENTATIVE" if status == "TENTATIVE" else "BUSY"
 
 
 def merged(spans: Iterable[Span], lo: int, hi: int) -> list[Span]:

@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,11 +24,10 @@ CAP_GREETING = (
 
 
 @contextmanager
-def serving(greeting: bytes = b"", answer: bytes = b"", address: str = "127.0.0.1") -> Iterator[int]:
-    """A listener that greets, answers the first question and hangs up."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family) as listener:
-        listener.bind((address, 0))
+def answering(answer: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A listener that hands every connection to a function."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
         listener.listen()
 
         def serve() -> None:
@@ -40,9 +39,7 @@ def serving(greeting: bytes = b"", answer: bytes = b"", address: str = "127.0.0.
                 with connection:
                     connection.settimeout(2)
                     try:
-                        connection.sendall(greeting)
-                        if connection.recv(4096):
-                            connection.sendall(answer)
+                        answer(connection)
                     except OSError:
                         continue
 
@@ -53,6 +50,17 @@ def serving(greeting: bytes = b"", answer: bytes = b"", address: str = "127.0.0.
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             thread.join(5)
+
+
+def serving(greeting: bytes = b"", answer: bytes = b"") -> AbstractContextManager[int]:
+    """A listener that greets, answers the first question and hangs up."""
+
+    def speak(connection: socket.socket) -> None:
+        connection.sendall(greeting)
+        if connection.recv(4096):
+            connection.sendall(answer)
+
+    return answering(speak)
 
 
 @pytest.mark.parametrize("how", ["sock_diag", "/proc/net"])
@@ -369,35 +377,6 @@ def _certificate(folder: Path) -> Path:
         + made.public_bytes(serialization.Encoding.PEM)
     )
     return path
-
-
-@contextmanager
-def answering(answer: Callable[[socket.socket], None]) -> Iterator[int]:
-    """A listener that hands every connection to a function."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                with connection:
-                    connection.settimeout(2)
-                    try:
-                        answer(connection)
-                    except OSError:
-                        continue
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join(5)
 
 
 def test_a_tls_service_is_told_with_what_it_offers_inside(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from html import escape
 from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 
 from kalends.beep.saslprep import saslprep
-from kalends.beep.scram import derive_verifier, fake_verifier, read_verifier
+from kalends.beep.scram import fake_verifier, read_verifier
+from kalends.beep.verify import PlainWork
 from kalends.core import identity
 from kalends.core.errors import InvalidError
 from kalends.core.model import Policy
@@ -146,15 +147,8 @@ class Site:
             upn, prepared = "@", password
         known, who = self._store.read(lambda tx: (identity.verifier_of(tx, upn), identity.identify(tx, upn)))
         verifier = read_verifier(known) if known else fake_verifier(self._secret, user)
-        derived = derive_verifier(prepared, verifier.salt, verifier.iterations)
-        fits = _same(derived.stored_key, verifier.stored_key)
+        fits = PlainWork(prepared, verifier).run()
         return who.admin if fits and known and who is not None else None
-
-
-def _same(one: bytes, two: bytes) -> bool:
-    import hmac  # noqa: PLC0415 - only where a password is checked
-
-    return hmac.compare_digest(one, two)
 
 
 def _basic(header: str) -> tuple[str, str] | None:

@@ -35,9 +35,6 @@ from kalends.calquery.tree import (
 )
 from kalends.store.base import Dialect, SqlValue
 
-MAX_PARAMS: Final = 30_000
-"""Parameters of one statement: SQLite takes 32,766, PostgreSQL 65,535."""
-
 JOINABLE: Final = 8
 """Conditions a planner may turn into joins; with more, PostgreSQL would weigh their orders for minutes."""
 

@@ -322,6 +322,29 @@ def test_import_takes_a_whole_file_and_says_what_it_refused(world: World) -> Non
     assert maintenance.check(world.store) == []
 
 
+def test_two_definitions_of_one_zone_name_both_survive_an_export(world: World) -> None:
+    def here(offset: str) -> str:
+        return (
+            "BEGIN:VTIMEZONE\nTZID:Here\nBEGIN:STANDARD\nDTSTART:19700101T000000\n"
+            f"TZOFFSETFROM:{offset}\nTZOFFSETTO:{offset}\nEND:STANDARD\nEND:VTIMEZONE"
+        )
+
+    at = "DTSTART;TZID=Here:20260310T120000"
+    for uid, offset in (("east", "+0300"), ("west", "-0300"), ("east2", "+0300")):
+        world.create(calendar(here(offset), event(uid, "EXDATE;TZID=Here:20260311T120000", start=at)))
+    exported = world.export()
+    assert exported.count("BEGIN:VTIMEZONE") == 2
+    receipts = world.store.write(
+        lambda tx: ledger.import_objects(tx, world.mary, world.marys, parse(exported))
+    )
+    assert set(errors(receipts)) == {""}
+    for target in (world.calendar, world.marys):
+        for hour, uids in ((9, ["east", "east2"]), (15, ["west"])):
+            query = f"SELECT UID FROM VEVENT WHERE DTSTART = '20260310T{hour:02}0000Z'"
+            found = world.find(query, target=target, caller=world.root)
+            assert sorted(one.value("UID") or "" for one in found) == uids
+
+
 def test_put_object_keeps_the_octets_and_the_name(world: World) -> None:
     tree = parse(calendar(event("a")))
     row = world.store.write(lambda tx: ledger.put_object(tx, world.bill, world.calendar, "mine.ics", tree))

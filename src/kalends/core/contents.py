@@ -10,6 +10,7 @@ from kalends.core.errors import TooComplexError
 from kalends.core.model import Caller, Target
 from kalends.core.texts import UID_KINDS
 from kalends.ical.tree import Component, parse
+from kalends.ical.zones import iana_name
 from kalends.store import objects
 from kalends.store.base import Tx
 from kalends.store.calendars import VCALSTORE, CalendarRow
@@ -76,7 +77,8 @@ def _rows(tx: Tx, calendar_id: int) -> Iterator[ObjectRow]:
 def export_calendar(tx: Tx, caller: Caller, target: Target) -> Iterator[str]:
     """The booked objects of a calendar as one VCALENDAR, piece by piece.
 
-    Each VTIMEZONE stands once, before the first component that needs it.
+    Each VTIMEZONE stands once, before the first component that needs it. Where two objects define one name
+    differently, the second definition and the times that mean it get a name of their own.
 
     Args:
         tx: a read transaction, open until the iterator is done.
@@ -94,18 +96,61 @@ def export_calendar(tx: Tx, caller: Caller, target: Target) -> Iterator[str]:
     rights.require(tx, caller, target, "SEARCH")
     sight = rights.sight(tx, caller, target.calendar_id)
     yield f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:{PRODID}\r\n"
-    defined: set[str] = set()
+    defined: dict[str, str] = {}
     for row in _rows(tx, target.calendar_id):
         if row.state != "BOOKED" or not (row.kind in UID_KINDS or row.kind.startswith("X-")):
             continue
         whole = parse(row.ics)
+        names: dict[str, str] = {}
         for zone in whole.children("VTIMEZONE"):
             tzid = zone.value("TZID") or ""
-            if tzid not in defined:
-                defined.add(tzid)
-                yield zone.to_ics()
+            names[tzid], text = _define(defined, tzid, zone)
+            yield text
+        renamed = {tzid: name for tzid, name in names.items() if name != tzid}
         for part in whole.children(row.kind):
             shown = sight.of(part)
             if shown is not None:
-                yield shown.to_ics()
+                yield (_rename(shown, renamed) if renamed else shown).to_ics()
     yield "END:VCALENDAR\r\n"
+
+
+def _define(defined: dict[str, str], tzid: str, zone: Component) -> tuple[str, str]:
+    """Find the name under which a definition stands in an export, adding it where it is new.
+
+    Args:
+        defined: name -> text of the definitions so far; added to.
+        tzid: the name the object uses.
+        zone: its VTIMEZONE.
+
+    Returns:
+        The name, and the text to write: '' when it stands there already. Names of the tz database mean the
+        same whoever defines them (A-66).
+    """
+    text, name, number = zone.to_ics(), tzid, 1
+    if not tzid:  # nobody can mean it
+        return tzid, text
+    while name in defined and defined[name] != text and iana_name(tzid) is None:
+        number += 1
+        name = f"{tzid} ({number})"
+    if name in defined:
+        return name, ""
+    defined[name] = text
+    if name == tzid:
+        return name, text
+    twin = zone.copy()
+    line = twin.first("TZID")
+    assert line is not None
+    twin.replace(line, line.with_value(name))
+    return name, twin.to_ics()
+
+
+def _rename(component: Component, names: dict[str, str]) -> Component:
+    """A copy whose TZID parameters say other names."""
+    twin = component.copy()
+    for one in twin.walk():
+        for line in one.lines:
+            tzid = line.param("TZID") if "TZID" in line.raw.upper() else None
+            if tzid in names:
+                changed = tuple((key, (names[tzid],) if key == "TZID" else had) for key, had in line.params)
+                one.replace(line, line.with_params(changed))
+    return twin

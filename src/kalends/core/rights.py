@@ -7,15 +7,22 @@ by VCARs already; it is not asked yet.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from kalends.core import agendas
 from kalends.core.errors import DeniedError, NotFoundError
 from kalends.core.model import Caller, Target
-from kalends.ical.tree import Component
+from kalends.core.sights import Shown, Sight
 from kalends.store import calendars
 from kalends.store.base import Tx
 from kalends.store.calendars import VCALSTORE, CalendarRow
+from kalends.store.objects import ObjectRow
+
+__all__ = [
+    "Permission", "Privileges", "Shown", "Sight", "may", "may_own", "owns", "privileges", "require", "shown",
+    "sight", "visible", "visible_calendars",
+]  # fmt: skip
 
 Permission = Literal["SEARCH", "CREATE", "DELETE", "MODIFY", "MOVE"]
 
@@ -84,24 +91,53 @@ def may_own(tx: Tx, caller: Caller, owners: Sequence[str]) -> bool:
     return who.admin or (who.principal_id is not None and who.upn in owners)
 
 
-class Sight:
-    """What a caller may see of the components in one calendar: the one place where found things are cut.
+def sight(tx: Tx, caller: Caller, calendar_id: int) -> Sight:
+    """What the caller may see in a calendar; ask once and use it for all that is found there."""
+    return Sight(None, whole=may(tx, caller, calendar_id, "SEARCH"))
+
+
+def shown(tx: Tx, caller: Caller, row: ObjectRow) -> Shown | None:
+    """One object as the caller sees it; for many of one calendar take `sight` once, and its `object`.
+
+    Args:
+        tx: a transaction.
+        caller: who looks.
+        row: the object.
+
+    Returns:
+        What may be seen, flagged when it is the very octets stored; None when nothing may.
+    """
+    return sight(tx, caller, row.calendar_id).object(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Privileges:
+    """What somebody may do in a calendar, in outline: each means that there is something they may do it to.
 
     Attributes:
-        whole: every component is seen whole, so that the store's own answer to a WHERE can be trusted;
-            otherwise a WHERE has to be matched again over what `of` leaves (no leak through conditions).
+        search, create, delete, modify, move: the five permissions, about calendar objects.
+        free_busy: they may see when the calendar is busy.
+        whole: they may see everything in it.
+        read_properties, write_properties: about the calendar's own properties.
+        read_rights, write_rights: about its VCARs; to write means to create and to change.
+        owns: they are an OWNER, or administrator.
     """
 
-    __slots__ = ("whole",)
+    search: bool = False
+    create: bool = False
+    delete: bool = False
+    modify: bool = False
+    move: bool = False
+    free_busy: bool = False
+    whole: bool = False
+    read_properties: bool = False
+    write_properties: bool = False
+    read_rights: bool = False
+    write_rights: bool = False
+    owns: bool = False
 
-    def __init__(self, whole: bool) -> None:
-        self.whole = whole
 
-    def of(self, component: Component) -> Component | None:
-        """The component as the caller may see it; None when nothing of it may be seen."""
-        return component if self.whole else None
-
-
-def sight(tx: Tx, caller: Caller, calendar_id: int) -> Sight:
-    """What the caller may see in a calendar."""
-    return Sight(may(tx, caller, calendar_id, "SEARCH"))
+def privileges(tx: Tx, caller: Caller, calendar_id: int) -> Privileges:
+    """What the caller may do in a calendar, in outline."""
+    every = may(tx, caller, calendar_id, "MODIFY")
+    return Privileges(*[every] * 12)

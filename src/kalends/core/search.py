@@ -9,7 +9,7 @@ from kalends.calquery.tree import Column, Contained, Everything, Query
 from kalends.core import containers, contents, freebusy, rights, selecting
 from kalends.core.errors import NotFoundError
 from kalends.core.model import Answer, Caller, Found, Selection, Target
-from kalends.core.rights import Sight
+from kalends.core.sights import Sight
 from kalends.ical.tree import Component
 from kalends.ical.zones import Zones
 from kalends.store.base import Tx
@@ -52,7 +52,7 @@ def _objects(tx: Tx, caller: Caller, target: Target, query: Query, sight: Sight,
         if hit is None:
             answer.truncated = True
             continue
-        seen = sight.of(hit.seen)
+        seen = sight.of(hit.seen, state=hit.row.state, method=hit.row.method)
         if seen is not None:
             show.add(answer, seen, hit.whole, hit.row.method)
     return answer

@@ -69,6 +69,8 @@ def append(tx: Tx, change: ChangeRow) -> None:
 def since(tx: Tx, calendar_id: int, tick: int, limit: int | None = None) -> list[ChangeRow]:
     """The last change of each object that changed after `tick`, in order of ticks.
 
+    What a collection's members became is told by `listings.latest_since`.
+
     Args:
         tx: a transaction.
         calendar_id: the calendar.

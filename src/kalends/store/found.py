@@ -13,9 +13,9 @@ from kalends.store.compile import Wall, compile_query
 from kalends.store.objects import ObjectRow
 from kalends.store.sqltext import chunks, with_list
 
-_COLUMNS = ", ".join(f"o.{field.name}" for field in fields(ObjectRow))
+COLUMNS = ", ".join(f"o.{field.name}" for field in fields(ObjectRow))
 _TEXTS = (
-    f"select c.id, c.pos, {_COLUMNS} from component c join object o on o.id = c.object_id"  # noqa: S608 - constants
+    f"select c.id, c.pos, {COLUMNS} from component c join object o on o.id = c.object_id"  # noqa: S608 - constants
     " where c.id in (??)"
 )
 

@@ -1,4 +1,7 @@
-"""Objects: the self-contained VCALENDAR texts, which are the truth; every other row is derived from them."""
+"""Objects: the self-contained VCALENDAR texts, which are the truth; every other row is derived from them.
+
+Listings without texts, and many members by name at once, are in `listings`.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,8 @@ _SELECT = (
     "select id, calendar_id, name, uid, kind, state, method, ics, etag, schedule_tag, size, first_at,"
     " last_at, expanded_to, tick, created_at, changed_at, changed_by from object where id = ?"
 )
-_BY_NAME = _SELECT.replace("id = ?", "calendar_id = ? and name = ? and state = ?")
+# `state <> 'DELETED'` is the condition of the index over names: without it SQLite reads the whole calendar.
+_BY_NAME = _SELECT.replace("id = ?", "calendar_id = ? and name = ? and state = ? and state <> 'DELETED'")
 _MANY = _SELECT.replace("id = ?", "id in (??)")
 
 
@@ -108,7 +112,10 @@ def by_uid_anywhere(tx: Tx, uid: str, state: State | None = None) -> list[Object
 
 
 def by_name(tx: Tx, calendar_id: int, name: str, state: State = "BOOKED") -> ObjectRow | None:
-    """The object with that DAV name in a calendar (BOOKED) or its inbox (UNPROCESSED), or None."""
+    """The object with that DAV name in a calendar (BOOKED) or its inbox (UNPROCESSED), or None.
+
+    Names of DELETED objects are free for others, so that nothing is found by them.
+    """
     row = tx.row(_BY_NAME, (calendar_id, name, state))
     return None if row is None else _row(row)
 

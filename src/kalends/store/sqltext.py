@@ -40,6 +40,12 @@ def with_list(sql: str, count: int) -> str:
     return sql.replace("(??)", f"({', '.join('?' * count)})")
 
 
+def padded(values: Sequence[T]) -> list[T]:
+    """Repeat the last value up to a power of two of them: lists of all lengths then share few statements."""
+    missing = (1 << (len(values) - 1).bit_length()) - len(values) if values else 0
+    return [*values, *[values[-1]] * missing]
+
+
 def chunks(values: Sequence[T], size: int = MAX_IN_LIST) -> Iterator[Sequence[T]]:
     """Cut a sequence into pieces that fit one IN (…)."""
     for start in range(0, len(values), size):

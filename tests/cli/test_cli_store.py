@@ -43,10 +43,11 @@ def opens(store: Path, upn: str, password: str) -> bool:
 def test_a_user_gets_a_password_and_a_first_calendar(at: Here, tmp_path: Path) -> None:
     assert opens(tmp_path / "store.db", "amira@example.com", "secret")
     assert at("user", "add", "Bruno@example.com", "--admin", "--no-password").out == (
-        "added bruno@example.com with calendar bruno/calendar\n"
+        "added bruno@example.com with calendars bruno/calendar and bruno/tasks\n"
     )
     assert at("user", "add", "amira@elsewhere.example", "--no-password").out == (
-        "added amira@elsewhere.example with calendar amira@elsewhere.example/calendar\n"
+        "added amira@elsewhere.example with calendars amira@elsewhere.example/calendar"
+        " and amira@elsewhere.example/tasks\n"
     )
     snapshot("user-list", at("user", "list").out)
     snapshot("calendar-list", at("calendar", "list").out)
@@ -77,7 +78,7 @@ def test_a_user_leaves_with_their_calendars_only_when_asked(at: Here) -> None:
     done = at("user", "remove", "amira")
     assert (done.code, "only owner" in done.err) == (1, True)
     assert at("user", "remove", "amira", "--with-calendars", "--yes").out == (
-        "removed amira@example.com and 1 calendar\n"
+        "removed amira@example.com and 2 calendars\n"
     )
     assert at("user", "remove", "amira").code == 1
 

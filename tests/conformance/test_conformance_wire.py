@@ -370,7 +370,7 @@ def test_everything_of_the_store(root: Pair) -> None:
     text = root.ask(command("CMD:SEARCH", *query("SELECT *.* FROM VCALSTORE"), targets=STORE)).text
     assert text.index("BEGIN:VCALSTORE") < text.index("BEGIN:VAGENDA") < text.index("UID:one")
     calids = re.findall(r"\r\nCALID:(.*)\r\n", text)
-    assert len(calids) == 5
+    assert len(calids) == 8
     assert all(calid.startswith("cap://cal.example.com/") for calid in calids)
 
 

@@ -82,8 +82,10 @@ def test_STO02_A58_the_store_is_related_to_the_calendars_that_may_be_seen(one_wo
         assert all(line.param("RELTYPE") == "CHILD" for line in store.all("RELATED-TO"))
         return [line.value for line in store.all("RELATED-TO")]
 
-    assert len(children(one_world.root)) == 3
-    assert children(one_world.bill) == ["cap://cal.example.com/bill/calendar"]
+    assert len(children(one_world.root)) == 6
+    assert children(one_world.bill) == [
+        f"cap://cal.example.com/bill/{name}" for name in ("calendar", "tasks")
+    ]
 
 
 def test_STO04_STO05_containers_define_the_zones_they_name(world: World) -> None:
@@ -164,7 +166,7 @@ def test_CRE09_a_strict_store_wants_a_whole_vagenda(one_world: World) -> None:
 def test_a_vagenda_that_breaks_a_rule_is_refused_whole(one_world: World, body: str) -> None:
     receipts = one_world.create(calendar(f"BEGIN:VAGENDA\n{body}\nEND:VAGENDA"), STORE, one_world.root)
     assert errors(receipts) == ["InvalidError"]
-    assert len(one_world.find("SELECT * FROM VAGENDA", STORE, one_world.root)) == 3
+    assert len(one_world.find("SELECT * FROM VAGENDA", STORE, one_world.root)) == 6
 
 
 def test_OBM04_a_calid_is_taken_once(one_world: World) -> None:
@@ -181,6 +183,7 @@ def test_calendars_are_made_for_oneself_and_by_administrators_for_anybody(one_wo
         one.calid for one in one_world.store.read(lambda tx: containers.calendars_of(tx, one_world.mary))
     ] == [
         "mary/calendar",
+        "mary/tasks",
         "team",
     ]
 
@@ -238,7 +241,7 @@ def test_removing_a_user_needs_a_word_about_the_calendars(world: World) -> None:
         calendar("BEGIN:VAGENDA\nCALID:both\nOWNER:bill\nOWNER:mary\nEND:VAGENDA"), STORE, world.bill
     )
     gone = world.store.write(lambda tx: remove(tx, "bill@example.com", now=NOW, with_calendars=True))
-    assert gone == 1
+    assert gone == 2
     assert world.store.read(lambda tx: identity.identify(tx, "bill@example.com")) is None
     (agenda,) = world.find("SELECT * FROM VAGENDA", world.target("both", world.mary), world.mary)
     assert [line.value for line in agenda.all("OWNER")] == ["mary@example.com"]
@@ -416,7 +419,7 @@ def test_QRY08_everything_of_a_container(world: World) -> None:
         kinds.count("VTIMEZONE"),
     ) == (1, 1, 4, 2)
     (store,) = world.find("SELECT *.* FROM VCALSTORE", STORE, world.root)
-    assert len(store.children("VAGENDA")) == 3
+    assert len(store.children("VAGENDA")) == 6
     assert parse(store.to_ics()).name == "VCALSTORE"
 
 

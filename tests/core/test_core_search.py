@@ -110,15 +110,16 @@ def test_QRY09_QRY10_QRY13_functions_of_the_session(one_world: World) -> None:
     assert one_world.uids("SELECT * FROM VEVENT WHERE CAL-OWNERS()") == ["a", "b"]
     assert one_world.uids("SELECT * FROM VEVENT WHERE CAL-OWNERS()", caller=one_world.root) == []
     assert len(one_world.find("SELECT * FROM VAGENDA WHERE CALID = CURRENT-TARGET()")) == 1
-    assert len(one_world.find("SELECT * FROM VAGENDA WHERE OWNER = SELF()", STORE, one_world.root)) == 1
+    assert len(one_world.find("SELECT * FROM VAGENDA WHERE OWNER = SELF()", STORE, one_world.root)) == 2
 
 
 def test_the_store_shows_the_calendars_that_may_be_seen(one_world: World) -> None:
     def calids(caller: object) -> list[str]:
         return [one.value("CALID") for one in one_world.find("SELECT CALID FROM VAGENDA", STORE, caller)]
 
-    assert calids(one_world.root) == [f"cap://cal.example.com/{n}/calendar" for n in ("bill", "mary", "root")]
-    assert calids(one_world.bill) == ["cap://cal.example.com/bill/calendar"]
+    pair = [f"cap://cal.example.com/{{}}/{name}" for name in ("calendar", "tasks")]
+    assert calids(one_world.root) == [one.format(n) for n in ("bill", "mary", "root") for one in pair]
+    assert calids(one_world.bill) == [one.format("bill") for one in pair]
     for calid in ("bill/calendar", "cap://cal.example.com/bill/calendar"):
         assert (
             len(one_world.find(f"SELECT * FROM VAGENDA WHERE CALID = '{calid}'", STORE, one_world.root)) == 1

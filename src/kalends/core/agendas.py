@@ -29,6 +29,8 @@ STORE_ONCE = (
 """Properties a VCALSTORE holds exactly once (RFC 4324 §9.2; STO-03)."""
 STORE_UID = "VCALSTORE"
 """Identifier of the one object that holds the store's properties; the CSID may be configured anew."""
+COMPONENTS = "X-KALENDS-COMPONENTS"
+"""Which components a calendar is meant for, for faces that ask (CalDAV); CAP puts in what it likes."""
 MAX_OWNERS = 1_000
 """OWNERs of one calendar: groups serve larger circles."""
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+\Z")
@@ -101,6 +103,11 @@ def listed(held: Component, name: str) -> list[str]:
 def time_zones(agenda: Component) -> list[str]:
     """The values of DEFAULT-TZID, unescaped; the first is the default (RFC 4324 §8.13)."""
     return listed(agenda, "DEFAULT-TZID")
+
+
+def meant_for(agenda: Component) -> tuple[str, ...]:
+    """The components a calendar is meant for, in upper case; empty for any."""
+    return tuple(name.strip().upper() for name in listed(agenda, COMPONENTS))
 
 
 def complete(tx: Tx, caller: Caller, written: Component) -> Component:

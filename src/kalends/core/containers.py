@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kalends.core import agendas, defaults, rights
 from kalends.core.errors import DeniedError, DuplicateError, InvalidError, NotFoundError
@@ -165,6 +165,7 @@ def create_calendar(
     *,
     name: str | None = None,
     allow_conflict: bool = True,
+    meant_for: Sequence[str] = (),
 ) -> Target:
     """Make a calendar (VAGENDA) with its default VCARs and time zone.
 
@@ -175,6 +176,7 @@ def create_calendar(
         owner_upn: a UPN, or a user name of this realm.
         name: what people call it.
         allow_conflict: ALLOW-CONFLICT.
+        meant_for: names of components, for faces that show calendars and task lists apart; none: for any.
 
     Raises:
         DuplicateError, InvalidError, NotFoundError (unknown owner), DeniedError.
@@ -188,6 +190,8 @@ def create_calendar(
     if name:
         agenda.add("NAME", escape_text(name))
     agenda.add("ALLOW-CONFLICT", "TRUE" if allow_conflict else "FALSE")
+    if meant_for:
+        agenda.add(agendas.COMPONENTS, ",".join(meant_for))
     return found_calendar(tx, caller, agenda, {})
 
 

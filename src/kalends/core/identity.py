@@ -1,7 +1,11 @@
-"""People: adding and removing principals, and what authentication needs to know of them."""
+"""Principals: adding and removing them, finding them, and what authentication needs to know of them."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from kalends.core import agendas, containers, names
@@ -9,13 +13,28 @@ from kalends.core.errors import DuplicateError, InvalidError, NotFoundError
 from kalends.core.model import Identity, Policy, Target
 from kalends.core.writer import Writer
 from kalends.ical.values import normal_address
-from kalends.store import calendars, ids, principals
+from kalends.ical.zones import iana_name
+from kalends.store import calendars, ids, principals, tokens
 from kalends.store import errors as store
 from kalends.store.base import Tx
 from kalends.store.calendars import CalendarRow
-from kalends.store.principals import PrincipalRow
+from kalends.store.principals import PrincipalKind, PrincipalRow
 
 complete_upn = names.complete_upn
+
+CALENDAR, TASKS = "calendar", "tasks"
+"""The calendars a new user has, by the last part of their CALIDs."""
+APP_PASSWORD = "app"  # noqa: S105  a scope, not a secret
+"""Scope of the tokens that stand for a password in one application."""
+MAX_ALIKE = 100
+"""UPNs that may look the same in paths."""
+MAX_NAME = 200
+"""Characters of a name for people."""
+MAX_ADDRESS = 500
+"""Characters of a calendar user address: fits an index row of every database."""
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:[^\s\x00-\x1f\x7f]+\Z")
+_LOCALE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,6}\Z")
+_APP_PASSWORD = re.compile(r"[a-z2-7]{28}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +49,38 @@ class UserInfo:
     created_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A principal as the faces see it.
+
+    Attributes:
+        id: its row.
+        upn: user@realm.
+        kind: user, group, room or resource.
+        path: its name in paths, one segment that means the same percent-encoded or not; it never changes.
+        name: what people call it.
+        addresses: calendar user addresses, normalised, sorted: the UPN's own and those that were added.
+        tz: TZID, or None.
+        locale: RFC 5646 tag, or None.
+        admin: whether it may do everything.
+        default_calendar: the row of the calendar that is meant when none is named, or None.
+    """
+
+    id: int
+    upn: str
+    kind: PrincipalKind
+    path: str
+    name: str
+    addresses: tuple[str, ...]
+    tz: str | None
+    locale: str | None
+    admin: bool
+    default_calendar: int | None
+
+
+# -- adding and removing ----------------------------------------------------------------------------------
+
+
 def add_user(
     tx: Tx,
     policy: Policy,
@@ -39,8 +90,12 @@ def add_user(
     name: str | None = None,
     admin: bool = False,
     verifier: str | None = None,
+    kind: PrincipalKind = "user",
 ) -> UserInfo:
-    """Add a user with a first calendar `<local part>/calendar` (the whole UPN where that is taken).
+    """Add a principal and the calendars it begins with.
+
+    A user has `PATH/calendar`, meant for events, and `PATH/tasks`, meant for to-dos. A room or resource has
+    `PATH/calendar`, in which nothing may overlap. A group has none.
 
     Args:
         tx: a write transaction.
@@ -50,6 +105,7 @@ def add_user(
         name: what people call them.
         admin: administrators may do everything.
         verifier: the stored SCRAM verifier (`kalends.beep` makes it); None for no password yet.
+        kind: user, group, room or resource.
 
     Raises:
         DuplicateError, InvalidError.
@@ -62,17 +118,43 @@ def add_user(
     if principals.by_upn(tx, upn) is not None or principals.by_address(tx, address) is not None:
         raise DuplicateError(f"{upn} is taken")
     new = ids.new_id(now)
+    slug = _free_path(tx, upn)
     try:
-        added = principals.add(tx, id=new, upn=upn, now=now, name=name or local, secret=verifier, admin=admin)
+        added = principals.add(
+            tx,
+            id=new,
+            upn=upn,
+            now=now,
+            kind=kind,
+            name=name or local,
+            secret=verifier,
+            admin=admin,
+            slug=slug,
+        )
         principals.add_address(tx, new, address)
     except store.DuplicateError as error:
         raise DuplicateError(f"{upn} is taken") from error
-    calid = f"{local}/calendar"
-    if calendars.by_calid(tx, calid) is not None:
-        calid = f"{upn}/calendar"
-    first = containers.create_calendar(tx, containers.housekeeper(policy, now), calid, upn)
-    principals.set_default_calendar(tx, new, first.calendar_id)
+    caller = containers.housekeeper(policy, now)
+    if kind != "group":
+        first = containers.create_calendar(
+            tx, caller, f"{slug}/{CALENDAR}", upn, allow_conflict=kind == "user", meant_for=("VEVENT",)
+        )
+        principals.set_default_calendar(tx, new, first.calendar_id)
+    if kind == "user":
+        containers.create_calendar(tx, caller, f"{slug}/{TASKS}", upn, meant_for=("VTODO",))
     return _info(added)
+
+
+def _free_path(tx: Tx, upn: str) -> str:
+    """The user's name alone, or the whole UPN where that is taken."""
+    whole = names.path_name(upn)
+    # UPNs that differ by characters no path should hold may look the same there: those are numbered.
+    numbered = (f"{whole}-{number}" for number in range(2, MAX_ALIKE))
+    for path in (names.path_name(upn.partition("@")[0]), whole, *numbered):
+        calids = (f"{path}/{CALENDAR}", f"{path}/{TASKS}")
+        if principals.by_slug(tx, path) is None and not any(calendars.by_calid(tx, one) for one in calids):
+            return path
+    raise DuplicateError(f"{upn} looks like too many others")
 
 
 def _info(row: PrincipalRow) -> UserInfo:
@@ -141,6 +223,186 @@ def _disown(tx: Tx, writer: Writer, calendar: CalendarRow, upn: str) -> None:
     containers.settle(tx, calendar, held)
 
 
+# -- what people may change about themselves --------------------------------------------------------------
+
+
+def add_address(tx: Tx, upn: str, address: str) -> str:
+    """Give a principal one more calendar user address.
+
+    Args:
+        tx: a write transaction.
+        upn: whose.
+        address: a mailbox, or a URI such as mailto:… or urn:uuid:….
+
+    Returns:
+        The address as it is stored.
+
+    Raises:
+        NotFoundError; InvalidError: not an address; DuplicateError: somebody has it, or it is their UPN.
+
+    Source: RFC 6638 §2.4.1; RFC 4324 §6.1.2 (a UPN never is another person's e-mail address; UPN-02).
+    """
+    owner = _known(tx, upn)
+    uri = normal_address(address)
+    scheme, _, rest = uri.partition(":")
+    if len(uri) > MAX_ADDRESS or not _ADDRESS.match(uri) or (scheme == "mailto" and "@" not in rest):
+        raise InvalidError("an address is a mailbox such as ann@example.com, or a URI without spaces")
+    if principals.by_address(tx, uri) is not None or _holder_of(tx, uri, besides=owner.upn):
+        raise DuplicateError(f"{uri} is taken")
+    principals.add_address(tx, owner.id, uri)
+    return uri
+
+
+def _holder_of(tx: Tx, uri: str, *, besides: str) -> bool:
+    upn = uri.removeprefix("mailto:")
+    return upn != besides and principals.by_upn(tx, upn) is not None
+
+
+def remove_address(tx: Tx, upn: str, address: str) -> None:
+    """Take an address away; the one that is the UPN stays.
+
+    Raises:
+        NotFoundError: no such user, or not an address of theirs; InvalidError: it is the UPN itself.
+    """
+    owner = _known(tx, upn)
+    uri = normal_address(address)
+    if uri == f"mailto:{owner.upn}":
+        raise InvalidError("the address that is the user's UPN cannot be taken away")
+    if uri not in principals.addresses(tx, owner.id):
+        raise NotFoundError(f"{uri} is not an address of {owner.upn}")
+    principals.remove_address(tx, uri)
+
+
+def describe(
+    tx: Tx,
+    upn: str,
+    *,
+    name: str | None = None,
+    tz: str | None = None,
+    locale: str | None = None,
+    admin: bool | None = None,
+) -> None:
+    """Set what is said of a principal; None leaves it as it is, '' takes time zone or locale away.
+
+    Args:
+        tx: a write transaction.
+        upn: whose.
+        name: what people call it.
+        tz: a time zone by its name in the IANA database.
+        locale: an RFC 5646 tag such as de-AT.
+        admin: whether it may do everything.
+
+    Raises:
+        NotFoundError, InvalidError.
+    """
+    row = _known(tx, upn)
+    if name is not None:
+        if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+            raise InvalidError(f"a name has 1 to {MAX_NAME} characters, all of them printable")
+        principals.set_name(tx, row.id, name.strip())
+    if tz is not None or locale is not None:
+        zone = row.tz if tz is None else _zone(tz)
+        tag = row.locale if locale is None else _locale(locale)
+        principals.set_place(tx, row.id, zone, tag)
+    if admin is not None:
+        if admin and row.kind != "user":
+            raise InvalidError("only a user can be an administrator")
+        principals.set_admin(tx, row.id, admin)
+
+
+def _zone(tz: str) -> str | None:
+    name = iana_name(tz.strip()) if tz.strip() else None
+    if tz.strip() and name is None:
+        raise InvalidError("a time zone is named as in the IANA database: Europe/Vienna")
+    return name
+
+
+def _locale(locale: str) -> str | None:
+    tag = locale.strip().replace("_", "-")
+    if tag and not _LOCALE.match(tag):
+        raise InvalidError("a locale is a language tag such as de-AT")
+    return tag or None
+
+
+# -- finding ----------------------------------------------------------------------------------------------
+
+
+def by_path(tx: Tx, path: str) -> Principal | None:
+    """The principal with that name in paths (one segment, percent-decoded), or None."""
+    return _whole(tx, principals.by_slug(tx, path.lower()))
+
+
+def by_upn(tx: Tx, upn: str) -> Principal | None:
+    """The principal with that UPN, or None."""
+    return _whole(tx, principals.by_upn(tx, upn.strip().lower()))
+
+
+def by_id(tx: Tx, principal_id: int) -> Principal | None:
+    """The principal with that row, or None."""
+    return _whole(tx, principals.by_id(tx, principal_id))
+
+
+def by_address(tx: Tx, address: str) -> Principal | None:
+    """The principal with that calendar user address, written in any way, or None."""
+    uri = normal_address(address)
+    found = principals.by_address(tx, uri)
+    if found is None and uri.startswith("mailto:"):
+        found = principals.by_upn(tx, uri.removeprefix("mailto:"))
+    return _whole(tx, found)
+
+
+def everybody(tx: Tx, kinds: Iterable[PrincipalKind] = ()) -> list[Principal]:
+    """All principals ordered by UPN; only those of some kinds, if any are named."""
+    wanted, addresses = frozenset(kinds), principals.all_addresses(tx)
+    return [
+        _principal(row, addresses.get(row.id, []))
+        for row in principals.every(tx)
+        if not wanted or row.kind in wanted
+    ]
+
+
+def search(tx: Tx, matches: Callable[[str], bool], *, limit: int = 0) -> list[Principal]:
+    """The principals of whom a name or an address matches, ordered by UPN.
+
+    Args:
+        tx: a transaction.
+        matches: judges a display name, or an address without its `mailto:`.
+        limit: stop after so many; 0 for all.
+
+    Source: RFC 3744 §9.4 (principal-property-search; which way texts are compared is for the face to say).
+    """
+    found: list[Principal] = []
+    for one in everybody(tx):
+        if matches(one.name) or any(matches(uri.removeprefix("mailto:")) for uri in one.addresses):
+            found.append(one)
+            if len(found) == limit:
+                break
+    return found
+
+
+def _whole(tx: Tx, row: PrincipalRow | None) -> Principal | None:
+    return None if row is None else _principal(row, principals.addresses(tx, row.id))
+
+
+def _principal(row: PrincipalRow, addresses: Iterable[str]) -> Principal:
+    known = tuple(sorted({*addresses, normal_address(f"mailto:{row.upn}")}))
+    return Principal(
+        row.id,
+        row.upn,
+        row.kind,
+        row.slug,
+        row.name,
+        known,
+        row.tz,
+        row.locale,
+        row.admin,
+        row.default_calendar,
+    )
+
+
+# -- authentication ---------------------------------------------------------------------------------------
+
+
 def verifier_of(tx: Tx, upn: str) -> str | None:
     """The stored SCRAM verifier, or None for an unknown user or one without a password."""
     found = principals.by_upn(tx, upn.strip().lower())
@@ -156,3 +418,40 @@ def identify(tx: Tx, upn: str) -> Identity | None:
         return None
     addresses = frozenset((*principals.addresses(tx, found.id), normal_address(f"mailto:{found.upn}")))
     return Identity(found.upn, found.id, found.admin, addresses)
+
+
+def token_hash(secret: str) -> str | None:
+    """The hash an app password is stored under, or None when the text cannot be one.
+
+    Its 140 random bits need no slow hash: nobody can try them all.
+
+    Args:
+        secret: as typed: in any case, with hyphens or blanks or without.
+    """
+    bare = secret.replace("-", "").replace(" ", "").lower()
+    return hashlib.sha256(bare.encode()).hexdigest() if _APP_PASSWORD.match(bare) else None
+
+
+def check_token(
+    tx: Tx, upn: str, secret: str, used: Callable[[str, int | None], None] | None = None
+) -> Identity | None:
+    """The identity an app password proves, or None when it is wrong, revoked or somebody else's.
+
+    Costs one or two point reads and no slow hash, so that it may be asked with every request.
+
+    Args:
+        tx: a transaction.
+        upn: whom the password is said to belong to.
+        secret: the app password as typed.
+        used: is told of a good one: its hash and when it was last used (`core.tokens.Uses.note`).
+    """
+    hashed = token_hash(secret)
+    token = None if hashed is None else tokens.by_hash(tx, hashed)
+    if token is None or hashed is None or token.scope != APP_PASSWORD:
+        return None
+    who = identify(tx, upn)
+    if who is None or who.principal_id != token.principal_id or not hmac.compare_digest(token.hash, hashed):
+        return None
+    if used is not None:
+        used(token.hash, token.used_at)
+    return who

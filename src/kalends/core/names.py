@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from urllib.parse import unquote
 
 from kalends.core.errors import InvalidError
@@ -21,6 +22,7 @@ _REALM = re.compile(
     r"[A-Za-z0-9\u0080-\U0010ffff](?:[A-Za-z0-9.\-\u0080-\U0010ffff]*[A-Za-z0-9\u0080-\U0010ffff])?\Z"
 )
 _NOT_IN_PATHS = re.compile(r"[%#?\\]")
+_NOT_UNRESERVED = re.compile(r"[^a-z0-9._~@-]+")
 _BAD_CALID = re.compile("[\x00-\x20\x7f\ud800-\udfff]")
 _SCHEME = re.compile(r"cap:(//)?", re.IGNORECASE)
 
@@ -62,6 +64,21 @@ def complete_upn(text: str, policy: Policy) -> str:
     if text.lower().startswith("mailto:"):
         text = text[len("mailto:") :]
     return check_upn(text if "@" in text else f"{text}@{policy.realm}")
+
+
+def path_name(text: str) -> str:
+    """A name for paths out of a UPN or a part of one: the same however a client encodes it.
+
+    Args:
+        text: a user name, or a whole UPN.
+
+    Returns:
+        Letters without accents, digits and `-._~@`, in lower case; a hyphen stands for anything else.
+
+    Source: RFC 3986 §2.3, §6.2.2.2 (unreserved characters mean the same percent-encoded or not).
+    """
+    plain = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
+    return _NOT_UNRESERVED.sub("-", plain).strip(".-") or "user"
 
 
 def relative(given: str, policy: Policy) -> str | None:

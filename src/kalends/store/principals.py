@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
+from kalends.store import meta
 from kalends.store.base import Row, Tx
 
 PrincipalKind = Literal["user", "group", "room", "resource"]
@@ -25,6 +26,7 @@ class PrincipalRow:
         admin: may do everything.
         default_calendar: id, or None.
         created_at: seconds UTC.
+        slug: its name in paths.
     """
 
     id: int
@@ -37,15 +39,19 @@ class PrincipalRow:
     admin: bool
     default_calendar: int | None
     created_at: int
+    slug: str
 
 
 _SELECT = (
-    "select id, upn, kind, name, secret, tz, locale, admin, default_calendar, created_at"
+    "select id, upn, kind, name, secret, tz, locale, admin, default_calendar, created_at, slug"
     " from principal where id = ?"
 )
 _BY_UPN = _SELECT.replace("id = ?", "upn = ?")
 _BY_ADDRESS = _SELECT.replace("id = ?", "id = (select principal_id from address where uri = ?)")
+_BY_SLUG = _SELECT.replace("id = ?", "slug = ?")
 _ALL = _SELECT.replace("where id = ?", "order by upn")
+_GENERATION = "people"
+"""Key in `meta` of a counter of changes: whoever keeps a principal in memory compares it."""
 
 
 def _row(row: Row) -> PrincipalRow:
@@ -66,19 +72,36 @@ def add(
     locale: str | None = None,
     admin: bool = False,
     default_calendar: int | None = None,
+    slug: str = "",
 ) -> PrincipalRow:
-    """Add a principal.
+    """Add a principal; its name in paths is the UPN where no other is given.
 
     Raises:
-        DuplicateError: the UPN is taken.
+        DuplicateError: the UPN or the name in paths is taken.
     """
-    row = PrincipalRow(id, upn, kind, name, secret, tz, locale, admin, default_calendar, now)
+    row = PrincipalRow(id, upn, kind, name, secret, tz, locale, admin, default_calendar, now, slug or upn)
     tx.run(
-        "insert into principal (id, upn, kind, name, secret, tz, locale, admin, default_calendar, created_at)"
-        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (id, upn, kind, name, secret, tz, locale, int(admin), default_calendar, now),
+        "insert into principal"
+        " (id, upn, kind, name, secret, tz, locale, admin, default_calendar, created_at, slug)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (id, upn, kind, name, secret, tz, locale, int(admin), default_calendar, now, row.slug),
     )
+    touch(tx)
     return row
+
+
+def touch(tx: Tx) -> None:
+    """Count a change of principals, so that whoever keeps one in memory reads it anew."""
+    tx.run(
+        "insert into meta (key, value) values (?, '1') on conflict (key) do update"
+        " set value = cast(cast(meta.value as bigint) + 1 as text)",
+        (_GENERATION,),
+    )
+
+
+def generation(tx: Tx) -> str:
+    """What is another text after every change of principals."""
+    return meta.get(tx, _GENERATION) or ""
 
 
 def by_id(tx: Tx, principal_id: int) -> PrincipalRow | None:
@@ -99,6 +122,12 @@ def by_address(tx: Tx, uri: str) -> PrincipalRow | None:
     return None if row is None else _row(row)
 
 
+def by_slug(tx: Tx, slug: str) -> PrincipalRow | None:
+    """The principal with that name in paths, or None."""
+    row = tx.row(_BY_SLUG, (slug,))
+    return None if row is None else _row(row)
+
+
 def every(tx: Tx) -> list[PrincipalRow]:
     """All principals in order of UPN."""
     return [_row(row) for row in tx.rows(_ALL)]
@@ -107,21 +136,31 @@ def every(tx: Tx) -> list[PrincipalRow]:
 def set_secret(tx: Tx, principal_id: int, secret: str | None) -> None:
     """Replace the SCRAM verifier; None forbids logging in with a password."""
     tx.run("update principal set secret = ? where id = ?", (secret, principal_id))
+    touch(tx)
 
 
 def set_admin(tx: Tx, principal_id: int, admin: bool) -> None:
     """Make somebody an administrator, or no longer."""
     tx.run("update principal set admin = ? where id = ?", (int(admin), principal_id))
+    touch(tx)
 
 
 def set_name(tx: Tx, principal_id: int, name: str) -> None:
     """Set the name that people see."""
     tx.run("update principal set name = ? where id = ?", (name, principal_id))
+    touch(tx)
+
+
+def set_place(tx: Tx, principal_id: int, tz: str | None, locale: str | None) -> None:
+    """Set time zone and locale; None for none."""
+    tx.run("update principal set tz = ?, locale = ? where id = ?", (tz, locale, principal_id))
+    touch(tx)
 
 
 def set_default_calendar(tx: Tx, principal_id: int, calendar_id: int | None) -> None:
     """Set the calendar that is meant when none is named."""
     tx.run("update principal set default_calendar = ? where id = ?", (calendar_id, principal_id))
+    touch(tx)
 
 
 def add_address(tx: Tx, principal_id: int, uri: str) -> None:
@@ -131,10 +170,12 @@ def add_address(tx: Tx, principal_id: int, uri: str) -> None:
         DuplicateError: somebody has it.
     """
     tx.run("insert into address (uri, principal_id) values (?, ?)", (uri, principal_id))
+    touch(tx)
 
 
 def remove_address(tx: Tx, uri: str) -> bool:
     """Take an address away. Returns whether it was there."""
+    touch(tx)
     return tx.run("delete from address where uri = ?", (uri,)) == 1
 
 
@@ -144,14 +185,25 @@ def addresses(tx: Tx, principal_id: int) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
+def all_addresses(tx: Tx) -> dict[int, list[str]]:
+    """The addresses of all principals, sorted, by principal."""
+    found: dict[int, list[str]] = {}
+    for owner, uri in tx.rows("select principal_id, uri from address order by principal_id, uri"):
+        found.setdefault(cast("int", owner), []).append(str(uri))
+    return found
+
+
 def remove(tx: Tx, principal_id: int) -> bool:
-    """Remove a principal with addresses, memberships, tokens and mounts. Returns whether it was there.
+    """Remove a principal with all that is its own. Returns whether it was there.
 
     Calendars in its home stay, without a home: whoever removes somebody decides about them first.
     """
     tx.run("delete from address where principal_id = ?", (principal_id,))
     tx.run("delete from member where group_id = ? or member_id = ?", (principal_id, principal_id))
     tx.run("delete from token where principal_id = ?", (principal_id,))
+    tx.run("delete from acting where principal_id = ?", (principal_id,))
+    tx.run("delete from certificate where principal_id = ?", (principal_id,))
     tx.run("delete from mount where principal_id = ?", (principal_id,))
+    touch(tx)
     tx.run("update calendar set home_id = null, slug = null where home_id = ?", (principal_id,))
     return tx.run("delete from principal where id = ?", (principal_id,)) == 1

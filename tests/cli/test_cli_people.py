@@ -1,0 +1,84 @@
+"""`kalends user` beyond adding: rooms, addresses, app passwords, what is known of somebody."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cli_tools import Here, Ran
+
+
+@pytest.fixture
+def at(run: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Here:
+    monkeypatch.setenv("KALENDS_STORE", str(tmp_path / "store.db"))
+    monkeypatch.setenv("KALENDS_CSID", "cal.example.com")
+    monkeypatch.setenv("KALENDS_REALM", "example.com")
+    assert run("user", "add", "amira", "--no-password").code == 0
+    return run
+
+
+def answered(done: Ran) -> object:
+    assert done.code == 0, done.err
+    return json.loads(done.out)
+
+
+def test_a_room_needs_no_password_and_has_one_calendar(at: Here) -> None:
+    done = at("user", "add", "board-room", "--kind", "room", "--name", "Board room")
+    assert done.out == "added board-room@example.com with calendar board-room/calendar\n"
+    assert "room" in at("user", "list").out
+    assert at("user", "add", "hall", "--kind", "room", "--admin").code == 2
+    assert at("user", "add", "hall", "--kind", "castle").code == 2
+
+
+def test_what_is_known_of_a_user_is_set_and_listed(at: Here) -> None:
+    done = at(
+        "user",
+        "set",
+        "amira",
+        "--name",
+        "Amira",
+        "--timezone",
+        "Europe/Vienna",
+        "--locale",
+        "de-AT",
+        "--admin",
+    )
+    assert (done.code, done.out) == (0, "amira@example.com changed\n")
+    (one,) = answered(at("user", "list", "--json"))  # type: ignore[misc]
+    assert (one["name"], one["timezone"], one["locale"], one["admin"], one["path"], one["addresses"]) == (
+        "Amira", "Europe/Vienna", "de-AT", True, "amira", ["mailto:amira@example.com"],
+    )  # fmt: skip
+    assert at("user", "set", "amira", "--timezone", "Mars/Olympus").code == 1
+    assert at("user", "set", "amira").code == 2
+    assert at("user", "set", "nobody", "--name", "x").code == 1
+
+
+def test_addresses_come_and_go(at: Here) -> None:
+    assert at("user", "address", "add", "amira", "A.Haddad@example.org").out == (
+        "amira@example.com is known as mailto:a.haddad@example.org, too\n"
+    )
+    assert at("user", "address", "list", "amira").out == (
+        "mailto:a.haddad@example.org\nmailto:amira@example.com\n"
+    )
+    assert at("user", "address", "remove", "amira", "a.haddad@example.org").code == 0
+    assert answered(at("user", "address", "list", "amira", "--json")) == ["mailto:amira@example.com"]
+    assert at("user", "address", "remove", "amira", "amira@example.com").code == 1
+    assert at("user", "address", "list", "nobody").code == 1
+
+
+def test_an_app_password_is_shown_once(at: Here) -> None:
+    done = at("user", "app-password", "add", "amira", "--label", "phone")
+    secret = done.out.strip()
+    assert done.code == 0
+    assert done.err == "This password of amira@example.com is not shown again.\n"
+    assert secret not in at("user", "app-password", "list", "amira").out
+    (listed,) = answered(at("user", "app-password", "list", "amira", "--json"))  # type: ignore[misc]
+    assert (listed["label"], listed["used"]) == ("phone", None)
+    made = answered(at("user", "app-password", "add", "amira", "--label", "desk", "--json"))
+    assert isinstance(made, dict)
+    assert made["password"] != secret
+    assert at("user", "app-password", "add", "amira", "--label", "desk").code == 1
+    assert at("user", "app-password", "revoke", "amira", "--label", "phone").code == 0
+    assert at("user", "app-password", "revoke", "amira", "--label", "phone").code == 1
+    assert at("user", "app-password", "list", "nobody").code == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kalends.core import admission, agendas, containers, rights, texts
@@ -321,6 +321,7 @@ def put_object(
     *,
     replaced: ObjectRow | None = None,
     state: State = "BOOKED",
+    check: Callable[[ObjectRow | None], None] | None = None,
 ) -> ObjectRow:
     """Store one whole object under a name of the client's choice, as CalDAV's PUT does.
 
@@ -332,6 +333,8 @@ def put_object(
         vcalendar: the object's whole text; its octets are kept.
         replaced: the object whose text this is to replace, as the caller found it; None for a new one.
         state: BOOKED, or UNPROCESSED with a METHOD in the text.
+        check: instead of `replaced`: called with what has the name under the calendar's lock, None for
+            nothing; what it raises refuses (If-Match and its like).
 
     Returns:
         The object as stored.
@@ -342,6 +345,11 @@ def put_object(
     Source: RFC 4791 §5.3.2, in terms of RFC 4324 §10.4.
     """
     method = admission.envelope(vcalendar, caller)
+    writer: Writer | None = None
+    if check is not None:
+        writer = Writer(tx, caller, (target.calendar_id,))
+        replaced = objects.by_name(tx, target.calendar_id, name, state)
+        check(replaced)
     rights.require(tx, caller, target, "CREATE" if replaced is None else "MODIFY")
     found = [draft for draft in texts.drafts(vcalendar) if draft.kind != "VTIMEZONE"]
     if len(found) != 1 or found[0].kind in IN_STORE:
@@ -351,7 +359,7 @@ def put_object(
     admission.check_dates(draft.components, caller)
     admission.check_size(len(vcalendar.to_bytes()), caller)
     admission.check_object(vcalendar, caller, sent)
-    writer = Writer(tx, caller, (target.calendar_id,))
+    writer = writer or Writer(tx, caller, (target.calendar_id,))
     twin = booked(tx, target.calendar_id, draft.kind, draft.uid) if state == "BOOKED" else None
     if twin is not None and (replaced is None or twin.id != replaced.id):
         raise DuplicateError(f"the UID {draft.uid[:80]} is taken in this calendar")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from kalends.calquery.tree import Contained, Query
 from kalends.core import admission, agendas, containers, rights, selecting, series, texts
 from kalends.core.admission import Sent
-from kalends.core.errors import InvalidError, KalendsError
+from kalends.core.errors import InvalidError, KalendsError, NotFoundError
 from kalends.core.model import Caller, Receipt, Selection, Target
 from kalends.core.selecting import Hit
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component
 from kalends.ical.zones import Zones
+from kalends.store import objects
 from kalends.store.base import Tx
 from kalends.store.objects import ObjectRow
 
@@ -31,6 +32,20 @@ def delete(
             elif query.source != "VFREEBUSY":
                 receipts += _delete_objects(tx, caller, target, query, expand=expand, mark=mark)
     return receipts
+
+
+def delete_object(
+    tx: Tx, caller: Caller, target: Target, name: str, *, check: Callable[[ObjectRow | None], None]
+) -> None:
+    """Put the object of a name into state DELETED; see `ledger.delete_object`."""
+    rights.require(tx, caller, target, "DELETE")
+    writer = Writer(tx, caller, (target.calendar_id,))
+    row = objects.by_name(tx, target.calendar_id, name)
+    check(row)
+    if row is None:
+        raise NotFoundError("no such object")
+    keep_promises(writer, row)
+    writer.mark(row)
 
 
 def _delete_agendas(tx: Tx, caller: Caller, target: Target, query: Query, *, mark: bool) -> list[Receipt]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kalends.core import creating, deleting, modifying, moving
 from kalends.core.creating import import_objects, put_object
 from kalends.core.model import Caller, Receipt, Selection, Target
 from kalends.ical.tree import Component
 from kalends.store.base import Tx
+from kalends.store.objects import ObjectRow
 
-__all__ = ["create", "delete", "import_objects", "modify", "move", "put_object"]
+__all__ = ["create", "delete", "delete_object", "import_objects", "modify", "move", "put_object"]
 
 
 def create(tx: Tx, caller: Caller, target: Target, vcalendar: Component) -> list[Receipt]:
@@ -64,6 +65,27 @@ def delete(
     Source: RFC 4324 §10.5.
     """
     return deleting.delete(tx, caller, target, selections, mark=mark)
+
+
+def delete_object(
+    tx: Tx, caller: Caller, target: Target, name: str, *, check: Callable[[ObjectRow | None], None]
+) -> None:
+    """Put the booked object of a name into state DELETED, as CalDAV's DELETE does.
+
+    Args:
+        tx: a write transaction.
+        caller: who deletes.
+        target: its calendar.
+        name: last path segment.
+        check: called with the object under the calendar's lock, None when it is gone; what it raises refuses.
+
+    Raises:
+        NotFoundError: there is none.
+        KalendsError: it is refused.
+
+    Source: RFC 4918 §9.6, in terms of RFC 4324 §10.5.
+    """
+    deleting.delete_object(tx, caller, target, name, check=check)
 
 
 def move(tx: Tx, caller: Caller, target: Target, selections: Sequence[Selection]) -> list[Receipt]:

@@ -47,6 +47,7 @@ _SELECT = (
     " from calendar where id = ?"
 )
 _BY_CALID = _SELECT.replace("id = ?", "calid = ?")
+_BY_SLUG = _SELECT.replace("id = ?", "home_id = ? and slug = ?")
 _MANY = _SELECT.replace("id = ?", "id in (??)")
 _OF_HOME = _SELECT.replace("id = ?", "home_id = ? order by calid")
 _ALL = _SELECT.replace("id = ?", "id <> 0 order by calid")
@@ -66,6 +67,12 @@ def by_id(tx: Tx, calendar_id: int) -> CalendarRow | None:
 def by_calid(tx: Tx, calid: str) -> CalendarRow | None:
     """The calendar with that relative CALID, or None."""
     row = tx.row(_BY_CALID, (calid,))
+    return None if row is None else _row(row)
+
+
+def by_slug(tx: Tx, home_id: int, slug: str) -> CalendarRow | None:
+    """The calendar under a principal's home with that last path segment, or None."""
+    row = tx.row(_BY_SLUG, (home_id, slug))
     return None if row is None else _row(row)
 
 
@@ -193,6 +200,9 @@ def remove(tx: Tx, calendar_id: int) -> bool:
         return False
     tx.run("delete from history where calendar_id = ?", (calendar_id,))
     tx.run("delete from change where calendar_id = ?", (calendar_id,))
+    tx.run(
+        "delete from property where holder in (select id from object where calendar_id = ?)", (calendar_id,)
+    )
     tx.run("delete from object where calendar_id = ?", (calendar_id,))
     tx.run("delete from mount where calendar_id = ?", (calendar_id,))
     tx.run("update principal set default_calendar = null where default_calendar = ?", (calendar_id,))

@@ -320,7 +320,8 @@ def move(
 
 
 def remove(tx: Tx, object_id: int) -> bool:
-    """Remove an object with its derived rows. Returns whether it was there."""
+    """Remove an object with its derived rows and its dead properties. Returns whether it was there."""
+    tx.run("delete from property where holder = ?", (object_id,))
     return tx.run("delete from object where id = ?", (object_id,)) == 1
 
 

@@ -204,6 +204,7 @@ def remove(tx: Tx, principal_id: int) -> bool:
     tx.run("delete from acting where principal_id = ?", (principal_id,))
     tx.run("delete from certificate where principal_id = ?", (principal_id,))
     tx.run("delete from mount where principal_id = ?", (principal_id,))
+    tx.run("delete from property where holder = ?", (principal_id,))
     touch(tx)
     tx.run("update calendar set home_id = null, slug = null where home_id = ?", (principal_id,))
     return tx.run("delete from principal where id = ?", (principal_id,)) == 1

@@ -1,0 +1,113 @@
+"""The door of the room: a request becomes a plan, whatever goes wrong becomes a response."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kalends.core.model import Caller, Policy
+from kalends.dav import paths, xmlread
+from kalends.dav import properties as _properties
+from kalends.dav.context import Context
+from kalends.dav.errors import DavError, of_any
+from kalends.dav.messages import Plan, Request, Response, ready
+from kalends.dav.methods import METHODS
+from kalends.dav.xmlwrite import CALDAV
+
+__all__ = ["limit_of", "plan", "refusal", "too_large"]
+
+_WITHOUT_BODY = frozenset(("GET", "HEAD", "DELETE", "OPTIONS", "COPY", "MOVE"))
+_SMALL = 64_000
+"""Octets of a body that nobody looks at."""
+assert _properties.PROPERTIES, "the table of properties is filled by importing it"
+
+
+def plan(request: Request, caller: Caller) -> Plan:
+    """Say what is to be done with a request.
+
+    Everything that needs no transaction happens here: the path, headers, XML and iCalendar are read first.
+
+    Args:
+        request: read to its end.
+        caller: who asks; anonymous may see OPTIONS and the way to the door.
+
+    Returns:
+        A plan; what a client did wrong is told in it. With kind 'none' `answer` is the response. Otherwise
+        `work` runs in a transaction, where its body's iterator is drained, too; what either raises is told by
+        `refusal`.
+    """
+    context = Context(request, caller)
+    try:
+        return _plan(context)
+    except DavError as error:
+        return ready(_told(request, error))
+
+
+def _plan(context: Context) -> Plan:
+    request = context.request
+    address = context.address
+    if request.path.rstrip("/") == paths.WELL_KNOWN:  # RFC 6764 §5: any method, PROPFIND included
+        where = f"{context.prefix}{paths.ROOT}"
+        return ready(Response(301, (("Location", where), ("Cache-Control", "no-cache"))))
+    method = METHODS.get(request.method)
+    if method is None:
+        raise DavError(405, None, "There is no such method here.", headers=(("Allow", ", ".join(METHODS)),))
+    if request.method == "OPTIONS":
+        return method.plan(context)
+    if caller_unknown(context.caller):
+        raise DavError(401, None, "Say who you are.")
+    if address.area == "other" and request.method not in ("PUT", "MKCOL", "MKCALENDAR"):
+        raise DavError(404, None, "There is nothing at this path.")
+    return method.plan(context)
+
+
+def caller_unknown(caller: Caller) -> bool:
+    """Whether nobody is known to be asking."""
+    return caller.identity.principal_id is None and not caller.identity.admin
+
+
+def refusal(request: Request, error: Exception) -> Response | None:
+    """The response that tells what `work` raised; its transaction was undone.
+
+    Args:
+        request: what was asked.
+        error: any exception.
+
+    Returns:
+        None for a bug, which the log must hear of; the client then gets a bare 500.
+    """
+    told = of_any(error)
+    return None if told is None else _told(request, told)
+
+
+def _told(request: Request, error: DavError) -> Response:
+    response = error.response()
+    if request.method == "HEAD":
+        return Response(response.status, response.headers)
+    return response
+
+
+def limit_of(method: str, path: str, headers: Mapping[str, str], policy: Policy | None = None) -> int:
+    """How many octets of body are accepted, known before the first one is read.
+
+    Args:
+        method: upper case.
+        path: raw, without prefix.
+        headers: lower-case names.
+        policy: the store's limits; None for the default ones.
+
+    Source: RFC 4791 §5.2.5; RFC 4918 §20.1.
+    """
+    if method in ("PUT", "POST"):
+        return (policy or Policy()).max_object
+    return _SMALL if method in _WITHOUT_BODY else xmlread.MAX_OCTETS
+
+
+def too_large(method: str, limit: int) -> Response:
+    """413, said before a body is read.
+
+    Args:
+        method: upper case.
+        limit: what `limit_of` said.
+    """
+    name = f"{CALDAV}max-resource-size" if method in ("PUT", "POST") else None
+    return DavError(413, name, f"The body may have at most {limit} octets.").response()

@@ -1,0 +1,59 @@
+"""GET and HEAD: the text of a calendar object, as it was stored (RFC 9110 §9.3)."""
+
+from __future__ import annotations
+
+from kalends.dav import conditions
+from kalends.dav.context import Context
+from kalends.dav.dates import http_date
+from kalends.dav.messages import Plan, Response
+from kalends.dav.methods.base import Method, not_allowed, register
+from kalends.dav.properties.rfc4918 import content_type
+from kalends.dav.resources import CalendarObject, resolve
+from kalends.store.base import Tx
+
+
+def validators(found: CalendarObject) -> tuple[tuple[str, str], ...]:
+    """ETag and Last-Modified of an object."""
+    return (("ETag", found.etag), ("Last-Modified", http_date(found.row.changed_at)))
+
+
+@register
+class Get(Method):
+    """The octets of an object."""
+
+    name = "GET"
+    on = ("object",)
+
+    def plan(self, context: Context) -> Plan:
+        """Look in a read transaction."""
+        address = context.address
+
+        def work(tx: Tx) -> Response:
+            found = resolve(tx, context, address)
+            if not isinstance(found, CalendarObject):
+                raise not_allowed(found)
+            return self.answer(context, found)
+
+        return Plan("read", work)
+
+    def answer(self, context: Context, found: CalendarObject) -> Response:
+        """The response for an object that is there."""
+        if conditions.not_modified(context, found.etag, found.row.changed_at):
+            return Response(304, validators(found))
+        return Response(
+            200, (("Content-Type", content_type(found.row.kind)), *validators(found)), found.row.ics
+        )
+
+
+@register
+class Head(Get):
+    """The same without the octets."""
+
+    name = "HEAD"
+
+    def answer(self, context: Context, found: CalendarObject) -> Response:
+        """The headers of GET, Content-Length among them."""
+        full = super().answer(context, found)
+        if full.status != 200:
+            return full
+        return Response(200, (*full.headers, ("Content-Length", str(found.row.size))))

@@ -1,0 +1,169 @@
+"""Properties of WebDAV itself (RFC 4918 §15)."""
+
+from __future__ import annotations
+
+from kalends.core import agendas
+from kalends.dav import xmlwrite
+from kalends.dav.context import Context
+from kalends.dav.dates import http_date, iso_date
+from kalends.dav.drafts import Draft
+from kalends.dav.properties.base import COLLECTIONS, Property, register
+from kalends.dav.resources import Calendar, CalendarObject, Home, Principal, Resource
+from kalends.dav.xmlread import Element
+from kalends.dav.xmlwrite import DAV
+from kalends.ical.errors import ICalError
+from kalends.ical.moment import parse_moment
+from kalends.ical.tree import Component, Line
+from kalends.ical.values import escape_text, unescape_text
+from kalends.ical.zones import Zones
+from kalends.store.base import Tx
+
+MAX_NAME = 1_000
+"""Characters of a name for people: longer ones are a mistake."""
+_TITLES = {
+    "root": "Kalends",
+    "principals": "Principals",
+    "homes": "Calendars",
+    "inbox": "Inbox",
+    "outbox": "Outbox",
+}
+
+
+def named(held: Component) -> Line | None:
+    """The NAME a DAV client sees: the one without a LANGUAGE, else the first."""
+    found = held.all("NAME")
+    return next((line for line in found if not line.params), found[0] if found else None)
+
+
+@register
+class ResourceType(Property):
+    """What kind of thing it is (RFC 4918 §15.9)."""
+
+    name = f"{DAV}resourcetype"
+    allprop = True
+
+    def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
+        """The types, as the class of the resource says."""
+        return resource.types
+
+
+@register
+class DisplayName(Property):
+    """The name for people (RFC 4918 §15.2): NAME of a VAGENDA."""
+
+    name = f"{DAV}displayname"
+    on = COLLECTIONS
+    allprop = True
+    protected = False
+
+    def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
+        """NAME, or what stands for it."""
+        if isinstance(resource, Calendar):
+            line = named(resource.held(tx))
+            return xmlwrite.text(unescape_text(line.value) if line is not None else resource.row.slug or "")
+        if isinstance(resource, Principal | Home):
+            return xmlwrite.text(resource.row.name)
+        return _TITLES.get(resource.kind)
+
+    def set(self, context: Context, draft: Draft, element: Element | None) -> None:
+        """Set NAME."""
+        if draft.held is None:
+            super().set(context, draft, element)
+            return
+        held, line = draft.held, named(draft.held)
+        if line is not None and line.params and element is not None:
+            held.replace(line, line.with_value(Line.make("X", _escaped(element)).value))
+            return
+        draft.wire("NAME", None if element is None else _escaped(element))
+
+
+def _escaped(element: Element) -> str:
+    return escape_text(element.text[:MAX_NAME])
+
+
+@register
+class CreationDate(Property):
+    """When it was made (RFC 4918 §15.1)."""
+
+    name = f"{DAV}creationdate"
+    on = ("principal", "home", "calendar", "object")
+    allprop = True
+
+    def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
+        """Of the row; of a calendar its CREATED."""
+        if isinstance(resource, CalendarObject):
+            return iso_date(resource.row.created_at)
+        if isinstance(resource, Principal | Home):
+            return iso_date(resource.row.created_at)
+        if isinstance(resource, Calendar):
+            return _stamp(resource.held(tx).value("CREATED"))
+        return None
+
+
+def _stamp(value: str | None) -> str | None:
+    try:
+        return None if value is None else iso_date(Zones().to_epoch(parse_moment(value)))
+    except ICalError:
+        return None
+
+
+@register
+class GetLastModified(Property):
+    """When it was last changed (RFC 4918 §15.7)."""
+
+    name = f"{DAV}getlastmodified"
+    on = ("calendar", "object")
+    allprop = True
+
+    def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
+        """Of the row; of a calendar the last change of anything in it."""
+        if isinstance(resource, CalendarObject):
+            return http_date(resource.row.changed_at)
+        if isinstance(resource, Calendar):
+            value = agendas.changed_at(tx, resource.row.id, resource.held(tx))
+            return http_date(Zones().to_epoch(parse_moment(value))) if value else None
+        return None
+
+
+@register
+class GetETag(Property):
+    """The entity tag, strong: it stands for the octets (RFC 4918 §15.6)."""
+
+    name = f"{DAV}getetag"
+    on = ("object",)
+    allprop = True
+
+    def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
+        """The ETag of the row, in quotes."""
+        return f'"{resource.row.etag}"' if isinstance(resource, CalendarObject) else None
+
+
+@register
+class GetContentType(Property):
+    """The media type a GET answers with (RFC 4918 §15.5)."""
+
+    name = f"{DAV}getcontenttype"
+    on = ("object",)
+    allprop = True
+
+    def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
+        """With the component, so that a client need not look inside (RFC 5545 §8.1)."""
+        return content_type(resource.row.kind) if isinstance(resource, CalendarObject) else None
+
+
+def content_type(kind: str) -> str:
+    """The Content-Type of an object of one kind."""
+    return f"text/calendar; charset=utf-8; component={kind}"
+
+
+@register
+class GetContentLength(Property):
+    """Octets of what a GET answers with (RFC 4918 §15.4)."""
+
+    name = f"{DAV}getcontentlength"
+    on = ("object",)
+    allprop = True
+
+    def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
+        """The size of the text."""
+        return str(resource.row.size) if isinstance(resource, CalendarObject) else None

@@ -11,8 +11,9 @@ from kalends.beep.security import Security
 from kalends.beep.session import Role
 from kalends.beep.session import Session as Wire
 from kalends.cap.actions import Action, Cancel, Execute, Outcome, Prepare
-from kalends.cap.session import URI, Session
+from kalends.cap.session import LANGUAGES, URI, Session
 from kalends.core import containers, identity
+from kalends.core.languages import diagnostic
 from kalends.core.model import Policy
 from kalends.store.base import Store
 
@@ -60,13 +61,23 @@ class Pair:
         lazy: bool = False,
         content: bytes = b"",
         capability: str = "",
+        localize: tuple[str, ...] = ("i-default", "en"),
     ) -> None:
         self.store, self.lazy = store, lazy
         security = Security(
             mechanisms=("EXTERNAL",), private=True, external_identity=upn, require_authentication=True
         )
-        self.wire = Wire(Role.LISTENER, profiles=(URI,), security=security, now=0.0)
-        self.client = Wire(Role.INITIATOR, profiles=(URI,), security=Security(private=True), now=0.0)
+        self.wire = Wire(
+            Role.LISTENER,
+            profiles=(URI,),
+            localize=LANGUAGES,
+            security=security,
+            translate=diagnostic,
+            now=0.0,
+        )
+        self.client = Wire(
+            Role.INITIATOR, profiles=(URI,), localize=localize, security=Security(private=True), now=0.0
+        )
         self.cap = Session(self.wire, policy, strict=strict)
         self.now = 0.0
         self.actions: list[Action] = []
@@ -84,6 +95,11 @@ class Pair:
         channel = self.client.start_channel([events.ProfileOffer(URI, content)])
         self.run()
         return channel
+
+    @staticmethod
+    def offer(uri: str) -> events.ProfileOffer:
+        """A profile to ask for."""
+        return events.ProfileOffer(uri, b"")
 
     def run(self) -> None:
         """Carry octets and work until nothing moves."""

@@ -18,6 +18,7 @@ from kalends.core.errors import (
     NotFoundError,
 )
 from kalends.core.guard import guard
+from kalends.core.languages import OFFERED
 from kalends.core.model import Caller, Policy
 from kalends.ical.tree import Component, parse
 from kalends.store import changes, maintenance
@@ -67,7 +68,7 @@ def test_STO03_the_store_has_each_property_exactly_once_and_true(world: World) -
         "CREATED": "20260101T000000Z",
         "CSID": "cap://cal.example.com",
         "DEFAULT-CHARSET": "UTF-8",
-        "DEFAULT-LOCALE": "POSIX",
+        "DEFAULT-LOCALE": ",".join(("POSIX", *OFFERED[1:])),
         "DEFAULT-VCARS": "READBUSYTIMEINFO,REQUESTONLY,UPDATEPARTSTATUS,DEFAULTOWNER",
         "DEFAULT-TZID": "Europe/Berlin,UTC",
         "LAST-MODIFIED": "20260101T000000Z",

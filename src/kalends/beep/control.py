@@ -154,7 +154,7 @@ class ChannelManager:
             self._close_received(event.msgno, message)
 
     def _refuse(self, msgno: int, code: int, text: str, lang: str = management.OUR_LANGUAGE) -> None:
-        payload = management.error(code, text, self._link.localize, lang)
+        payload = management.wrap(self._link.diagnostic(code, text, lang))
         self._link.send_reply(self.control, msgno, ERR, payload)
 
     def _ask(

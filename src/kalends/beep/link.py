@@ -1,7 +1,8 @@
 """What the parts of a session share: its channels, its queues, its phase, and how messages get queued."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from kalends.beep import management
 from kalends.beep.channel import Channel, Exchange, Outgoing, Request
 from kalends.beep.errors import LocalProtocolError, ProtocolError
 from kalends.beep.events import ChannelClosed, Event, GreetingReceived, SessionTerminated
@@ -12,6 +13,14 @@ from kalends.beep.receiving import Inbox
 from kalends.beep.security import Security
 from kalends.beep.sending import Outbox
 
+Translate = Callable[[str, Sequence[str]], tuple[str, str]]
+"""A diagnostic of ours in one of the peer's languages: the text, and the tag of the language it is in."""
+
+
+def untranslated(text: str, localize: Sequence[str]) -> tuple[str, str]:
+    """As it is, in English."""
+    return text, management.OUR_LANGUAGE
+
 
 class Link:
     """The inside of a session.
@@ -20,9 +29,13 @@ class Link:
         initiator: Whether we opened the connection.
         limits: Bounds of the session.
         security: Its policy.
+        translate: Says diagnostics in the peer's language.
     """
 
-    def __init__(self, initiator: bool, limits: Limits, security: Security) -> None:
+    def __init__(
+        self, initiator: bool, limits: Limits, security: Security, translate: Translate = untranslated
+    ) -> None:
+        self.translate = translate
         self.initiator = initiator
         self.limits = limits
         self.security = security
@@ -76,6 +89,12 @@ class Link:
     def localize(self) -> tuple[str, ...]:
         """Languages the peer wants, best first."""
         return self.peer_greeting.localize if self.peer_greeting else ()
+
+    def diagnostic(self, code: int, text: str, lang: str = management.OUR_LANGUAGE) -> str:
+        """An <error> for the peer, in its language where that is known here (RFC 3080 §2.3.1.5)."""
+        if text and lang == management.OUR_LANGUAGE:
+            text, lang = self.translate(text, self.localize)
+        return management.error_xml(code, text, self.localize, lang)
 
     def is_quiet_but(self, exchange: Exchange | None) -> bool:
         """Whether every reply has left, except the one to this MSG."""

@@ -284,7 +284,7 @@ class SaslServer:
     def _answer(self, exchange: Exchange, outcome: Challenge | Success | Failure) -> None:
         """Answer the <start> or the MSG that brought the response."""
         if isinstance(outcome, Failure):
-            xml = management.error_xml(outcome.code, outcome.text, self._link.localize)
+            xml = self._link.diagnostic(outcome.code, outcome.text)
         elif isinstance(outcome, Success):
             xml = write_blob(Blob("complete", outcome.data))
         else:
@@ -298,7 +298,7 @@ class SaslServer:
         self._link.send_reply(exchange.channel, exchange.msgno, keyword, management.wrap(xml))
 
     def _reply_error(self, exchange: Exchange, msgno: int, code: ReplyCode, text: str) -> None:
-        payload = management.error(code, text, self._link.localize)
+        payload = management.wrap(self._link.diagnostic(code, text))
         self._link.send_reply(exchange.channel, msgno, ERR, payload)
 
 

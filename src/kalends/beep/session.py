@@ -11,7 +11,7 @@ from kalends.beep.errors import LocalProtocolError, RemoteProtocolError
 from kalends.beep.events import ChannelStarted, Event, GreetingReceived, ProfileOffer, StartRefused
 from kalends.beep.frames import ANS, ERR, NUL, RPY
 from kalends.beep.limits import DEFAULT_LIMITS, Limits
-from kalends.beep.link import Link
+from kalends.beep.link import Link, Translate, untranslated
 from kalends.beep.machine import NOT_YET_OPEN, Phase
 from kalends.beep.mechanisms import ClientMechanism
 from kalends.beep.sasl import SaslClient, SaslServer
@@ -44,6 +44,7 @@ class Session:
         limits: Bounds on memory and time.
         security: What TLS and SASL this side offers and demands.
         now: The time of the shell's clock in seconds; without it timers start with the first receive_data.
+        translate: Says our diagnostics in the peer's language.
         refuse: If given, answer ERR 421 with this text instead of a greeting (see refusing).
 
     Source: RFC 3080 §2.
@@ -59,6 +60,7 @@ class Session:
         limits: Limits = DEFAULT_LIMITS,
         security: Security = OPEN,
         now: float | None = None,
+        translate: Translate = untranslated,
         refuse: str | None = None,
     ) -> None:
         self._role = role
@@ -66,7 +68,7 @@ class Session:
         self._features = tuple(features)
         self._localize = tuple(localize)
         self._refusing = refuse is not None
-        self._link = Link(role is Role.INITIATOR, limits, security)
+        self._link = Link(role is Role.INITIATOR, limits, security, translate)
         self._manager = ChannelManager(self._link, self._profiles)
         self._tls_server = TlsServer(self._link, self._manager)
         self._tls_client = TlsClient(self._link, self._manager)

@@ -92,7 +92,7 @@ class TlsServer:
             self._manager.agree(number, TLS_PROFILE, self._error(refusal).encode())
 
     def _error(self, refusal: Error) -> str:
-        return management.error_xml(refusal.code, refusal.text, self._link.localize)
+        return self._link.diagnostic(refusal.code, refusal.text)
 
     def _handle(self, channel: Channel, event: Event) -> None:
         if isinstance(event, MessageReceived):

@@ -27,7 +27,9 @@ from kalends.cap.status import (
     status_of,
 )
 from kalends.core import containers, identity, ledger, search
+from kalends.core.capability import CHARSETS
 from kalends.core.errors import KalendsError
+from kalends.core.languages import DEFAULT, ENGLISH, OFFERED, lookup
 from kalends.core.model import Caller, Policy, Selection, Target
 from kalends.core.uids import generate
 from kalends.ical.tree import Component, fold
@@ -39,8 +41,7 @@ Options = Literal["none", "optional"]
 
 _CONTROL = frozenset({"VQUERY"})
 _COUNT = re.compile(r"[1-9][0-9]{0,8}\Z")
-_LANGUAGES = frozenset({"i-default", "en", "posix", "c"})
-_CHARSETS = frozenset({"", "utf-8", "utf8"})
+_CHARSETS = frozenset({"utf8", *(charset.lower() for charset in CHARSETS)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ def _each_target(
             except KalendsError as error:
                 status = status_of(error)
                 assert status is not None  # a KalendsError always has one
-                found.append(replies.refused(request.ident, given, status))
+                found.append(replies.refused(request.ident, given, status, language=request.language))
         return found
 
     return alone if len(request.targets) == 1 else several
@@ -202,7 +203,7 @@ class Create(Verb):
 
         def run(tx: Tx, caller: Caller, target: Target) -> Reply:
             receipts = ledger.create(tx, caller, target, request.vcalendar)
-            return replies.flat_receipts(request.ident, target.given, receipts)
+            return replies.flat_receipts(request.ident, target.given, receipts, request.language)
 
         return Task(_each_target(self.kind, request, around, run))
 
@@ -244,7 +245,7 @@ class Delete(Verb):
 
         def run(tx: Tx, caller: Caller, target: Target) -> Reply:
             receipts = ledger.delete(tx, caller, target, selections, mark=mark)
-            return replies.receipts_by_method(request.ident, target.given, receipts)
+            return replies.receipts_by_method(request.ident, target.given, receipts, request.language)
 
         return Task(_each_target(self.kind, request, around, run))
 
@@ -269,8 +270,8 @@ class Move(Verb):
             receipts = ledger.move(tx, caller, target, selections)
             if not receipts:
                 nothing = Status(NOT_FOUND, "Nothing matched the query; nothing was moved.")
-                return [replies.refused(request.ident, target.given, nothing)]
-            return [replies.flat_receipts(request.ident, target.given, receipts)]
+                return [replies.refused(request.ident, target.given, nothing, language=request.language)]
+            return [replies.flat_receipts(request.ident, target.given, receipts, request.language)]
 
         return Task(run)
 
@@ -291,7 +292,7 @@ class Modify(Verb):
             targets = [containers.resolve(tx, caller, given) for given in request.targets]
             receipts = ledger.modify(tx, caller, targets, selection, old, new)
             return [
-                replies.nested_receipts(request.ident, target.given, changed)
+                replies.nested_receipts(request.ident, target.given, changed, request.language)
                 for target, changed in zip(targets, receipts, strict=True)
             ]
 
@@ -323,21 +324,51 @@ class Identify(Verb):
         raise RefusalError(PERMISSION_DENIED, "Acting as another identity is not permitted.")
 
 
+def offered_language(wanted: str, *, strict: bool) -> str | None:
+    """The offered language that a locale or tag of a client means.
+
+    Args:
+        wanted: `fr_CA`, `de`, `POSIX`.
+        strict: only what the greeting named, letter by letter; else the best there is (RFC 4647 §3.4).
+
+    Returns:
+        The tag; English for i-default, None for a language that is not offered.
+
+    Source: RFC 4324 §7.6, §10.13; LOC-03, LOC-05, A-54.
+    """
+    if strict and wanted.lower().replace("_", "-") not in _OFFERED:
+        return None
+    found = lookup((wanted,))
+    return ENGLISH if found == DEFAULT else found
+
+
+_OFFERED = frozenset(tag.lower() for tag in OFFERED) | {"posix"}
+
+
 class SetLocale(Verb):
-    """SET-LOCALE: English in UTF-8 is what there is. Source: RFC 4324 §10.13; LOC-02, LOC-03, A-54."""
+    """SET-LOCALE: language and charset of a session. Source: RFC 4324 §10.13; LOC-01 to LOC-03, A-54."""
 
     name = "SET-LOCALE"
     options = "optional"
 
     def answer(self, request: Request, around: Circumstances) -> list[Reply]:
-        """Success for the language spoken already, 6.3 for any other, and no change."""
-        locale, _, charset = (request.options or "i-default").partition(".")
-        language = locale.lower().replace("_", "-")
-        if language not in _LANGUAGES and not language.startswith("en-"):
-            raise RefusalError(BAD_ARGS, "That language is not offered; i-default and en are.")
-        if charset.lower() not in _CHARSETS:
-            raise RefusalError(BAD_ARGS, "That charset is not offered; UTF-8 is.")
+        """Success, or 6.3 for what is not offered; the session switches with the reply."""
+        self.chosen(request, around.strict)
         return [replies.done(request.ident, None)]
+
+    def chosen(self, request: Request, strict: bool) -> str:
+        """The language to switch to; the default one when OPTIONS is not there.
+
+        Raises:
+            RefusalError: 6.3, a language or charset that is not offered.
+        """
+        locale, dot, charset = (request.options or DEFAULT).partition(".")
+        language = offered_language(locale, strict=strict)
+        if language is None:
+            raise RefusalError(BAD_ARGS, f"That language is not offered; there are {', '.join(OFFERED)}.")
+        if dot and charset.lower() not in _CHARSETS:
+            raise RefusalError(BAD_ARGS, "That charset is not offered; UTF-8 is.")
+        return language
 
 
 class Continue(Verb):

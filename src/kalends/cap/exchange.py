@@ -32,6 +32,8 @@ class Exchange:
         since: when it came, in seconds of the shell's clock.
         replies: per request of the message, what it says; None while it is not done.
         left: requests not done yet.
+        locale: the language that the session speaks once this is answered (LOC-01); None for no change.
+        answered: whether its answer was given to the wire, where it may wait for those before it.
     """
 
     channel: int
@@ -39,6 +41,8 @@ class Exchange:
     since: float
     replies: list[list[Reply] | None] = field(default_factory=list)
     left: int = 0
+    locale: str | None = None
+    answered: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -74,12 +78,29 @@ class Lane:
 
     Args:
         together: kinds of which several jobs may run at the same time.
+
+    Attributes:
+        locale: the language of what comes after a SET-LOCALE whose reply still waits for its turn.
     """
 
     def __init__(self, together: frozenset[Kind]) -> None:
+        self.locale: str | None = None
+        self._open: deque[Exchange] = deque()
         self._together = together
         self._waiting: deque[Job] = deque()
         self._running: dict[int, Job] = {}
+
+    def open(self, exchange: Exchange) -> None:
+        """Note that an exchange began; exchanges are answered in this order."""
+        self._open.append(exchange)
+
+    def answered(self, exchange: Exchange) -> list[Exchange]:
+        """Note an answer; gives the exchanges that nothing holds up any more, in order."""
+        exchange.answered = True
+        gone: list[Exchange] = []
+        while self._open and self._open[0].answered:
+            gone.append(self._open.popleft())
+        return gone
 
     def add(self, job: Job) -> None:
         """Put a job at the end of the line."""

@@ -12,6 +12,7 @@ from typing import Literal
 
 from kalends.cap.mime import calendar_bodies
 from kalends.cap.status import BAD_ARGS, RefusalError
+from kalends.core.languages import ENGLISH
 from kalends.ical.errors import ICalError
 from kalends.ical.tree import Component, Line, parse_all, unfold
 
@@ -51,6 +52,7 @@ class Request:
         latency: seconds; None for no limit.
         action: what to do when the latency is over; None without one.
         localize: language asked for this command's texts; None for the session's.
+        language: the offered language its statuses are to be in; the session decides it.
         liberties: which leniencies were needed to read it (A-nn), for the log.
         fault: why the command cannot be executed at all; None when it can.
     """
@@ -63,6 +65,7 @@ class Request:
     latency: int | None = None
     action: Action | None = None
     localize: str | None = None
+    language: str = ENGLISH
     liberties: tuple[str, ...] = ()
     fault: RefusalError | None = None
 

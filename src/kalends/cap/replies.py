@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kalends import __version__
 from kalends.cap.status import OK, Status, status_of
+from kalends.core.languages import ENGLISH
 from kalends.core.model import Answer, Receipt
 from kalends.ical.tree import Component, Line, fold
 from kalends.ical.values import escape_text
@@ -63,14 +64,29 @@ def vreply(*parts: str) -> str:
     return f"{_BEGIN}{''.join(parts)}{_END}"
 
 
-def status_line(status: Status) -> str:
-    """A folded REQUEST-STATUS line."""
-    return _SUCCESS if status is OK else fold(f"REQUEST-STATUS:{status.line}")
+def status_line(status: Status, language: str = ENGLISH) -> str:
+    """A folded REQUEST-STATUS line.
+
+    Args:
+        status: with an English text.
+        language: the language the text is wanted in. Which one it is in is said where it is not English.
+
+    Source: RFC 4324 §10.15; RFC 5545 §3.2.10, §3.8.8.3.
+    """
+    if status is OK:
+        return _SUCCESS
+    param = ""
+    if language != ENGLISH:
+        status = status.said_in(language)
+        param = "" if status.language == ENGLISH else f";LANGUAGE={status.language}"
+    return fold(f"REQUEST-STATUS{param}:{status.line}")
 
 
-def refused(ident: str | None, target: str | None, status: Status, *, ran: bool = False) -> Reply:
+def refused(
+    ident: str | None, target: str | None, status: Status, *, ran: bool = False, language: str = ENGLISH
+) -> Reply:
     """The reply for a command that was not executed on a target, or (`ran`) perhaps was."""
-    return Reply(target, envelope(ident, target, vreply(status_line(status))), ran=ran)
+    return Reply(target, envelope(ident, target, vreply(status_line(status, language))), ran=ran)
 
 
 def done(ident: str | None, target: str | None, *lines: str) -> Reply:
@@ -78,12 +94,12 @@ def done(ident: str | None, target: str | None, *lines: str) -> Reply:
     return Reply(target, envelope(ident, target, vreply(*lines, _SUCCESS)))
 
 
-def _status(receipt: Receipt) -> Status:
+def _status_line(receipt: Receipt, language: str) -> str:
     if receipt.error is None:
-        return OK
+        return _SUCCESS
     status = status_of(receipt.error)
     assert status is not None  # a KalendsError always has one
-    return status
+    return status_line(status, language)
 
 
 def _id_lines(receipt: Receipt) -> str:
@@ -95,16 +111,20 @@ def _id_lines(receipt: Receipt) -> str:
     return text
 
 
-def flat_receipts(ident: str | None, target: str, receipts: Sequence[Receipt]) -> Reply:
+def flat_receipts(
+    ident: str | None, target: str, receipts: Sequence[Receipt], language: str = ENGLISH
+) -> Reply:
     """Receipts as CREATE and MOVE tell them: a VREPLY each, id and status side by side (A-22).
 
     Source: RFC 4324 §10.4, §10.10.
     """
-    replies = (vreply(_id_lines(receipt), status_line(_status(receipt))) for receipt in receipts)
+    replies = (vreply(_id_lines(receipt), _status_line(receipt, language)) for receipt in receipts)
     return Reply(target, envelope(ident, target, "".join(replies)))
 
 
-def receipts_by_method(ident: str | None, target: str, receipts: Sequence[Receipt]) -> Reply:
+def receipts_by_method(
+    ident: str | None, target: str, receipts: Sequence[Receipt], language: str = ENGLISH
+) -> Reply:
     """Receipts as DELETE tells them: objects of different METHOD in separate VCALENDARs (DEL-05).
 
     Source: RFC 4324 §10.5.
@@ -116,7 +136,7 @@ def receipts_by_method(ident: str | None, target: str, receipts: Sequence[Receip
         envelope(
             ident,
             target,
-            "".join(vreply(_id_lines(r), status_line(_status(r))) for r in group),
+            "".join(vreply(_id_lines(r), _status_line(r, language)) for r in group),
             method=method,
         )
         for method, group in (groups or {None: []}).items()
@@ -124,13 +144,16 @@ def receipts_by_method(ident: str | None, target: str, receipts: Sequence[Receip
     return Reply(target, "".join(texts))
 
 
-def nested_receipts(ident: str | None, target: str, receipts: Sequence[Receipt]) -> Reply:
+def nested_receipts(
+    ident: str | None, target: str, receipts: Sequence[Receipt], language: str = ENGLISH
+) -> Reply:
     """Receipts as MODIFY tells them: status inside the component, with what identifies it (MDF-11).
 
     Source: RFC 4324 §10.9.
     """
     replies = (
-        vreply(f"BEGIN:{r.kind}\r\n{_id_lines(r)}{status_line(_status(r))}END:{r.kind}\r\n") for r in receipts
+        vreply(f"BEGIN:{r.kind}\r\n{_id_lines(r)}{_status_line(r, language)}END:{r.kind}\r\n")
+        for r in receipts
     )
     return Reply(target, envelope(ident, target, "".join(replies)))
 

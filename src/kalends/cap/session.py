@@ -14,7 +14,7 @@ from kalends.beep.errors import LocalProtocolError
 from kalends.beep.session import Session as Wire
 from kalends.cap import capability, mime, replies
 from kalends.cap.actions import Action, Cancel, Execute, Outcome, Prepare
-from kalends.cap.commands import VERBS, Circumstances, Kind, Verb
+from kalends.cap.commands import VERBS, Circumstances, Kind, Verb, offered_language
 from kalends.cap.exchange import Exchange, Job, JobKind, Lane
 from kalends.cap.latency import Happening, Order, Phase, Timers
 from kalends.cap.messages import Request, read_id, read_message
@@ -31,15 +31,17 @@ from kalends.cap.status import (
     Status,
     status_of,
 )
+from kalends.cap.tongue import Tongue
 from kalends.core.errors import InterruptedCommandError, KalendsError
 from kalends.core.identity import complete_upn
+from kalends.core.languages import OFFERED
 from kalends.core.model import Policy
 from kalends.store.errors import DeadlineError, StoreOutcomeUnknownError
 
 URI = "http://iana.org/beep/cap/1.0"
 """The profile (RFC 4324 §12.1, §13)."""
-LANGUAGES = ("i-default", "en")
-"""What the greeting's `localize` says: English, as i-default demands."""
+LANGUAGES = OFFERED
+"""What the greeting's `localize` says."""
 INLINE_OCTETS = 65_536
 """Messages up to this size are read in the loop (about 5 ms); larger ones are work for a thread."""
 MAX_QUESTIONS = 256
@@ -85,6 +87,7 @@ class Session:
         self._introduced = False
         self._draining = False
         self._upn: str | None = None
+        self._tongue = Tongue(strict=strict)
         self.peer = capability.UNKNOWN
 
     # -- events of the wire -----------------------------------------------------------------------------
@@ -127,6 +130,8 @@ class Session:
     def _start(self, event: events.StartRequested, utc: int) -> None:
         offer = next((offer for offer in event.profiles if offer.uri == URI), None)
         who = self._wire.authenticated
+        greeting = self._wire.peer_greeting
+        self._tongue.greeted(greeting.localize if greeting is not None else ())
         if offer is None:
             self._wire.refuse_start(event.channel, ReplyCode.REFUSED, "this server speaks CAP only")
         elif who is None:
@@ -154,7 +159,7 @@ class Session:
                 )
             said = VERBS[request.verb].answer(request, self._around(utc))
         except RefusalError as error:
-            said = [replies.refused(None, None, error.status)]
+            said = [replies.refused(None, None, error.status, language=self._tongue.of(None))]
         self._introduced = True
         return mime.wrap(replies.encode(reply.text for reply in said))
 
@@ -192,7 +197,8 @@ class Session:
         self._refuse_message(event.channel, event.msgno, status, read_id(event.prefix))
 
     def _refuse_message(self, channel: int, msgno: int, status: Status, ident: str | None = None) -> None:
-        text = replies.refused(ident, None, status).text
+        language = self._tongue.of(self._lanes.get(channel))
+        text = replies.refused(ident, None, status, language=language).text
         self._wire.send_error(channel, msgno, mime.wrap(replies.encode([text])))
 
     # -- commands ---------------------------------------------------------------------------------------
@@ -206,6 +212,7 @@ class Session:
         lane = self._lanes.setdefault(event.channel, Lane(self._together))
         if len(event.payload) > INLINE_OCTETS:
             payload, strict = event.payload, self._strict
+            lane.open(exchange)
             job = self._job(exchange, "prepare")
             job.prepare = lambda: read_message(payload, strict=strict)
             lane.add(job)
@@ -215,6 +222,7 @@ class Session:
             except RefusalError as error:
                 self._refuse_message(event.channel, event.msgno, error.status)
                 return []
+            lane.open(exchange)
             jobs, actions = self._take(exchange, requests, utc, now)
             for job in jobs:
                 lane.add(job)
@@ -235,7 +243,9 @@ class Session:
         exchange.left = len(requests)
         jobs: list[Job] = []
         actions: list[Action] = []
-        for index, request in enumerate(requests):
+        lane = self._lanes.get(exchange.channel)
+        for index, one in enumerate(requests):
+            request = self._tongue.addressed(one, lane)
             said: list[Reply] | None
             try:
                 verb = self._verb(request)
@@ -286,7 +296,7 @@ class Session:
     def _check_strictly(self, request: Request) -> None:
         if not self._introduced and request.verb != "GET-CAPABILITY":
             raise RefusalError(BAD_ARGS, "The first command of a session must be GET-CAPABILITY.")
-        if request.localize is not None and request.localize.lower().replace("_", "-") not in LANGUAGES:
+        if request.localize is not None and offered_language(request.localize, strict=True) is None:
             raise RefusalError(BAD_ARGS, "LOCALIZE names a language that the greeting did not.")
 
     def _around(self, utc: int) -> Circumstances:
@@ -346,6 +356,7 @@ class Session:
             exchange = job.exchange
             if self._reachable(exchange.channel):
                 self._refuse_message(exchange.channel, exchange.msgno, _status(outcome))
+            self._tongue.answered(exchange, lane)
             return []
         requests = [request for request in outcome if isinstance(request, Request)]
         jobs, actions = self._take(job.exchange, requests, utc, now)
@@ -399,7 +410,9 @@ class Session:
         by_target: dict[str | None, list[str]] = {}
         for reply in said:
             by_target.setdefault(reply.target, []).append(reply.text)
-        bodies = [self._fitting(texts) for texts in by_target.values()]
+        lane = self._lanes.get(exchange.channel)
+        language = self._tongue.of(lane)
+        bodies = [self._fitting(texts, language) for texts in by_target.values()]
         channel, msgno = exchange.channel, exchange.msgno
         if len(bodies) > 1:
             for body in bodies:
@@ -409,8 +422,9 @@ class Session:
             self._wire.send_reply(channel, msgno, bodies[0])
         else:
             self._wire.send_error(channel, msgno, bodies[0])
+        self._tongue.answered(exchange, lane)
 
-    def _fitting(self, texts: list[str]) -> bytes:
+    def _fitting(self, texts: list[str], language: str) -> bytes:
         """The message of some texts, or a refusal when it is larger than either side allows (SES-23)."""
         body = mime.wrap(replies.encode(texts))
         limits = [size for size in (self.peer.max_size, self._policy.max_object) if size]
@@ -418,7 +432,7 @@ class Session:
         if not limit or len(body) <= limit:
             return body
         text = f"The answer has {len(body)} octets, more than MAX-COMP-SIZE ({limit}) allows; ask for less."
-        refusal = replies.vreply(replies.status_line(Status(TOO_LARGE, text)))
+        refusal = replies.vreply(replies.status_line(Status(TOO_LARGE, text), language))
         head, _, _ = texts[0].partition("BEGIN:VREPLY\r\n")
         return mime.wrap(replies.encode([head, refusal, "END:VCALENDAR\r\n"]))
 
@@ -472,6 +486,11 @@ class Session:
         if self._asked is None or ident not in (None, OUR_ID):
             return None
         return [Reply(None, replies.envelope(ident, None, "", verb="CONTINUE"))], []
+
+    def _set_locale(self, asked: _Asked, now: float) -> _Done | None:
+        exchange, _, request = asked
+        self._tongue.choose(request, exchange, self._lanes.get(exchange.channel))
+        return [replies.done(request.ident, None)], []
 
     def _go_on(self, job: Job, request: Request, now: float) -> bool:
         """Work on after a TIMEOUT, with a new LATENCY if there is one (LAT-06)."""
@@ -543,6 +562,7 @@ _Control = Callable[[Session, _Asked, float], _Done | None]
 _CONTROLS: Mapping[str, _Control] = {
     "ABORT": Session._abort,
     "CONTINUE": Session._continue,
+    "SET-LOCALE": Session._set_locale,
     "TIMEOUT": Session._excuse,
 }
 """Commands about other commands; None means that there is no such command, and the verb itself says so."""
@@ -568,11 +588,14 @@ def _status(error: Exception) -> Status:
 def _refused(request: Request, error: Exception) -> list[Reply]:
     status = _status(error)
     ran = isinstance(error, StoreOutcomeUnknownError)  # an ERR would promise that nothing was changed
-    return [replies.refused(request.ident, target, status, ran=ran) for target in request.targets or (None,)]
+    return [
+        replies.refused(request.ident, target, status, ran=ran, language=request.language)
+        for target in request.targets or (None,)
+    ]
 
 
 def _progress(request: Request, text: str) -> Reply:
     """2.0.3, for ABORT and CONTINUE as for the command that was aborted (A-38, A-40)."""
     target = request.targets[0] if len(request.targets) == 1 else None
-    line = replies.status_line(Status(ABORTED, text))
+    line = replies.status_line(Status(ABORTED, text), request.language)
     return Reply(target, replies.envelope(request.ident, target, replies.vreply(line)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kalends.core import errors
+from kalends.core import errors, languages
 from kalends.ical.values import escape_text
 from kalends.store import errors as store
 
@@ -69,10 +69,16 @@ class Status:
     Attributes:
         code: `2.0` and so on.
         text: one sentence for a person, unescaped; '' for none.
+        language: the tag of the language it is in.
     """
 
     code: str
     text: str = ""
+    language: str = languages.ENGLISH
+
+    def said_in(self, language: str) -> Status:
+        """The status for somebody who is spoken to in an offered language."""
+        return Status(self.code, *languages.translated(self.text, language))
 
     @property
     def line(self) -> str:

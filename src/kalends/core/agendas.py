@@ -9,6 +9,7 @@ from functools import lru_cache
 from kalends.core.capability import CALSCALES
 from kalends.core.defaults import PRODID
 from kalends.core.errors import InvalidError
+from kalends.core.languages import DEFAULT, tag_of
 from kalends.core.model import Caller
 from kalends.core.names import ANONYMOUS, check_calid, complete_upn, qualified, relative
 from kalends.ical.moment import utc_moment
@@ -217,17 +218,16 @@ def check(held: Component) -> None:
 
 
 def check_names(held: Component) -> None:
-    """Several NAMEs need distinct languages.
+    """Several NAMEs need distinct languages; one without is in the language of DEFAULT-LOCALE.
 
     Raises:
         InvalidError: two NAMEs have one language.
 
-    Source: RFC 4324 §8.23; OBM-21, A-53.
+    Source: RFC 4324 §8.12, §8.23; OBM-21, A-53.
     """
     names = held.all("NAME")
-    languages = {
-        (line.param("LANGUAGE") or line.param("LANG") or "").replace("_", "-").lower() for line in names
-    }
+    own = next(iter(listed(held, "DEFAULT-LOCALE")), DEFAULT)
+    languages = {tag_of(line.param("LANGUAGE") or line.param("LANG") or own).lower() for line in names}
     if len(languages) != len(names):
         raise InvalidError("several NAMEs need a different LANGUAGE each")
 

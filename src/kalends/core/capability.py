@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kalends.core.languages import OFFERED
 from kalends.core.model import Policy
 from kalends.ical.moment import utc_moment
 
@@ -18,7 +19,7 @@ MULTIPART = ("mixed", "related", "alternative", "digest", "parallel")
 """MIME multipart subtypes that are taken apart on arrival (RFC 4324 §8.22)."""
 CHARSETS = ("UTF-8",)
 """Charsets of the store (RFC 4324 §8.11)."""
-LOCALES = ("POSIX",)
+LOCALES = ("POSIX", *OFFERED[1:])
 """Locales of the store; the first is the default of new calendars (RFC 4324 §8.12)."""
 CALSCALES = ("GREGORIAN",)
 """Calendar scales of the store (RFC 4324 §9.2)."""

@@ -23,6 +23,7 @@ from kalends.cap.session import Session as CapSession
 from kalends.cap.status import status_of
 from kalends.core import identity
 from kalends.core.errors import InterruptedCommandError, KalendsError
+from kalends.core.languages import diagnostic
 from kalends.core.model import Identity
 from kalends.serve.certificate import named_by
 from kalends.serve.config import Config
@@ -106,6 +107,7 @@ class Connection(asyncio.Protocol):
                 Role.LISTENER,
                 profiles=(URI,),
                 localize=LANGUAGES,
+                translate=diagnostic,
                 limits=limits,
                 security=_security(self._shared),
                 now=now,

@@ -1,0 +1,73 @@
+"""The sentences a client may be told, read out of the source: run it to see which ones wait for a translation."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import kalends
+from kalends.core.languages import Catalogue
+
+SOURCE = Path(kalends.__file__).parent
+CATALOGUES = SOURCE / "core" / "catalogues"
+ROOMS = ("cap", "core", "calquery", "ical")
+"""Whose refusals reach clients."""
+SAYING = ("Error", "Status", "refuse_start")
+"""How the names of what is called with a sentence end."""
+UNSEEN = ("history.py", "presets.py", "vtimezone.py", "tzfile.py", "build.py", "registry.py", "moment.py")
+"""Files whose sentences only administrators and programmers read, or that speak of values' inside."""
+
+
+def read(tag: str) -> dict[str, str]:
+    """A catalogue file as it is written."""
+    return tomllib.loads((CATALOGUES / f"{tag}.toml").read_text("utf-8"))
+
+
+def tags() -> list[str]:
+    """The languages that have a catalogue."""
+    return sorted(path.stem for path in CATALOGUES.glob("*.toml"))
+
+
+def sentences() -> list[str]:
+    """Every sentence of the rooms, each once; what is filled in stands as `{expression}`."""
+    found: dict[str, None] = {}
+    for room in ROOMS:
+        for path in sorted((SOURCE / room).rglob("*.py")):
+            if path.name not in UNSEEN:
+                found.update(dict.fromkeys(_in(ast.parse(path.read_text("utf-8")))))
+    return list(found)
+
+
+def _in(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(SAYING):
+            for argument in node.args:
+                text = _text(argument)
+                if text is not None and " " in text:
+                    yield text
+
+
+def _text(node: ast.expr) -> str | None:
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if not isinstance(node, ast.JoinedStr):
+        return None
+    return "".join(
+        str(part.value) if isinstance(part, ast.Constant) else "{" + ast.unparse(part.value) + "}"
+        for part in node.values
+    )
+
+
+def untranslated(tag: str) -> list[str]:
+    """The sentences a catalogue does not know."""
+    catalogue = Catalogue(read(tag))
+    return [sentence for sentence in sentences() if catalogue.say(sentence) is None]
+
+
+if __name__ == "__main__":
+    for wanted in sys.argv[1:] or tags():
+        for missing in untranslated(wanted):
+            sys.stdout.write(f"{wanted}: {missing}\n")

@@ -131,14 +131,16 @@ def by_names(tx: Tx, calendar_id: int, names: Iterable[str], state: Place = "BOO
 
 # --- what changed ---
 
-# Each object once, where its last change stands; `known` is the name under which it was known before, `free`
-# whether nothing else has the name it had last, `was` whether it can have been a member before.
+# Each object once, where its last change stands; `known` is the name under which it was known before,
+# `was` whether it can have been a member. The plus and the maximum keep SQLite to the index over objects.
 _LATEST = (
     "select c.tick, c.object_id, c.name,"  # noqa: S608 - constants
     " (select p.name from change p where p.calendar_id = c.calendar_id and p.object_id = c.object_id"
-    "   and p.tick <= ? order by p.tick desc limit 1),"
-    " (select max(case when p.op = 'put' then 0 else 1 end) from change p"
-    "   where o.id is null and p.calendar_id = c.calendar_id and p.object_id = c.object_id and p.tick > ?),"
+    "   and p.tick = (select max(q.tick) from change q where q.calendar_id = c.calendar_id"
+    "     and q.object_id = c.object_id and q.tick <= ?)),"
+    " case when c.op <> 'put' then 1 when o.id is null then"
+    "   (select max(case when p.op = 'put' then 0 else 1 end) from change p"
+    "     where p.calendar_id = c.calendar_id and p.object_id = c.object_id and +p.tick > ?) end,"
     " o.name, o.etag, o.size, o.changed_at, o.kind, o.uid, o.schedule_tag"
     " from change c"
     " left join object o on o.id = c.object_id and o.calendar_id = c.calendar_id and o.state = ?"

@@ -444,6 +444,7 @@ def test_the_past_of_an_older_store_begins_with_its_migration(sqlite_url: str) -
     def older(tx: object) -> None:
         for sql in (
             "drop table history",
+            "alter table calendar drop column exclusive",
             "drop index object_deleted",
             "drop table acting",
             "drop table certificate",

@@ -21,7 +21,7 @@ from kalends.core.errors import (
 )
 from kalends.core.history import Entry, Undone
 from kalends.core.model import Caller, Target
-from kalends.store import calendars, changes, maintenance, objects
+from kalends.store import calendars, changes, maintenance, objects, schema
 from kalends.store.base import Store
 from kalends.store.open import open_store
 
@@ -435,7 +435,10 @@ def _ticks(world: World, place: Target, low: int) -> list[int]:
     return sorted({row.tick for row in rows if row.tick > low})
 
 
-def test_the_past_of_an_older_store_begins_with_its_migration(sqlite_url: str) -> None:
+def test_the_past_of_an_older_store_begins_with_its_migration(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only = {2: schema.migrations()[2]}  # what came later is not of interest here, and stays
     store: Store = open_store(sqlite_url)
     world = World(store)
     world.create(calendar(event("a", "SUMMARY:one")))
@@ -444,20 +447,14 @@ def test_the_past_of_an_older_store_begins_with_its_migration(sqlite_url: str) -
     def older(tx: object) -> None:
         for sql in (
             "drop table history",
-            "alter table calendar drop column exclusive",
             "drop index object_deleted",
-            "drop table acting",
-            "drop table certificate",
-            "drop index token_label",
-            "drop index principal_slug",
-            "alter table principal drop column slug",
-            "alter table change drop column behind",
             "update meta set value = '1' where key = 'schema'",
         ):
             tx.run(sql)  # type: ignore[attr-defined]  # a transaction
 
     store.write(older)
     store.close()
+    monkeypatch.setattr(schema, "migrations", lambda: only)
     store = open_store(sqlite_url)
     try:
         world.store = store

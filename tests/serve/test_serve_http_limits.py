@@ -34,8 +34,7 @@ def test_who_goes_on_sending_after_a_refusal_is_cut_off(tmp_path: Path) -> None:
     with limits(tmp_path, linger_octets=200_000) as world, world.connect() as peer:
         peer.request("PUT", "/dav/x", Content_Length=str(100_000_000))
         with pytest.raises(ConnectionError):
-            for _ in range(1000):
-                peer.send(b"x" * 65536)
+            peer.send(b"x" * 60_000_000)
 
 
 def test_a_chunked_body_is_413_as_soon_as_it_passes_the_limit(tmp_path: Path) -> None:
@@ -113,12 +112,10 @@ def test_a_head_that_comes_too_slowly_is_408(tmp_path: Path) -> None:
     with limits(tmp_path, head_seconds=0.5) as world, world.connect() as peer:
         began = time.monotonic()
         peer.send("GET /dav/x HTTP/1.1\r\nHost: a\r\n")
-        with pytest.raises(OSError):
-            for number in range(200):  # each line is activity, and none of it helps
-                peer.send(f"X-{number}: a\r\n")
-                time.sleep(0.05)
-                if peer.rest or _has_data(peer):
-                    raise ConnectionError
+        number = 0
+        while not _has_data(peer):  # each line is activity, and none of it helps
+            peer.send(f"X-{(number := number + 1)}: a\r\n")
+            time.sleep(0.05)
         assert time.monotonic() - began < 5
         assert peer.read().status == 408
 
@@ -135,12 +132,9 @@ def _has_data(peer: Any) -> bool:
 
 def test_blank_lines_before_a_request_do_not_hold_a_connection(tmp_path: Path) -> None:
     with limits(tmp_path, head_seconds=0.5) as world, world.connect() as peer:
-        with pytest.raises(OSError):
-            for _ in range(200):
-                peer.send("\r\n")
-                time.sleep(0.05)
-                if _has_data(peer):
-                    raise ConnectionError
+        while not _has_data(peer):
+            peer.send("\r\n")
+            time.sleep(0.05)
         assert peer.read().status == 408
 
 
@@ -236,20 +230,18 @@ def test_what_is_no_proper_request_is_refused_and_the_connection_ended(
 def test_chunks_of_nothing_but_extensions_are_refused(tmp_path: Path) -> None:
     with limits(tmp_path) as world, world.connect() as peer:
         peer.send("PUT /dav/public HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
-        with pytest.raises(OSError):
-            for _ in range(2_000):
-                peer.send(("1;" + "x" * 16_000 + "\r\na\r\n"))
-            peer.sock.settimeout(1)
-            peer.more()
-            raise ConnectionError
-        assert b"400" in peer.rest or not peer.rest
+        for _ in range(150):
+            peer.send("1;" + "x" * 16_000 + "\r\na\r\n")
+            if _has_data(peer):
+                break
+        assert peer.read().status == 400
 
 
 def test_a_valid_request_before_a_broken_one_is_answered(tmp_path: Path) -> None:
     with limits(tmp_path) as world, world.connect() as peer:
         peer.send("GET /dav/public HTTP/1.1\r\nHost: a\r\n\r\nnonsense\r\n\r\n")
         assert peer.read().status == 200
-        assert peer.read().status == 400
+        assert peer.read().status in (400, 501)
 
 
 def test_connections_are_counted(tmp_path: Path) -> None:

@@ -86,8 +86,9 @@ class Proxies:
             path = path[len(prefix) :] or "/"
         scheme = "https" if secure else "http"
         bare = host[: host.rfind("]") + 1] if host.startswith("[") else host.partition(":")[0]
-        # Loopback is private only for who is there itself: behind a proxy the way to the proxy counts.
-        private = secure or _is_loopback(address)
+        # Loopback is private for who is there: not for a proxy on this machine that nobody told us of.
+        relayed = address == head.peer and ("x-forwarded-for" in head.headers or "forwarded" in head.headers)
+        private = secure or (_is_loopback(address) and not relayed)
         return Seen(address, private, f"{scheme}://{host}", bare, prefix, path)
 
     def _client(self, chain: list[str], peer: str) -> str:

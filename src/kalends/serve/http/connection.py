@@ -14,7 +14,7 @@ import httptools
 from kalends.serve.http.answers import Answer, plain
 from kalends.serve.http.body import Body, BodyError, Room
 from kalends.serve.http.head import BadHeadError, Head
-from kalends.serve.http.limits import EXTRA_RAW, HttpLimits
+from kalends.serve.http.limits import EXTRA_WIRE, HttpLimits
 from kalends.serve.http.sending import Sender
 from kalends.serve.http.spool import Spool
 
@@ -80,7 +80,7 @@ class Shared(Protocol):
 class _Exchange:
     """A request and what becomes of it."""
 
-    __slots__ = ("asked", "body", "complete", "head", "refusal", "since", "visit")
+    __slots__ = ("asked", "body", "complete", "head", "refusal", "since", "visit", "wire")
 
     def __init__(self, head: Head | None, visit: Visit | None, body: Body | None, refusal: Answer | None):
         self.head, self.visit, self.body, self.refusal = head, visit, body, refusal
@@ -88,6 +88,7 @@ class _Exchange:
         self.asked = head is None or not head.expects
         """Whether the peer was told to send its body, or needs not be told."""
         self.since = 0.0
+        self.wire = 0
 
 
 class HttpConnection(asyncio.Protocol):
@@ -156,11 +157,14 @@ class HttpConnection(asyncio.Protocol):
             if self._dropped > self._limits.linger_octets:
                 self._transport.abort()
             return
-        if self._incoming is None:
+        incoming = self._incoming
+        if incoming is None:
             if not (self._head_octets or self._queue or self._fresh):
                 self._since = self._loop.time()
             self._head_octets += len(data)
         self._feed(data)
+        if incoming is not None and incoming is self._incoming:
+            self._count(incoming, len(data))
         if self._head_octets > self._limits.head_octets:
             self._refuse(plain(431, "The header fields of this request are too large."))
         if not self._busy:
@@ -186,6 +190,12 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(plain(500, BUG))
         except httptools.HttpParserError:
             self._refuse(plain(400, NO_HTTP))
+
+    def _count(self, exchange: _Exchange, octets: int) -> None:
+        """Chunks may be small, but not next to nothing but extensions and trailers."""
+        exchange.wire += octets
+        if exchange.body is not None and exchange.wire > EXTRA_WIRE + 8 * exchange.body.raw:
+            self._give_up(exchange, plain(400, "The chunks of this body hold next to nothing."))
 
     def pause_writing(self) -> None:
         """The peer does not read."""
@@ -289,14 +299,6 @@ class HttpConnection(asyncio.Protocol):
             if error.status == 413 and exchange.visit is not None:
                 refusal = exchange.visit.too_large(exchange.body.limit)
             self._give_up(exchange, refusal)
-
-    def on_chunk_header(self) -> None:
-        """A chunk begins: chunks of nothing but extensions are no body."""
-        exchange = self._incoming
-        if exchange is not None and exchange.body is not None:
-            exchange.body.raw += 8
-            if exchange.body.raw > 16 * (exchange.body.size + EXTRA_RAW):
-                self._give_up(exchange, plain(400, "The chunks of this body are too small."))
 
     def on_message_complete(self) -> None:
         """The request is whole."""

@@ -47,8 +47,8 @@ class HttpLimits:
 
 PIECE = 65_536
 """Octets handed to the transport at once: larger answers go piece by piece as the peer reads."""
-EXTRA_RAW = 65_536
-"""Octets a chunked body may take on the wire beyond twice its content: chunk sizes, trailers; no more."""
+EXTRA_WIRE = 512 * 1024
+"""Octets a body may take on the wire beyond eight times its content: chunk sizes, extensions, trailers."""
 TLS_HANDSHAKE_SECONDS = 10.0
 BACKLOG = 1024
 """Connections the kernel may hold while the loop is busy."""

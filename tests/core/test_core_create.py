@@ -9,7 +9,7 @@ from kalends.core import ledger
 from kalends.core.errors import InvalidError, KalendsError, NotFoundError
 from kalends.core.model import Policy
 from kalends.ical.tree import parse
-from kalends.store import changes, maintenance, objects
+from kalends.store import calendars, changes, maintenance, objects
 from kalends.store.base import Store, Tx
 
 BERLIN = "DTSTART;TZID=Europe/Berlin:20260310T090000"
@@ -40,6 +40,22 @@ def test_OBM09_CRE12_a_uid_is_booked_once(world: World) -> None:
 def test_OBM11_several_unprocessed_objects_share_a_uid(world: World) -> None:
     request = event("r", "ORGANIZER:mailto:o@x.org", "ATTENDEE:mailto:bill@example.com")
     world.create(calendar(request, method="REQUEST"))
+    assert errors(world.create(calendar(request, method="REQUEST"))) == [""]
+    assert world.uids("SELECT * FROM VEVENT") == ["r", "r"]
+
+
+def test_22_a_duplicate_of_a_message_that_was_marked_for_delete_is_dropped(world: World) -> None:
+    request = event("r", "ORGANIZER:mailto:o@x.org", "ATTENDEE:mailto:bill@example.com")
+    world.create(calendar(request, method="REQUEST"))
+    world.delete("SELECT * FROM VEVENT WHERE STATE() = 'UNPROCESSED'", mark=True)
+    assert errors(world.create(calendar(request, method="REQUEST"))) == [""]
+    assert world.uids("SELECT * FROM VEVENT") == []
+    other = request.replace("20260310T090000Z", "20260310T100000Z")
+    assert errors(world.create(calendar(other, method="REQUEST"))) == [""]
+    assert world.uids("SELECT * FROM VEVENT") == ["r"]
+    world.store.write(
+        lambda tx: calendars.set_flags(tx, world.calendar.calendar_id, auto_process=False)
+    )  # then it is the CUA's business
     assert errors(world.create(calendar(request, method="REQUEST"))) == [""]
     assert world.uids("SELECT * FROM VEVENT") == ["r", "r"]
 

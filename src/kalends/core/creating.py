@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kalends.core import admission, agendas, containers, rights, texts
+from kalends.core import admission, agendas, containers, rights, scheduling, texts
 from kalends.core.admission import Sent
 from kalends.core.errors import (
     DuplicateError,
@@ -21,7 +21,7 @@ from kalends.core.writer import Writer
 from kalends.ical.tree import Component, Line, parse
 from kalends.ical.values import unescape_text
 from kalends.ical.zones import Zones
-from kalends.store import objects
+from kalends.store import calendars, objects
 from kalends.store.base import Tx
 from kalends.store.objects import ObjectRow
 
@@ -47,6 +47,7 @@ class _Batch:
         sent: the command's text. head: lines for each object's VCALENDAR.
         zones: VTIMEZONEs that came along, by TZID. named: TZIDs that other components refer to.
         method: METHOD, or None. own_zones: identities of the VTIMEZONEs that came along.
+        imported: whether this is an exported file, and nobody is to be told.
     """
 
     tx: Tx
@@ -59,6 +60,7 @@ class _Batch:
     named: set[str]
     method: str | None
     own_zones: frozenset[int]
+    imported: bool = False
 
 
 def create(tx: Tx, caller: Caller, target: Target, vcalendar: Component) -> list[Receipt]:
@@ -93,7 +95,9 @@ def import_objects(tx: Tx, caller: Caller, target: Target, vcalendar: Component)
     rights.require(tx, caller, target, "CREATE")
     head = [line for line in vcalendar.lines if line.name in _KEPT_ON_IMPORT]
     drafts = [draft for draft in texts.drafts(vcalendar) if draft.kind != "VTIMEZONE"]
-    return _all(_batch(tx, caller, target, vcalendar, head, None), drafts)
+    batch = _batch(tx, caller, target, vcalendar, head, None)
+    batch.imported = True
+    return _all(batch, drafts)
 
 
 def _batch(
@@ -113,7 +117,7 @@ def _all(batch: _Batch, drafts: Sequence[Draft]) -> list[Receipt]:
         sent = list(draft.components)
         error: KalendsError | None = None
         try:
-            with batch.tx.savepoint():
+            with batch.writer.attempt():
                 _create_one(batch, draft)
         except KalendsError as refused:
             error = refused
@@ -158,16 +162,57 @@ def _create_object(batch: _Batch, draft: Draft) -> None:
     admission.check_size(len(whole.to_bytes()), caller)
     _check_quota(batch.tx, caller, batch.target.calendar_id)
     if batch.method is not None:
-        batch.writer.insert(
-            batch.target.calendar_id, whole, kind=draft.kind, uid=draft.uid, state="UNPROCESSED",
-            method=batch.method,
-        )  # fmt: skip
+        _deposit(batch, draft, whole)
         return
     existing = booked(batch.tx, batch.target.calendar_id, draft.kind, draft.uid)
     if existing is None:
-        batch.writer.insert(batch.target.calendar_id, whole, kind=draft.kind, uid=draft.uid)
+        _book(batch, draft, None, whole)
     else:
         _join(batch, draft, existing)
+
+
+def _book(batch: _Batch, draft: Draft, existing: ObjectRow | None, whole: Component) -> None:
+    """Write a booked object, and tell those whom it invites. What is imported was told long ago."""
+    calendar_id, tag = batch.target.calendar_id, None
+    if not batch.imported:
+        whole, tag = scheduling.write(
+            batch.writer, calendar_id, existing, whole, kind=draft.kind, uid=draft.uid
+        )
+    if existing is None:
+        batch.writer.insert(calendar_id, whole, kind=draft.kind, uid=draft.uid, schedule_tag=tag)
+    else:
+        batch.writer.update(existing, whole, schedule_tag=tag)
+
+
+def _deposit(batch: _Batch, draft: Draft, whole: Component) -> None:
+    """Keep an iTIP object UNPROCESSED.
+
+    One that is the same as an object which its owner marked for delete is dropped without a word, where the
+    calendar leaves processing to the server: they have dealt with it.
+
+    Source: RFC 4324 §2.2.
+    """
+    calendar_id = batch.target.calendar_id
+    calendar = calendars.by_id(batch.tx, calendar_id)
+    if calendar is not None and calendar.auto_process:
+        same = [part.to_ics() for part in draft.components]
+        for gone in objects.by_uid(batch.tx, calendar_id, draft.uid, "DELETED", draft.kind):
+            if gone.method == batch.method and same == [
+                part.to_ics() for part in parse(gone.ics).children(draft.kind)
+            ]:
+                return
+    batch.writer.insert(
+        calendar_id, whole, kind=draft.kind, uid=draft.uid, state="UNPROCESSED", method=batch.method
+    )
+    scheduling.receive(
+        batch.writer,
+        calendar_id,
+        whole,
+        kind=draft.kind,
+        uid=draft.uid,
+        sender=batch.caller.identity.addresses,
+        books_first=batch.caller.via != "cap",
+    )
 
 
 def booked(tx: Tx, calendar_id: int, kind: str, uid: str) -> ObjectRow | None:
@@ -202,7 +247,7 @@ def _join(batch: _Batch, draft: Draft, existing: ObjectRow) -> None:
     whole.items[at:] = [*zones, *ordered, *others]
     admission.check_size(len(whole.to_bytes()), batch.caller)
     admission.check_object(whole, batch.caller, batch.sent)
-    batch.writer.update(existing, whole)
+    _book(batch, draft, existing, whole)
 
 
 def _companions(batch: _Batch, components: list[Component]) -> list[Component]:
@@ -323,27 +368,7 @@ def put_object(
     state: State = "BOOKED",
     check: Callable[[ObjectRow | None], None] | None = None,
 ) -> ObjectRow:
-    """Store one whole object under a name of the client's choice, as CalDAV's PUT does.
-
-    Args:
-        tx: a write transaction.
-        caller: who puts it.
-        target: a calendar.
-        name: last path segment.
-        vcalendar: the object's whole text; its octets are kept.
-        replaced: the object whose text this is to replace, as the caller found it; None for a new one.
-        state: BOOKED, or UNPROCESSED with a METHOD in the text.
-        check: instead of `replaced`: called with what has the name under the calendar's lock, None for
-            nothing; what it raises refuses (If-Match and its like).
-
-    Returns:
-        The object as stored.
-
-    Raises:
-        KalendsError: it is refused; nothing was changed.
-
-    Source: RFC 4791 §5.3.2, in terms of RFC 4324 §10.4.
-    """
+    """Put one whole object; see `ledger.put_object`."""
     method = admission.envelope(vcalendar, caller)
     writer: Writer | None = None
     if check is not None:
@@ -363,9 +388,15 @@ def put_object(
     twin = booked(tx, target.calendar_id, draft.kind, draft.uid) if state == "BOOKED" else None
     if twin is not None and (replaced is None or twin.id != replaced.id):
         raise DuplicateError(f"the UID {draft.uid[:80]} is taken in this calendar")
+    tag: str | None = None
+    if state == "BOOKED":
+        vcalendar, tag = scheduling.write(
+            writer, target.calendar_id, replaced, vcalendar, kind=draft.kind, uid=draft.uid
+        )
     if replaced is not None:
-        return writer.update(replaced, vcalendar, kind=draft.kind, uid=draft.uid)
+        return writer.update(replaced, vcalendar, kind=draft.kind, uid=draft.uid, schedule_tag=tag)
     _check_quota(tx, caller, target.calendar_id)
     return writer.insert(
-        target.calendar_id, vcalendar, kind=draft.kind, uid=draft.uid, state=state, method=method, name=name
-    )
+        target.calendar_id, vcalendar, kind=draft.kind, uid=draft.uid, state=state, method=method, name=name,
+        schedule_tag=tag,
+    )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from kalends.calquery.tree import Contained, Query
-from kalends.core import admission, agendas, containers, rights, selecting, series, texts
+from kalends.core import admission, agendas, containers, rights, scheduling, selecting, series, texts
 from kalends.core.admission import Sent
 from kalends.core.errors import InvalidError, KalendsError, NotFoundError
 from kalends.core.model import Caller, Receipt, Selection, Target
@@ -45,6 +45,7 @@ def delete_object(
     if row is None:
         raise NotFoundError("no such object")
     keep_promises(writer, row)
+    scheduling.remove(writer, row)
     writer.mark(row)
 
 
@@ -76,7 +77,7 @@ def _delete_objects(
     receipts: list[Receipt] = []
     for group in selecting.by_object(found):
         try:
-            with tx.savepoint():
+            with writer.attempt():
                 receipts += _delete_group(writer, group, contained, mark=mark)
         except KalendsError as refused:
             receipts.append(_receipt(group[0].row, group[0].seen, error=refused))
@@ -102,6 +103,7 @@ def _delete_group(writer: Writer, group: Sequence[Hit], contained: list[str], *,
     if any(part is master for part in chosen) or not rest:
         keep_promises(writer, row)
         named = [master] if master is not None else chosen
+        scheduling.remove(writer, row)
         if mark:
             writer.mark(row)
         else:
@@ -125,7 +127,8 @@ def _delete_instances(
             )  # fmt: skip
         series.exclude(whole, row.kind, at)
         receipts.append(_receipt(row, hit.seen))
-    writer.update(row, whole)
+    whole, tag = scheduling.write(writer, row.calendar_id, row, whole, kind=row.kind, uid=row.uid)
+    writer.update(row, whole, schedule_tag=tag)
     return receipts
 
 

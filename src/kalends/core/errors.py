@@ -4,9 +4,15 @@ KalendsError
 ├── NotFoundError           a container (calendar, store) that does not exist or may not be seen
 ├── StaleError              a MODIFY whose old values are not there (any more)
 ├── InvalidError            arguments or data that break a rule
+│   ├── OrganizerMismatchError  two organizers in one object
+│   ├── OrganizerError          a message in the name of somebody else
+│   └── DefaultCalendarError    the calendar that invitations go to cannot be removed
 ├── DeniedError             the caller has no right to do this
+│   ├── AttendeeChangeError     an attendee changed what is the organizer's
+│   └── OrganizerChangeError    an organizer did what none may
 ├── ConflictError           the time is taken and must not be booked twice
 ├── DuplicateError          the UID (CARID, QUERYID, CALID, …) is taken
+│   └── SchedulingTwinError     the same invitation is in another calendar of the same person
 ├── TooLargeError           over the size limit
 ├── TooFarFutureError / TooFarPastError   dates outside MAXDATE / MINDATE
 ├── TooComplexError         a query that costs more than it may
@@ -47,8 +53,28 @@ class InvalidError(KalendsError):
         super().__init__(reason)
 
 
+class OrganizerMismatchError(InvalidError):
+    """The components of one object name different organizers (RFC 6638 §3.2.4.2)."""
+
+
+class OrganizerError(InvalidError):
+    """The organizer of a scheduling message is not the caller (RFC 6638 §5.3: valid-organizer)."""
+
+
+class DefaultCalendarError(InvalidError):
+    """Invitations need a calendar to go to (RFC 6638 §4.3.1.1)."""
+
+
 class DeniedError(KalendsError):
     """The caller has no right to do this."""
+
+
+class AttendeeChangeError(DeniedError):
+    """An attendee changed what only the organizer may change (RFC 6638 §3.2.4.4)."""
+
+
+class OrganizerChangeError(DeniedError):
+    """An organizer changed what none may change (RFC 6638 §3.2.4.3)."""
 
 
 class ConflictError(KalendsError):
@@ -57,6 +83,10 @@ class ConflictError(KalendsError):
 
 class DuplicateError(KalendsError):
     """The identifier is taken in that container (RFC 4324 §2.2)."""
+
+
+class SchedulingTwinError(DuplicateError):
+    """Another calendar of the same person holds that invitation (RFC 6638 §3.2.4.1)."""
 
 
 class TooLargeError(KalendsError):

@@ -182,7 +182,14 @@ def without(spans: Sequence[Span], taken: Sequence[Span]) -> list[Span]:
     return out
 
 
-def component(caller: Caller, lo: int, hi: int, busy: Sequence[Span], tentative: Sequence[Span]) -> Component:
+def component(
+    caller: Caller,
+    lo: int,
+    hi: int,
+    busy: Sequence[Span],
+    tentative: Sequence[Span],
+    unavailable: Sequence[Span] = (),
+) -> Component:
     """Write a VFREEBUSY.
 
     Args:
@@ -191,6 +198,7 @@ def component(caller: Caller, lo: int, hi: int, busy: Sequence[Span], tentative:
         hi: its end.
         busy: merged spans.
         tentative: merged spans.
+        unavailable: merged spans (RFC 7953 §3.2).
 
     Source: RFC 5545 §3.6.4.
     """
@@ -198,7 +206,8 @@ def component(caller: Caller, lo: int, hi: int, busy: Sequence[Span], tentative:
     made.add("DTSTAMP", str(utc_moment(caller.now)))
     made.add("DTSTART", str(utc_moment(lo)))
     made.add("DTEND", str(utc_moment(hi)))
-    for kind, spans in (("BUSY", busy), ("BUSY-TENTATIVE", tentative)):
+    told = (("BUSY", busy), ("BUSY-UNAVAILABLE", unavailable), ("BUSY-TENTATIVE", tentative))
+    for kind, spans in told:
         texts = [f"{utc_moment(start)}/{utc_moment(end)}" for start, end in spans]
         for at in range(0, len(texts), MAX_PERIODS_A_LINE):
             made.add("FREEBUSY", ",".join(texts[at : at + MAX_PERIODS_A_LINE]), ("FBTYPE", (kind,)))

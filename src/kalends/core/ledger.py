@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from kalends.core import creating, deleting, modifying, moving
-from kalends.core.creating import import_objects, put_object
-from kalends.core.model import Caller, Receipt, Selection, Target
+from kalends.core.creating import import_objects
+from kalends.core.model import Caller, Receipt, Selection, State, Target
+from kalends.core.scheduling import in_order
 from kalends.ical.tree import Component
 from kalends.store.base import Tx
 from kalends.store.objects import ObjectRow
@@ -34,7 +35,48 @@ def create(tx: Tx, caller: Caller, target: Target, vcalendar: Component) -> list
 
     Source: RFC 4324 §10.4.
     """
-    return creating.create(tx, caller, target, vcalendar)
+    return in_order(tx, caller, lambda who: creating.create(tx, who, target, vcalendar))
+
+
+def put_object(
+    tx: Tx,
+    caller: Caller,
+    target: Target,
+    name: str,
+    vcalendar: Component,
+    *,
+    replaced: ObjectRow | None = None,
+    state: State = "BOOKED",
+    check: Callable[[ObjectRow | None], None] | None = None,
+) -> ObjectRow:
+    """Store one whole object under a name of the client's choice, as CalDAV's PUT does.
+
+    Args:
+        tx: a write transaction.
+        caller: who puts it.
+        target: a calendar.
+        name: last path segment.
+        vcalendar: the object's whole text; its octets are kept, where scheduling has no say in them.
+        replaced: the object whose text this is to replace, as the caller found it; None for a new one.
+        state: BOOKED, or UNPROCESSED with a METHOD in the text.
+        check: instead of `replaced`: called with what has the name under the calendar's lock, None for
+            nothing; what it raises refuses (If-Match and its like). It may be called several times.
+
+    Returns:
+        The object as stored.
+
+    Raises:
+        KalendsError: it is refused; nothing was changed.
+
+    Source: RFC 4791 §5.3.2, RFC 6638 §3.2, in terms of RFC 4324 §10.4.
+    """
+
+    def put(who: Caller) -> ObjectRow:
+        return creating.put_object(
+            tx, who, target, name, vcalendar, replaced=replaced, state=state, check=check
+        )
+
+    return in_order(tx, caller, put)
 
 
 def modify(
@@ -51,7 +93,7 @@ def modify(
 
     Source: RFC 4324 §10.9, A-61, A-62.
     """
-    return modifying.modify(tx, caller, targets, selection, old, new)
+    return in_order(tx, caller, lambda who: modifying.modify(tx, who, targets, selection, old, new))
 
 
 def delete(
@@ -64,7 +106,7 @@ def delete(
 
     Source: RFC 4324 §10.5.
     """
-    return deleting.delete(tx, caller, target, selections, mark=mark)
+    return in_order(tx, caller, lambda who: deleting.delete(tx, who, target, selections, mark=mark))
 
 
 def delete_object(
@@ -85,7 +127,7 @@ def delete_object(
 
     Source: RFC 4918 §9.6, in terms of RFC 4324 §10.5.
     """
-    deleting.delete_object(tx, caller, target, name, check=check)
+    in_order(tx, caller, lambda who: deleting.delete_object(tx, who, target, name, check=check))
 
 
 def move(tx: Tx, caller: Caller, target: Target, selections: Sequence[Selection]) -> list[Receipt]:

@@ -48,6 +48,7 @@ class Policy:
         default_tz: zone for floating times where neither client nor calendar names one.
         conflict_counts_everything: the literal reading of ALLOW-CONFLICT:FALSE, in which CANCELLED and
             TRANSPARENT objects, VJOURNALs and every VTODO with a time exclude others, too (A-14).
+        imip: whether messages to people elsewhere are sent by mail (RFC 6047).
         calmaster: contact URI of who is responsible for the store; '' for `mailto:calmaster@realm`.
     """
 
@@ -63,6 +64,7 @@ class Policy:
     default_tz: str = "UTC"
     calmaster: str = ""
     conflict_counts_everything: bool = False
+    imip: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class Caller:
         policy: the store's limits.
         default_tz: the client's zone for floating times, if it named one.
         strict: refuse what RFC 4324 forbids even where reading it liberally is harmless.
+        schedule_reply: whether deleting an invitation is to be told to the organizer (RFC 6638 §8.1).
+        held: calendars that the transaction has locked already (`scheduling.locks`).
     """
 
     identity: Identity
@@ -84,6 +88,8 @@ class Caller:
     policy: Policy
     default_tz: str | None = None
     strict: bool = False
+    schedule_reply: bool = True
+    held: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kalends.calquery.tree import Query
-from kalends.core import admission, agendas, containers, patch, rights, selecting, strictness, texts
+from kalends.core import (
+    admission,
+    agendas,
+    containers,
+    patch,
+    rights,
+    scheduling,
+    selecting,
+    strictness,
+    texts,
+)
 from kalends.core.admission import Sent
 from kalends.core.errors import DeniedError, InvalidError, StaleError
 from kalends.core.model import Caller, Receipt, Selection, Target
@@ -101,7 +111,8 @@ def _store_changed(writer: Writer, row: ObjectRow, whole: Component) -> None:
     if len(set(keys)) != len(keys):
         raise InvalidError("two components for one instance")
     uid = unescape_text(texts.identifier(mains[0])[1]).strip()
-    writer.update(row, whole, uid=uid if uid and uid != row.uid else None)
+    whole, tag = scheduling.write(writer, row.calendar_id, row, whole, kind=row.kind, uid=row.uid)
+    writer.update(row, whole, uid=uid if uid and uid != row.uid else None, schedule_tag=tag)
 
 
 def _check_kind(writer: Writer, row: ObjectRow, mains: Sequence[Component], sent: Sent) -> None:

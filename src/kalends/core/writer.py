@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 from kalends.core import conflict
@@ -31,6 +32,7 @@ class Writer:
 
     Attributes:
         ticks: the tick of this transaction in each calendar.
+        held: calendars that are locked, whether or not they were written to.
         undoes: for each calendar the tick of the change that is being taken back; empty for a new change.
 
     Raises:
@@ -43,6 +45,7 @@ class Writer:
         self.undoes: Mapping[int, int] = {}
         wanted = set(calendar_ids)
         self.ticks = calendars.bump(tx, wanted)
+        self.held = {*wanted, *caller.held}
         if len(self.ticks) != len(wanted):
             raise NotFoundError("no such calendar or store")
 
@@ -57,6 +60,7 @@ class Writer:
         method: str | None = None,
         name: str | None = None,
         known: int | None = None,
+        schedule_tag: str | None = None,
     ) -> ObjectRow:
         """Add an object.
 
@@ -69,6 +73,7 @@ class Writer:
             method: METHOD of an iTIP object.
             name: the name a DAV client chose; None makes one.
             known: the id of an object that was removed and comes back; None makes a new one.
+            schedule_tag: its Schedule-Tag (RFC 6638 §3.2.10).
 
         Raises:
             DuplicateError: the identifier, or the name, is taken.
@@ -77,16 +82,15 @@ class Writer:
         now = self.caller.now
         new = ids.new_id(now) if known is None else known
         data = vcalendar.to_bytes()
-        derived = self._derived(vcalendar, kind)
         try:
             row = objects.insert(
                 self.tx, id=new, calendar_id=calendar_id, name=name or f"{new:x}.ics", uid=uid, kind=kind,
                 state=state, method=method, ics=data, etag=etag_of(data), tick=self.ticks[calendar_id],
-                now=now, changed_by=self.caller.identity.principal_id, span=derived.span,
+                now=now, changed_by=self.caller.identity.principal_id, schedule_tag=schedule_tag,
             )  # fmt: skip
         except store.DuplicateError as error:
             raise DuplicateError(_taken(error, kind)) from error
-        index.add_rows(self.tx, row, derived)
+        self._index(row, vcalendar, fresh=True)
         conflict.check(self.tx, self.caller, row, vcalendar)
         if self.undoes:
             self._keep_arrival(row.id, calendar_id)
@@ -94,7 +98,13 @@ class Writer:
         return row
 
     def update(
-        self, row: ObjectRow, vcalendar: Component, *, kind: str | None = None, uid: str | None = None
+        self,
+        row: ObjectRow,
+        vcalendar: Component,
+        *,
+        kind: str | None = None,
+        uid: str | None = None,
+        schedule_tag: str | None = None,
     ) -> ObjectRow:
         """Replace an object's text.
 
@@ -103,6 +113,7 @@ class Writer:
             vcalendar: its new text.
             kind: the new kind, when it changed.
             uid: the new identifier, when it changed.
+            schedule_tag: the new Schedule-Tag; None leaves it.
 
         Raises:
             DuplicateError: the new identifier is taken.
@@ -115,6 +126,7 @@ class Writer:
             row = objects.update_text(
                 self.tx, row.id, ics=data, etag=etag_of(data), tick=self.ticks[row.calendar_id],
                 now=self.caller.now, changed_by=self.caller.identity.principal_id, kind=kind, uid=uid,
+                schedule_tag=schedule_tag,
             )  # fmt: skip
         except store.DuplicateError as error:
             raise DuplicateError(_taken(error, kind or row.kind)) from error
@@ -179,14 +191,10 @@ class Writer:
         self.log(row, row.calendar_id, "move-out")
         self.log(row, calendar_id, "move-in")
 
-    def _derived(self, vcalendar: Component, kind: str) -> index.Derived:
-        limit = self.caller.policy.recur_limit
-        return index.derive(vcalendar, kind, horizon=self.caller.now + HORIZON, recur_limit=limit)
-
-    def _index(self, row: ObjectRow, vcalendar: Component) -> None:
+    def _index(self, row: ObjectRow, vcalendar: Component, *, fresh: bool = False) -> None:
         index.index_object(
             self.tx, row, vcalendar, horizon=self.caller.now + HORIZON,
-            recur_limit=self.caller.policy.recur_limit,
+            recur_limit=self.caller.policy.recur_limit, fresh=fresh,
         )  # fmt: skip
 
     def _keep(self, row: ObjectRow, *, other_id: int | None = None) -> None:
@@ -208,8 +216,20 @@ class Writer:
         return None if calendar_id is None else (calendar_id, self.ticks[calendar_id])
 
     def lock(self, calendar_id: int) -> None:
-        """Lock one more calendar: one that this transaction made, so that nobody else can wait for it."""
+        """Lock one more calendar and count its change: one that this transaction made or holds already."""
         self.ticks.update(calendars.bump(self.tx, (calendar_id,)))
+        self.held.add(calendar_id)
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """A savepoint that takes back what was locked and counted in it, too, when it fails."""
+        ticks, held = dict(self.ticks), set(self.held)
+        try:
+            with self.tx.savepoint():
+                yield
+        except BaseException:
+            self.ticks, self.held = ticks, held
+            raise
 
     def log(self, row: ObjectRow, calendar_id: int, op: Op) -> None:
         """Append to the change log of a locked calendar."""

@@ -21,6 +21,7 @@ from heapq import merge
 from itertools import islice
 from typing import NamedTuple
 
+from kalends.ical.alarms import is_off
 from kalends.ical.component_times import line_moment, period_length, read_times
 from kalends.ical.moment import (
     DAY,
@@ -191,7 +192,7 @@ class _Trigger(NamedTuple):
 def _triggers(component: Component, zones: Zones) -> Iterator[_Trigger]:
     for alarm in component.children("VALARM"):
         line = alarm.first("TRIGGER")
-        if line is None:
+        if line is None or is_off(alarm):
             continue
         repeat, every = alarm.value("REPEAT") or "0", alarm.value("DURATION")
         repeats = int(repeat) if repeat.isascii() and repeat.isdigit() and len(repeat) < 6 and every else 0

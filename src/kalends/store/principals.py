@@ -163,6 +163,17 @@ def set_default_calendar(tx: Tx, principal_id: int, calendar_id: int | None) -> 
     touch(tx)
 
 
+def availability(tx: Tx, principal_id: int) -> bytes | None:
+    """The VCALENDAR with the principal's VAVAILABILITY, or None (RFC 7953)."""
+    row = tx.row("select availability from principal where id = ?", (principal_id,))
+    return row[0] if row is not None and isinstance(row[0], bytes) else None
+
+
+def set_availability(tx: Tx, principal_id: int, ics: bytes | None) -> None:
+    """Set or forget when the principal is there at all."""
+    tx.run("update principal set availability = ? where id = ?", (ics, principal_id))
+
+
 def add_address(tx: Tx, principal_id: int, uri: str) -> None:
     """Give a principal one more (normalised) address.
 

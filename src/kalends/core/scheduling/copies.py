@@ -1,0 +1,277 @@
+"""An attendee's copy: how it follows the organizer's object, and what may be changed in it.
+
+What is the attendee's own in a copy, and survives the organizer's changes: alarms, TRANSP, CATEGORIES,
+COLOR, how far a task is done, x-properties, and instances that they declined and took out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kalends.core import series
+from kalends.core.errors import AttendeeChangeError
+from kalends.core.scheduling import changes, parties
+from kalends.core.scheduling.instances import Key, excluded, made, parts
+from kalends.core.scheduling.views import keep_zones
+from kalends.ical.tree import Component, Line
+
+_OWN = frozenset(("CATEGORIES", "COLOR", "COMPLETED", "PERCENT-COMPLETE", "TRANSP"))
+_FREE = _OWN | frozenset(
+    (
+        "COMMENT",
+        "CREATED",
+        "DTSTAMP",
+        "EXDATE",
+        "LAST-MODIFIED",
+        "REQUEST-STATUS",
+        "SEQUENCE",
+        "URL",
+        "VALARM",
+    )
+)
+"""What an attendee may change, ATTENDEE and x-properties apart (RFC 6638 §3.2.2.1)."""
+
+
+def _is_own(item: Line | Component) -> bool:
+    return item.name in _OWN or item.name == "VALARM" or item.name.startswith("X-")
+
+
+# --- following the organizer ---
+
+
+def follow(copy: Component | None, view: Component, kind: str, me: Iterable[str]) -> Component:
+    """The copy an attendee is to have now.
+
+    Args:
+        copy: the one they have; None for none.
+        view: what the organizer's object says (`views.view`); it may be used up.
+        kind: its kind.
+        me: the attendee's addresses.
+
+    Returns:
+        The new copy, a VCALENDAR without METHOD.
+    """
+    view.items = [item for item in view.items if item.name != "METHOD"]
+    if copy is None:
+        return view
+    had = parts(copy, kind)
+    for key, part in parts(view, kind).items():
+        mine = had.get(key) or had.get(None)
+        if mine is not None:
+            _keep_own(part, mine)
+            _keep_status(part, mine)
+    _keep_absences(copy, view, kind, frozenset(me))
+    return keep_zones(view, kind)
+
+
+def _keep_own(part: Component, mine: Component) -> None:
+    own = [item for item in mine.items if _is_own(item)]
+    numbers = {item.value("SEQUENCE") for item in own if isinstance(item, Component)} - {None}
+    kept = [
+        item
+        for item in part.items
+        if not _is_own(item) or (isinstance(item, Component) and item.value("SEQUENCE") not in numbers)
+    ]
+    lines = [item for item in (*kept, *own) if isinstance(item, Line)]
+    part.items = [*lines, *(item for item in (*kept, *own) if isinstance(item, Component))]
+
+
+def _keep_status(part: Component, mine: Component) -> None:
+    """Whether the last reply arrived is known to the copy only."""
+    line, had = part.first("ORGANIZER"), mine.first("ORGANIZER")
+    if line is not None and had is not None:
+        for name in ("SCHEDULE-STATUS", "SCHEDULE-AGENT"):
+            if had.param(name) is not None:
+                line = parties.with_param(line, name, had.param(name))
+        first = part.first("ORGANIZER")
+        if first is not None and line is not first:
+            part.replace(first, line)
+
+
+def _keep_absences(copy: Component, view: Component, kind: str, me: frozenset[str]) -> None:
+    """Leave out the instances that the attendee declined and took out."""
+    master, old = series.master_of(view, kind), series.master_of(copy, kind)
+    if master is None or old is None:
+        return
+    found = parts(view, kind)
+    for key in sorted(excluded(old, copy) - excluded(master, view)):
+        override = found.get(key)
+        if override is not None and parties.partstat(parties.attendee(override, me)) == "DECLINED":
+            series.exclude(view, kind, key)
+
+
+def cancel(copy: Component, kind: str, keys: Iterable[Key], sequence: int) -> Component | None:
+    """The copy after the organizer cancelled it, or some instances of it.
+
+    Args:
+        copy: the attendee's copy; it stays as it is.
+        kind: its kind.
+        keys: the instances; with None among them it is all of it.
+        sequence: SEQUENCE of the cancellation.
+
+    Returns:
+        The new copy: all of it STATUS:CANCELLED; or without those instances, None when none is left.
+    """
+    made_ = copy.copy()
+    wanted = list(keys)
+    if None in wanted:
+        for part in made_.children(kind):
+            parties.set_value(part, "STATUS", "CANCELLED")
+            if parties.sequence(part) < sequence:
+                parties.set_value(part, "SEQUENCE", str(sequence))
+        return made_
+    for key in wanted:
+        assert key is not None
+        series.exclude(made_, kind, key)
+    return keep_zones(made_, kind) if made_.children(kind) else None
+
+
+# --- what an attendee may change ---
+
+
+def check(old: Component, new: Component, kind: str, me: frozenset[str]) -> None:
+    """Refuse what only the organizer may change.
+
+    Args:
+        old: the copy before.
+        new: the copy after.
+        kind: its kind.
+        me: the attendee's addresses.
+
+    Raises:
+        AttendeeChangeError: with the property that must stay as it is.
+
+    Source: RFC 6638 §3.2.2.1, §3.2.4.4.
+    """
+    before, after = parts(old, kind), parts(new, kind)
+    gone = excluded(after.get(None), new)
+    if before.keys() and not after.keys():
+        raise AttendeeChangeError(f"there is no {kind} left")
+    back = excluded(before.get(None), old) - gone
+    if back:
+        raise AttendeeChangeError("an instance that is taken out cannot be brought back by an attendee")
+    for key in before.keys() - after.keys():
+        if key is None or (None in after and key not in gone):
+            raise AttendeeChangeError("an attendee can take an instance out, but not change it back")
+    for key, part in after.items():
+        was = before.get(key)
+        if was is None and key is not None:
+            was = made(old, kind, key)
+        if was is None:
+            raise AttendeeChangeError("an attendee cannot add instances")
+        _check_part(was, part, me)
+
+
+def _check_part(was: Component, now: Component, me: frozenset[str]) -> None:
+    was_lines, now_lines = _fixed(was, me), _fixed(now, me)
+    differing = sorted(was_lines ^ now_lines)
+    if differing:
+        name = differing[0].partition(";")[0]
+        raise AttendeeChangeError(f"{name} is the organizer's to change; an attendee can answer")
+    line = parties.attendee(now, me)
+    if line is None and parties.attendee(was, me) is not None:
+        raise AttendeeChangeError("an attendee can decline, but not take themselves off the list")
+    delegates = frozenset() if line is None else _delegates(line)
+    had = {parties.address(one) for one in was.all("ATTENDEE")}
+    for one in now.all("ATTENDEE"):
+        who = parties.address(one)
+        if who not in had and who not in delegates:
+            raise AttendeeChangeError("an attendee cannot invite others, except by delegating to them")
+    if had - {parties.address(one) for one in now.all("ATTENDEE")}:
+        raise AttendeeChangeError("an attendee cannot take others off the list")
+
+
+def _delegates(line: Line) -> frozenset[str]:
+    return frozenset(parties.address(Line.make("ATTENDEE", uri)) for uri in line.param_values("DELEGATED-TO"))
+
+
+def _fixed(part: Component, me: frozenset[str]) -> set[str]:
+    """What an attendee must leave alone, in a form that can be compared."""
+    found: set[str] = set()
+    for item in part.items:
+        if item.name in _FREE or item.name == "ATTENDEE" or item.name.startswith("X-"):
+            continue
+        if item.name == "RECURRENCE-ID" or (item.name == "STATUS" and part.name == "VTODO"):
+            continue
+        found.add(changes.fact(item) if isinstance(item, Line) else item.to_ics())
+    return found
+
+
+def restore_others(old: Component, new: Component, kind: str, me: frozenset[str]) -> None:
+    """Let the others' ATTENDEE lines be as they were: the client read them some time ago; in place."""
+    before = parts(old, kind)
+    for key, part in parts(new, kind).items():
+        was = before.get(key)
+        if was is None and key is not None:
+            was = made(old, kind, key)
+        if was is None:
+            continue
+        for line in part.all("ATTENDEE"):
+            had = parties.attendee(was, (parties.address(line),))
+            if had is not None and had.raw != line.raw and parties.address(line) not in me:
+                part.replace(line, had)
+
+
+# --- what an attendee says ---
+
+
+def answers(
+    old: Component | None, new: Component | None, kind: str, me: frozenset[str]
+) -> dict[Key, Component]:
+    """What an attendee says with a change of their copy.
+
+    Args:
+        old: the copy before; None for a new one.
+        new: the copy after; None when it was deleted: then they decline what they did not decline before.
+        kind: its kind.
+        me: the attendee's addresses.
+
+    Returns:
+        By instance, components whose own ATTENDEE line is the answer; empty when there is nothing to say.
+
+    Source: RFC 6638 §3.2.2.1, §3.2.2.3, §3.2.2.4.
+    """
+    before, after = parts(old, kind), parts(new, kind)
+    found: dict[Key, Component] = {}
+    for key, part in after.items():
+        line = parties.attendee(part, me)
+        if line is None:
+            continue
+        was = before.get(key)
+        if was is None and old is not None and key is not None:
+            was = made(old, kind, key)
+        said = parties.NEEDS_ACTION if was is None else parties.partstat(parties.attendee(was, me))
+        again = parties.forced(part.first("ORGANIZER"), "REPLY")
+        if parties.partstat(line) != said or again:
+            found[key] = part
+    if old is not None:
+        found |= _declined(old, new, before, after, kind, me)
+    return found
+
+
+def _declined(
+    old: Component,
+    new: Component | None,
+    before: dict[Key, Component],
+    after: dict[Key, Component],
+    kind: str,
+    me: frozenset[str],
+) -> dict[Key, Component]:
+    """The instances that an attendee took out."""
+    gone: set[Key] = set(before.keys() - after.keys())
+    if new is not None:
+        gone |= excluded(after.get(None), new) - excluded(before.get(None), old)
+    found: dict[Key, Component] = {}
+    for key in gone:
+        part = before.get(key)
+        if part is None and key is not None:
+            part = made(old, kind, key)
+        if part is None or changes.cancelled(part):
+            continue
+        line = parties.attendee(part, me)
+        if line is None or parties.partstat(line) == "DECLINED":
+            continue
+        part = part.copy()
+        parties.set_param(part, line, "PARTSTAT", "DECLINED")
+        found[key] = part
+    return found

@@ -1,0 +1,198 @@
+"""Messages on their way: into an inbox and a calendar here, or to the mail for people elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from kalends.core.errors import ConflictError, DuplicateError, TooComplexError
+from kalends.core.model import Caller
+from kalends.core.scheduling import copies, locks, parties
+from kalends.core.scheduling.instances import Key, parts
+from kalends.core.scheduling.people import People, Person, booked_by_home, default_calendar
+from kalends.core.writer import Writer, etag_of
+from kalends.ical.tree import Component, parse
+from kalends.store import calendars, ids, jobs, objects
+from kalends.store.objects import ObjectRow
+
+PENDING, DELIVERED, UNKNOWN, NO_WAY, NOT_ALLOWED = "1.0", "1.2", "3.7", "5.2", "5.3"
+"""SCHEDULE-STATUS (RFC 6638 §3.2.9)."""
+_FROM_ORGANIZER = frozenset(("REQUEST", "CANCEL"))
+
+
+class Post:
+    """Delivers what one change of one object has to say.
+
+    Args:
+        writer: the hand that writes.
+        kind: the object's kind.
+        uid: its UID.
+
+    Attributes:
+        people: who is known here.
+    """
+
+    def __init__(self, writer: Writer, kind: str, uid: str) -> None:
+        self.writer, self.kind, self.uid = writer, kind, uid
+        self.tx = writer.tx
+        self.people = People(self.tx)
+        self._booked: dict[int, ObjectRow] | None = None
+
+    @property
+    def caller(self) -> Caller:
+        """Who acts."""
+        return self.writer.caller
+
+    def booked(self, person: Person) -> ObjectRow | None:
+        """The person's own object of this UID, in whichever of their calendars it lies."""
+        if self._booked is None:
+            self._booked = booked_by_home(self.tx, self.uid, self.kind)
+        return self._booked.get(person.row.id)
+
+    def forget(self) -> None:
+        """Read anew what is booked."""
+        self._booked = None
+
+    def places(self, person: Person) -> set[int]:
+        """The calendars that a message to a person may change."""
+        row = self.booked(person)
+        inbox = default_calendar(self.tx, person)
+        return {place for place in (inbox, row.calendar_id if row is not None else None) if place is not None}
+
+    def hold(self, everybody: list[Person]) -> None:
+        """Lock all that messages to these people may change, and read it anew if need be."""
+        if locks.hold(self.writer, {place for person in everybody for place in self.places(person)}):
+            self.forget()
+
+    # --- here ---
+
+    def deposit(self, person: Person, message: Component) -> str:
+        """Put a message into a person's inbox; what it makes obsolete goes.
+
+        Returns:
+            SCHEDULE-STATUS.
+
+        Source: RFC 6638 §4.1, §4.2.
+        """
+        inbox = default_calendar(self.tx, person)
+        if inbox is None:
+            return NOT_ALLOWED
+        if person.answers_itself:
+            return DELIVERED  # nobody reads there
+        locks.touch(self.writer, inbox)
+        method = message.value("METHOD") or ""
+        calendar = calendars.by_id(self.tx, inbox)
+        if calendar is not None and calendar.auto_process:
+            for old in objects.by_uid(self.tx, inbox, self.uid, "UNPROCESSED", self.kind):
+                if _supersedes(message, method, old, self.kind):
+                    self.writer.remove(old)
+        self.writer.insert(inbox, message, kind=self.kind, uid=self.uid, state="UNPROCESSED", method=method)
+        return DELIVERED
+
+    def book(self, person: Person, view: Component, *, news: bool) -> bool:
+        """Let a person's copy follow the organizer's object.
+
+        Args:
+            person: an attendee.
+            view: what they are to have.
+            news: whether this is more than what others answered: then the Schedule-Tag changes, and a copy
+                is made where there is none.
+
+        Returns:
+            Whether the copy is as it should be; not where the calendar's owner processes messages
+            themselves, or has no room for it (ALLOW-CONFLICT).
+        """
+        row = self.booked(person)
+        place = row.calendar_id if row is not None else default_calendar(self.tx, person)
+        calendar = None if place is None else calendars.by_id(self.tx, place)
+        if calendar is None or not calendar.auto_process or (row is None and not news):
+            return False
+        copy = None if row is None else parse(row.ics)
+        whole = copies.follow(copy, view, self.kind, person.addresses)
+        return self.put(person, calendar.id, whole, news=news)
+
+    def cancel(self, person: Person, keys: Sequence[Key], sequence: int) -> None:
+        """Let a person's copy say that it, or some of its instances, does not take place."""
+        row = self.booked(person)
+        calendar = None if row is None else calendars.by_id(self.tx, row.calendar_id)
+        if row is None or calendar is None or not calendar.auto_process:
+            return
+        whole = copies.cancel(parse(row.ics), self.kind, keys, sequence)
+        if whole is None:
+            self.unbook(person)
+        else:
+            self.put(person, row.calendar_id, whole, news=True)
+
+    def put(self, person: Person, calendar_id: int, whole: Component, *, news: bool) -> bool:
+        """Write a person's copy; False when their calendar refuses it."""
+        row = self.booked(person)
+        data = whole.to_bytes()
+        if row is not None and row.ics == data:
+            return True
+        tag = etag_of(data) if news else None
+        locks.touch(self.writer, calendar_id)
+        try:
+            with self.writer.attempt():
+                if row is None:
+                    row = self.writer.insert(
+                        calendar_id, whole, kind=self.kind, uid=self.uid, schedule_tag=tag
+                    )
+                else:
+                    row = self.writer.update(row, whole, schedule_tag=tag)
+        except (ConflictError, TooComplexError, DuplicateError):
+            return False
+        if self._booked is not None:
+            self._booked[person.row.id] = row
+        return True
+
+    def unbook(self, person: Person) -> None:
+        """Take a person's copy away."""
+        row = self.booked(person)
+        if row is not None:
+            locks.touch(self.writer, row.calendar_id)
+            self.writer.remove(row)
+            if self._booked is not None:
+                del self._booked[person.row.id]
+
+    # --- elsewhere ---
+
+    def mail(self, sender: str, to: str, message: Component) -> str:
+        """Hand a message to the mail, where this store has one.
+
+        The job's payload is JSON: `from`, `to` (addresses), `method` and `ics` (the iTIP text).
+
+        Returns:
+            SCHEDULE-STATUS: pending; unknown here, although the address is one of ours; or no way there.
+        """
+        scheme, _, mailbox = to.partition(":")
+        if scheme != "mailto" or mailbox.rpartition("@")[2] == self.caller.policy.realm.lower():
+            return UNKNOWN
+        if not self.caller.policy.imip:
+            return NO_WAY
+        data = message.to_bytes()
+        method = message.value("METHOD") or ""
+        payload = {"from": sender, "to": to, "method": method, "ics": data.decode("utf-8", "replace")}
+        new = ids.new_id(self.caller.now)
+        key = f"imip {to} {etag_of(data)} {new:x}"
+        jobs.add(self.tx, id=new, key=key, kind="imip", due_at=self.caller.now, payload=json.dumps(payload))
+        return PENDING
+
+
+def _supersedes(message: Component, method: str, old: ObjectRow, kind: str) -> bool:
+    """Whether a message says all that an older one said: a REQUEST of ours tells the whole view."""
+    if method in _FROM_ORGANIZER:
+        whole = method == "REQUEST" or any(
+            part.first("RECURRENCE-ID") is None for part in message.children(kind)
+        )
+        return whole and old.method in _FROM_ORGANIZER
+    if method != old.method:
+        return False
+    held = parse(old.ics)
+    return (
+        _senders(held, kind) == _senders(message, kind)
+        and parts(held, kind).keys() <= parts(message, kind).keys()
+    )
+
+
+def _senders(whole: Component, kind: str) -> set[str]:
+    return {parties.address(line) for part in whole.children(kind) for line in part.all("ATTENDEE")[:1]}

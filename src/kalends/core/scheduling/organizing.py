@@ -1,0 +1,215 @@
+"""An organizer made, changed or removed an object: who hears of it, and how (RFC 6638 §3.2.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kalends.core.errors import InvalidError
+from kalends.core.scheduling import changes, messages, parties, rooms, views
+from kalends.core.scheduling.delivery import DELIVERED, Post
+from kalends.core.scheduling.instances import parts
+from kalends.core.scheduling.people import Person
+from kalends.core.scheduling.replies import DONE
+from kalends.ical.tree import Component
+
+Action = Literal["nothing", "quiet", "request", "cancel"]
+
+
+@dataclass(slots=True)
+class _Errand:
+    """What there is to say to one attendee.
+
+    Attributes:
+        who: their address. person: them, when they are known here.
+        before: what they had. after: what they are to have.
+        action: nothing; let the copy follow without a word; a REQUEST; a CANCEL.
+    """
+
+    who: str
+    person: Person | None
+    before: Component | None
+    after: Component | None
+    action: Action
+
+    @property
+    def is_room(self) -> bool:
+        return self.person is not None and self.person.answers_itself
+
+
+def organize(post: Post, owner: Person, old: Component | None, new: Component | None) -> None:
+    """Tell the attendees of an object what became of it.
+
+    Args:
+        post: delivers.
+        owner: the organizer.
+        old: the object before; None for a new one.
+        new: after, None when it is removed; changed in place: SEQUENCE, PARTSTAT, SCHEDULE-STATUS.
+
+    Raises:
+        InvalidError: too many attendees.
+    """
+    everyone = views.everyone(old, new, kind=post.kind, but=owner.addresses)
+    if len(everyone) > parties.MAX_ATTENDEES:
+        raise InvalidError(f"an object has at most {parties.MAX_ATTENDEES} attendees")
+    if new is not None:
+        changes.settle(old, new, post.kind, mine=owner.addresses, keep=_better_known(post, everyone))
+    spread(post, old, new, everyone)
+
+
+def _better_known(post: Post, everyone: list[str]) -> frozenset[str]:
+    """Whose PARTSTAT is taken from the store: a CalDAV client writes what it read some time ago.
+
+    CAP's MODIFY names the old value, so that it means what it says.
+    """
+    if post.caller.via != "dav":
+        return frozenset()
+    return frozenset(who for who in everyone if post.people.at(who) is not None)
+
+
+def spread(
+    post: Post, old: Component | None, new: Component | None, everyone: list[str], *, quiet: bool = False
+) -> None:
+    """Send each attendee what a change means for them.
+
+    Args:
+        post: delivers.
+        old: the organizer's object before.
+        new: after; changed in place. None when it is removed.
+        everyone: the attendees, without those who need not be told.
+        quiet: only new attendees get a message: that somebody answered is no news for the others.
+    """
+    by = parties.organizer(new, post.kind) if new is not None else ""
+    source = new if by else None
+    if not by and old is not None:
+        by = parties.organizer(old, post.kind)
+    lines = parties.invited(old, post.kind) | parties.invited(new, post.kind)
+    served = [who for who in everyone if parties.served(lines[who])]
+    errands = [_errand(post, old, source, who, quiet=quiet) for who in served]
+    answering = any(errand.is_room and errand.action == "request" for errand in errands)
+    post.hold([one.person for one in errands if one.person and (answering or one.action != "nothing")])
+    for errand in errands:
+        if errand.is_room:
+            _run(post, by, errand, new)
+    for who in [errand.who for errand in errands if not errand.is_room]:
+        _run(post, by, _errand(post, old, source, who, quiet=quiet), new)
+
+
+def _errand(post: Post, old: Component | None, new: Component | None, who: str, *, quiet: bool) -> _Errand:
+    before, after = views.view(old, post.kind, who), views.view(new, post.kind, who)
+    return _Errand(
+        who, post.people.at(who), before, after, _action(post, new, who, before, after, quiet=quiet)
+    )
+
+
+def _action(
+    post: Post,
+    new: Component | None,
+    who: str,
+    before: Component | None,
+    after: Component | None,
+    *,
+    quiet: bool,
+) -> Action:
+    if after is None:
+        return "nothing" if before is None else "cancel"
+    if before is None or _is_forced(new, post.kind, who):
+        return "request"
+    differ = changes.difference(before, after, post.kind)
+    if differ == "content" and not quiet:
+        return "request"
+    return "nothing" if differ == "none" else "quiet"
+
+
+def _is_forced(new: Component | None, kind: str, who: str) -> bool:
+    """Whether SCHEDULE-FORCE-SEND demands a message (RFC 6638 §3.2.7)."""
+    return new is not None and any(
+        parties.forced(parties.attendee(part, (who,)), "REQUEST") for part in new.children(kind)
+    )
+
+
+def _run(post: Post, by: str, errand: _Errand, new: Component | None) -> None:
+    status: str | None = None
+    if errand.action == "cancel":
+        status = _cancel(post, by, errand)
+    elif errand.action == "request":
+        status = _request(post, by, errand, new)
+    elif errand.action == "quiet" and errand.person is not None and not errand.is_room:
+        assert errand.after is not None, "quiet about nothing"
+        post.book(errand.person, errand.after, news=False)
+    if status is not None and new is not None:
+        parties.set_status(new, post.kind, "ATTENDEE", (errand.who,), status)
+
+
+def _cancel(post: Post, by: str, errand: _Errand) -> str:
+    """Take somebody out of all of it."""
+    before, person = errand.before, errand.person
+    assert before is not None, "a CANCEL of nothing"
+    message = messages.cancel(before, post.kind, errand.who, post.caller.now)
+    if person is None:
+        return post.mail(by, errand.who, message)
+    if person.answers_itself:
+        post.unbook(person)
+        return DELIVERED
+    status = post.deposit(person, message)
+    post.cancel(person, [None], _sequence(message, post.kind))
+    return status
+
+
+def _request(post: Post, by: str, errand: _Errand, new: Component | None) -> str:
+    """Tell somebody what they are invited to now."""
+    after, person = errand.after, errand.person
+    assert after is not None, "a REQUEST for nothing"
+    found = parts(after, post.kind)
+    lost = parts(errand.before, post.kind).keys() - found.keys() if None not in found else set()
+    taken: Component | None = None
+    if lost and None not in lost and errand.before is not None:
+        taken = messages.cancel(errand.before, post.kind, errand.who, post.caller.now, keys=lost)
+    off = None in found and changes.cancelled(found[None])
+    message = (
+        messages.cancel(after, post.kind, errand.who, post.caller.now)
+        if off
+        else messages.request(after, post.kind, post.caller.now)
+    )
+    if person is None:
+        if taken is not None:
+            post.mail(by, errand.who, taken)
+        return post.mail(by, errand.who, message)
+    if person.answers_itself:
+        assert new is not None, "an invitation to nothing"
+        return _ask_room(post, person, after, new)
+    if taken is not None:
+        post.deposit(person, taken)
+    status = post.deposit(person, message)
+    post.book(person, after, news=True)
+    return status
+
+
+def _sequence(message: Component, kind: str) -> int:
+    return max((parties.sequence(part) for part in message.children(kind)), default=0)
+
+
+def _ask_room(post: Post, room: Person, after: Component, new: Component) -> str:
+    """Let a room answer, and write its answers into the organizer's object."""
+    said = rooms.answer(post, room, after)
+    found = parts(new, post.kind)
+    for key, answer in said.items():
+        line = parties.attendee(found[key], room.addresses)
+        if line is not None and not changes.cancelled(found[key]):
+            parties.set_param(found[key], line, "PARTSTAT", answer)
+    return DONE
+
+
+def remind(post: Post, by: str, who: str, view: Component) -> None:
+    """Send somebody once more what they are invited to, because they asked (RFC 5546 §3.2.6).
+
+    Args:
+        post: delivers.
+        by: the organizer's address.
+        who: the attendee's address.
+        view: what they are invited to.
+    """
+    person = post.people.at(who)
+    if person is not None:
+        post.hold([person])
+    _request(post, by, _Errand(who, person, None, view, "request"), view)

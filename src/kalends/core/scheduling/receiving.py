@@ -1,0 +1,171 @@
+"""A message that was deposited, or came by mail: what the server does with it (RFC 5546 §3, RFC 6638 §4).
+
+Only what comes from whom it claims to come from is acted upon. Everything stays UNPROCESSED beside that,
+for the owner's client to look at: COUNTER, DECLINECOUNTER, ADD and PUBLISH ask for a person's decision.
+"""
+
+from __future__ import annotations
+
+from kalends.core.scheduling import attending, changes, messages, organizing, parties, rooms, views
+from kalends.core.scheduling.delivery import Post
+from kalends.core.scheduling.instances import Key, parts
+from kalends.core.scheduling.people import Person
+from kalends.core.writer import Writer
+from kalends.ical.tree import Component, parse
+from kalends.store import calendars
+
+
+def receive(
+    writer: Writer,
+    calendar_id: int,
+    message: Component,
+    *,
+    kind: str,
+    uid: str,
+    sender: frozenset[str],
+    books_first: bool,
+) -> bool:
+    """Act upon a message that was deposited in a calendar.
+
+    Args:
+        writer: has locked the calendar.
+        calendar_id: where it was deposited.
+        message: an object with METHOD, of one UID; it stays as it is.
+        kind: its kind.
+        uid: its UID.
+        sender: the addresses that are proven to be the sender's.
+        books_first: whether a first invitation is booked. A CUA books it by itself (RFC 4324 §2.2).
+
+    Returns:
+        Whether anything was done with it; False leaves it to the owner.
+
+    Raises:
+        locks.OutOfOrderError: for `locks.in_order`.
+
+    Source: RFC 5546 §2.1.5, §3.2; RFC 6638 §4.1, §4.2.
+    """
+    calendar = calendars.by_id(writer.tx, calendar_id)
+    if calendar is None or not calendar.auto_process or kind not in parties.SCHEDULED:
+        return False
+    post = Post(writer, kind, uid)
+    owner = post.people.living_at(calendar)
+    by = parties.organizer(message, kind)
+    if owner is None or not by or len(parties.organizers(message, kind)) > 1:
+        return False
+    post.hold([owner])
+    method = (message.value("METHOD") or "").strip().upper()
+    if method in ("REQUEST", "CANCEL"):
+        if by not in sender or by in owner.addresses:
+            return False
+        if method == "CANCEL":
+            return _cancelled(post, owner, by, message)
+        return _requested(post, owner, by, message, books_first=books_first)
+    if by not in owner.addresses:
+        return False
+    if method == "REPLY":
+        return _replied(post, owner, message, sender)
+    return method == "REFRESH" and _refreshed(post, owner, message, sender)
+
+
+def _is_old(copy: Component, message: Component, kind: str) -> bool:
+    """Whether a message says less than what is known already (RFC 5546 §2.1.5)."""
+    had = parts(copy, kind)
+    for key, part in parts(message, kind).items():
+        was = had.get(key) or had.get(None)
+        if was is None:
+            continue
+        mine, theirs = parties.sequence(was), parties.sequence(part)
+        stamps = (was.value("DTSTAMP") or "", part.value("DTSTAMP") or "")
+        if theirs < mine or (theirs == mine and stamps[1] < stamps[0]):
+            return True
+    return False
+
+
+def _requested(post: Post, owner: Person, by: str, message: Component, *, books_first: bool) -> bool:
+    if not parties.invites(message, post.kind, owner.addresses):
+        return False
+    row = post.booked(owner)
+    copy = None if row is None else parse(row.ics)
+    if copy is not None and (parties.organizer(copy, post.kind) != by or _is_old(copy, message, post.kind)):
+        return False
+    view = _joined(copy, message, post.kind)
+    if owner.answers_itself:
+        _answer_for_room(post, owner, by, view)
+        return True
+    if copy is None and not books_first:
+        return False
+    return post.book(owner, view, news=True)
+
+
+def _joined(copy: Component | None, message: Component, kind: str) -> Component:
+    """What an attendee is invited to, when a message tells of some instances only (RFC 5546 §3.2.2)."""
+    fresh = Component("VCALENDAR", [item for item in message.items if item.name != "METHOD"]).copy()
+    if copy is None:
+        return fresh
+    said = parts(fresh, kind)
+    known = parts(copy, kind)
+    if None in said and None in known and changes.rescheduled(known[None], said[None], copy, fresh):
+        return fresh  # another series: nothing is known of its instances but what it says
+    zones = {zone.value("TZID") for zone in fresh.children("VTIMEZONE")}
+    at = next(i for i, item in enumerate(fresh.items) if item.name == kind)
+    fresh.items[at:at] = [
+        zone.copy() for zone in copy.children("VTIMEZONE") if zone.value("TZID") not in zones
+    ]
+    for key, part in known.items():
+        if key not in said:
+            fresh.items.append(part.copy())
+    return fresh
+
+
+def _answer_for_room(post: Post, room: Person, by: str, view: Component) -> None:
+    """A room was invited by a message: its answer goes back as one."""
+    said = rooms.answer(post, room, view)
+    answers: dict[Key, Component] = {}
+    for key, part in parts(view, post.kind).items():
+        line = parties.attendee(part, room.addresses)
+        if line is not None and key in said:
+            twin = part.copy()
+            parties.set_param(twin, line, "PARTSTAT", said[key])
+            answers[key] = twin
+    if answers:
+        declined = all(answer == "DECLINED" for answer in said.values())
+        status = messages.CONFLICT if declined else messages.SUCCESS
+        attending.answer(post, room, by, view, answers, status=status)
+
+
+def _cancelled(post: Post, owner: Person, by: str, message: Component) -> bool:
+    row = post.booked(owner)
+    if row is None:
+        return False
+    copy = parse(row.ics)
+    said = parts(message, post.kind)
+    top = max(parties.sequence(part) for part in said.values())
+    newest = max((parties.sequence(part) for part in copy.children(post.kind)), default=0)
+    if parties.organizer(copy, post.kind) != by or top < newest:
+        return False
+    if owner.answers_itself and None in said:
+        post.unbook(owner)
+    else:
+        post.cancel(owner, list(said), top)
+    return True
+
+
+def _replied(post: Post, owner: Person, message: Component, sender: frozenset[str]) -> bool:
+    said = parts(message, post.kind)
+    lines = [line for part in said.values() for line in part.all("ATTENDEE")[:1]]
+    who = frozenset(parties.address(line) for line in lines)
+    return len(who) == 1 and who <= sender and attending.take(post, owner, said, who)
+
+
+def _refreshed(post: Post, owner: Person, message: Component, sender: frozenset[str]) -> bool:
+    """Send the object once more to an attendee who asks for it (RFC 5546 §3.2.6)."""
+    row = post.booked(owner)
+    whole = None if row is None else parse(row.ics)
+    asking = [who for who in parties.invited(message, post.kind) if who in sender]
+    done = False
+    for who in asking[:1]:
+        view = views.view(whole, post.kind, who)
+        if view is not None:
+            organizing.remind(post, parties.organizer(message, post.kind), who, view)
+            done = True
+    return done

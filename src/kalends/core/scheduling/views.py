@@ -1,0 +1,63 @@
+"""What each attendee gets of an organizer's object: the instances that invite them (RFC 6638 §3.2.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kalends.core import series, texts
+from kalends.core.scheduling import parties
+from kalends.core.scheduling.instances import parts
+from kalends.ical.alarms import for_others
+from kalends.ical.tree import Component
+
+
+def view(whole: Component | None, kind: str, who: str) -> Component | None:
+    """The object as one attendee is to have it.
+
+    Args:
+        whole: the organizer's object; it stays as it is. None for an object that is no more.
+        kind: its kind.
+        who: an address.
+
+    Returns:
+        A new VCALENDAR without METHOD: the master with the overrides that invite them, other overrides
+        excluded by EXDATE; or those overrides alone. None when no instance invites them. What the store and
+        the organizer's client tell each other, and alarms that are not for others, are left out.
+
+    Source: RFC 6638 §3.2.6, §7.1 to §7.3; RFC 4324 §7.5.
+    """
+    if whole is None:
+        return None
+    found = parts(whole, kind)
+    mine = {key for key, part in found.items() if parties.attendee(part, (who,)) is not None}
+    if not mine:
+        return None
+    made = whole.copy()
+    made.items = [item for item in made.items if item.name != "METHOD"]
+    for key, part in parts(made, kind).items():
+        if key in mine:
+            parties.without_ours(part)
+            for_others(part)
+        elif None in mine and key is not None:
+            series.exclude(made, kind, key)
+        else:
+            made.remove(part)
+    return keep_zones(made, kind)
+
+
+def keep_zones(whole: Component, kind: str) -> Component:
+    """Take out the VTIMEZONEs that nothing refers to, in place; returns the object."""
+    wanted = set(texts.zones_named(whole.children(kind)))
+    whole.items = [
+        item
+        for item in whole.items
+        if not isinstance(item, Component) or item.name != "VTIMEZONE" or (item.value("TZID") or "") in wanted
+    ]
+    return whole
+
+
+def everyone(*objects: Component | None, kind: str, but: Iterable[str]) -> list[str]:
+    """The addresses invited to any of some objects, without some, each once."""
+    skipped = frozenset(but)
+    found = dict.fromkeys(who for whole in objects for who in parties.invited(whole, kind))
+    return [who for who in found if who not in skipped]

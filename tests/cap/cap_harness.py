@@ -10,7 +10,7 @@ from kalends.beep.mime import split_entity
 from kalends.beep.security import Security
 from kalends.beep.session import Role
 from kalends.beep.session import Session as Wire
-from kalends.cap.actions import Action, Cancel, Execute, Outcome, Prepare
+from kalends.cap.actions import Action, Audit, Cancel, Execute, Outcome, Prepare
 from kalends.cap.session import LANGUAGES, URI, Session
 from kalends.core import containers, identity
 from kalends.core.languages import diagnostic
@@ -82,6 +82,7 @@ class Pair:
         self.now = 0.0
         self.actions: list[Action] = []
         self.cancelled: list[int] = []
+        self.audits: list[Audit] = []
         self.got: list[events.Event] = []
         self.asked: list[events.MessageReceived] = []
         self._capability = capability
@@ -137,13 +138,15 @@ class Pair:
         for action in actions:
             if isinstance(action, Cancel):
                 self.cancelled.append(action.number)
+            elif isinstance(action, Audit):
+                self.audits.append(action)
             else:
                 self.actions.append(action)
 
     def step(self, outcome: Outcome | None = None, index: int = 0) -> None:
         """Do one action (or pretend that it had an outcome)."""
         action = self.actions.pop(index)
-        assert not isinstance(action, Cancel)
+        assert not isinstance(action, Cancel | Audit)
         done = self._do(action) if outcome is None else outcome
         self._note(self.cap.finish(action.number, done, UTC, self.now))
 

@@ -82,3 +82,44 @@ def test_an_app_password_is_shown_once(at: Here) -> None:
     assert at("user", "app-password", "revoke", "amira", "--label", "phone").code == 0
     assert at("user", "app-password", "revoke", "amira", "--label", "phone").code == 1
     assert at("user", "app-password", "list", "nobody").code == 1
+
+
+def test_groups_come_and_go(at: Here) -> None:
+    assert at("user", "add", "bruno", "--no-password").code == 0
+    assert at("group", "add", "staff", "--name", "Everybody").out == "added group staff@example.com\n"
+    assert at("group", "add", "board").code == 0
+    assert at("group", "add", "staff").code == 1
+    assert at("group", "show", "staff").out == "nobody is in staff@example.com\n"
+    done = at("group", "add-member", "staff", "amira", "board")
+    assert done.out == "staff@example.com: amira@example.com, board@example.com added\n"
+    assert at("group", "add-member", "staff", "amira").out == "staff@example.com: nothing to add\n"
+    assert at("group", "add-member", "board", "bruno", "staff").code == 0
+    assert answered(at("group", "show", "staff", "--json")) == {
+        "upn": "staff@example.com",
+        "name": "Everybody",
+        "members": ["amira@example.com", "board@example.com"],
+        "everybody": ["amira@example.com", "bruno@example.com"],
+    }
+    assert "through a group" in at("group", "show", "staff").out
+    listed = answered(at("group", "list", "--json"))
+    assert isinstance(listed, list)
+    assert [one["upn"] for one in listed] == ["board@example.com", "staff@example.com"]
+    assert "Everybody" in at("group", "list").out
+    assert at("group", "remove-member", "staff", "amira", "bruno").code == 1  # all of them or none
+    assert at("group", "remove-member", "staff", "amira").code == 0
+    assert at("group", "remove", "amira").code == 1
+    assert at("group", "remove", "staff").out == "removed group staff@example.com\n"
+    assert at("check").out == "clean\n"
+
+
+def test_who_may_act_as_whom(at: Here) -> None:
+    assert at("user", "may-act-as", "list").out == "only administrators may act as others\n"
+    done = at("user", "may-act-as", "add", "amira", "*@Rooms.example.com")
+    assert done.out == "amira@example.com may act as *@rooms.example.com\n"
+    assert answered(at("user", "may-act-as", "list", "--json")) == [
+        {"upn": "amira@example.com", "as": "*@rooms.example.com"}
+    ]
+    assert "*@rooms.example.com" in at("user", "may-act-as", "list", "amira").out
+    assert at("user", "may-act-as", "add", "amira", "bruno").code == 1  # a filter names its realm
+    assert at("user", "may-act-as", "remove", "amira", "*@rooms.example.com").code == 0
+    assert at("user", "may-act-as", "remove", "amira", "*@rooms.example.com").code == 1

@@ -63,6 +63,7 @@ def test_policy_is_what_the_settings_say() -> None:
         ({"max_channels": 0}, "--max-channels", "1 or more"),
         ({"log_format": "xml"}, "--log-format", "one of text, json"),
         ({"strict": "perhaps"}, "--strict", "true or false"),
+        ({"anonymous": "bob@example.com"}, "--anonymous", "@ or @realm"),
         ({"plaintext": True, "host": "0.0.0.0"}, "--plaintext", "refused: 0.0.0.0 can be reached"),
         ({"plaintext": True, "host": "cal.example.com"}, "--plaintext", "refused"),
         ({"tls_cert": "/x.pem"}, "--tls-cert", "go together"),

@@ -51,5 +51,22 @@ class Cancel:
     number: int
 
 
-Action = Execute | Prepare | Cancel
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Write down that somebody acts, or wanted to act, as somebody else.
+
+    Attributes:
+        login: UPN of who authenticated.
+        wanted: as the client wrote it; None for oneself again.
+        granted: whether it was permitted.
+        end: end the session once its answers are written: there were too many refusals (RFC 4324 §10.8).
+    """
+
+    login: str
+    wanted: str | None
+    granted: bool
+    end: bool = False
+
+
+Action = Execute | Prepare | Cancel | Audit
 Outcome = list[Reply] | list[Request] | Exception

@@ -26,9 +26,10 @@ from kalends.cap.status import (
     Status,
     status_of,
 )
-from kalends.core import containers, identity, ledger, search
+from kalends.core import containers, ledger, search
+from kalends.core.acting import Standing
 from kalends.core.capability import CHARSETS
-from kalends.core.errors import KalendsError
+from kalends.core.errors import DeniedError, KalendsError
 from kalends.core.languages import DEFAULT, ENGLISH, OFFERED, lookup
 from kalends.core.model import Caller, Policy, Selection, Target
 from kalends.core.uids import generate
@@ -49,14 +50,14 @@ class Circumstances:
     """What a verb may know besides the command.
 
     Attributes:
-        upn: who is authenticated; '@' for anonymous.
+        standing: who authenticated, and as whom they act.
         utc: seconds since 1970.
         policy: the store's limits.
         default_tz: the client's zone for floating times.
         strict: refuse what RFC 4324 forbids even where it is harmless.
     """
 
-    upn: str
+    standing: Standing
     utc: int
     policy: Policy
     default_tz: str | None = None
@@ -66,11 +67,12 @@ class Circumstances:
         """Look up who acts, now.
 
         Raises:
-            RefusalError: 4.1, when the user is gone.
+            RefusalError: 4.1, when the user is gone, or may no longer act as whom they act.
         """
-        who = identity.identify(tx, self.upn)
-        if who is None:
-            raise RefusalError(ACCESS_DENIED, "This user is no longer known here.")
+        try:
+            who = self.standing.identity(tx)
+        except KalendsError as error:
+            raise RefusalError(ACCESS_DENIED, error.reason) from error
         return Caller(who, "cap", self.utc, self.policy, self.default_tz, self.strict)
 
 
@@ -81,10 +83,12 @@ class Task:
     Attributes:
         work: gives the replies.
         quick: takes well below a millisecond, so that a shell may run it without a thread.
+        identity: it changes as whom the session acts: nothing of its channel runs beside it; it is logged.
     """
 
     work: Work
     quick: bool = False
+    identity: bool = False
 
 
 class Verb:
@@ -314,14 +318,25 @@ class Modify(Verb):
 
 
 class Identify(Verb):
-    """IDENTIFY: act as somebody else; all such wishes are refused, as RFC 4324 §10.8 allows."""
+    """IDENTIFY: act as somebody else, or as oneself again. Source: RFC 4324 §10.8; IDN-01 to IDN-04."""
 
     name = "IDENTIFY"
+    kind: ClassVar[Kind] = "read"
     options = "optional"
 
-    def answer(self, request: Request, around: Circumstances) -> list[Reply]:
-        """6.4, the only refusal this verb knows (IDN-02)."""
-        raise RefusalError(PERMISSION_DENIED, "Acting as another identity is not permitted.")
+    def task(self, request: Request, around: Circumstances) -> Task:
+        """2.0, or 6.4, the only refusal this verb knows; whoever authenticated counts, not who acts now."""
+
+        def work(tx: Tx) -> list[Reply]:
+            standing = around.standing
+            try:
+                upn = standing.wanted(tx, request.options, around.policy)
+            except DeniedError as error:
+                raise RefusalError(PERMISSION_DENIED, error.reason) from error
+            standing.become(upn)
+            return [replies.done(request.ident, None)]
+
+        return Task(work, quick=True, identity=True)
 
 
 def offered_language(wanted: str, *, strict: bool) -> str | None:

@@ -133,7 +133,10 @@ class Lane:
     def _fits(self, job: Job) -> bool:
         if not self._running:
             return True
-        kind = next(iter(self._running.values())).kind
+        beside = next(iter(self._running.values()))
+        if any(one.task is not None and one.task.identity for one in (job, beside)):
+            return False
+        kind = beside.kind
         return kind == job.kind and kind in self._together and len(self._running) < MAX_TOGETHER
 
     @property

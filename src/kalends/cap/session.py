@@ -13,7 +13,7 @@ from kalends.beep.codes import ReplyCode
 from kalends.beep.errors import LocalProtocolError
 from kalends.beep.session import Session as Wire
 from kalends.cap import capability, mime, replies
-from kalends.cap.actions import Action, Cancel, Execute, Outcome, Prepare
+from kalends.cap.actions import Action, Audit, Cancel, Execute, Outcome, Prepare
 from kalends.cap.commands import VERBS, Circumstances, Kind, Verb, offered_language
 from kalends.cap.exchange import Exchange, Job, JobKind, Lane
 from kalends.cap.latency import Happening, Order, Phase, Timers
@@ -32,6 +32,7 @@ from kalends.cap.status import (
     status_of,
 )
 from kalends.cap.tongue import Tongue
+from kalends.core.acting import Standing
 from kalends.core.errors import InterruptedCommandError, KalendsError
 from kalends.core.identity import complete_upn
 from kalends.core.languages import OFFERED
@@ -46,7 +47,8 @@ INLINE_OCTETS = 65_536
 """Messages up to this size are read in the loop (about 5 ms); larger ones are work for a thread."""
 MAX_QUESTIONS = 256
 """TIMEOUTs a client may leave unanswered in all; further ones are not sent and count as unanswered, too."""
-ANONYMOUS = "@"
+MAX_REFUSED_IDENTITIES = 5
+"""IDENTIFYs refused in one session before it is taken for an attempt to break in (RFC 4324 §10.8)."""
 OUR_ID = "kalends-capability"
 
 
@@ -86,7 +88,9 @@ class Session:
         self._was_asked = False
         self._introduced = False
         self._draining = False
-        self._upn: str | None = None
+        self._login = ""
+        self._standing: Standing | None = None
+        self._refused_identities = 0
         self._tongue = Tongue(strict=strict)
         self.peer = capability.UNKNOWN
 
@@ -110,6 +114,8 @@ class Session:
                 return self._message(event, utc, now)
             case events.MessageTooLarge():
                 self._too_large(event)
+            case events.Authenticated():
+                self._login = event.authcid
             case events.StartRequested():
                 self._start(event, utc)
             case events.ReplyReceived() | events.ErrorReceived() | events.AnswerReceived():
@@ -140,7 +146,7 @@ class Session:
             self._wire.refuse_start(event.channel, ReplyCode.SERVICE_NOT_AVAILABLE, "the server is stopping")
         else:
             try:
-                self._upn = complete_upn(who, self._policy) if who else ANONYMOUS
+                self._standing = self._standing or self._stand(who)
             except KalendsError as error:
                 self._wire.refuse_start(event.channel, ReplyCode.NOT_AUTHORIZED, error.reason)
                 return
@@ -148,6 +154,13 @@ class Session:
             self._wire.accept_start(event.channel, URI, content)
             self._lanes[event.channel] = Lane(self._together)
             self._ask_capability(event.channel)
+
+    def _stand(self, who: str) -> Standing:
+        """Who the session is: no name means anonymous (RFC 4324 §4.3). Raises InvalidError."""
+        if not who:
+            return Standing(self._policy.anonymous)
+        login, home = (complete_upn(name, self._policy) for name in (self._login or who, who))
+        return Standing(login, home)
 
     def _piggybacked(self, content: bytes, utc: int) -> bytes:
         """Answer a GET-CAPABILITY that came with <start> (SES-12)."""
@@ -300,8 +313,8 @@ class Session:
             raise RefusalError(BAD_ARGS, "LOCALIZE names a language that the greeting did not.")
 
     def _around(self, utc: int) -> Circumstances:
-        assert self._upn is not None  # no channel without it
-        return Circumstances(self._upn, utc, self._policy, self.peer.default_tz, self._strict)
+        assert self._standing is not None  # no channel without it
+        return Circumstances(self._standing, utc, self._policy, self.peer.default_tz, self._strict)
 
     def _pump(self, lane: Lane, now: float) -> list[Action]:
         actions: list[Action] = []
@@ -349,7 +362,19 @@ class Session:
             actions = self._prepared(job, outcome, lane, utc, now)
         else:
             self._done(job, outcome)
+            actions = self._audit(job, outcome)
         return actions if lane is None else [*actions, *self._pump(lane, now)]
+
+    def _audit(self, job: Job, outcome: Outcome) -> list[Action]:
+        """What the log has to hear of an IDENTIFY, and whether there were too many refused (IDN-05)."""
+        if job.task is None or job.request is None or not job.task.identity or self._standing is None:
+            return []
+        refused = isinstance(outcome, RefusalError)
+        self._refused_identities += refused
+        if isinstance(outcome, Exception) and not refused:
+            return []
+        end = refused and self._refused_identities >= MAX_REFUSED_IDENTITIES
+        return [Audit(self._standing.login, job.request.options, not refused, end)]
 
     def _prepared(self, job: Job, outcome: Outcome, lane: Lane | None, utc: int, now: float) -> list[Action]:
         if isinstance(outcome, Exception):

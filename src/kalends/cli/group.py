@@ -25,7 +25,8 @@ exit: 0 done, 1 refused or not found, 2 usage,
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("kalends.cli.serving:serve", "Serve calendars until told to stop."),
-    "user": ("kalends.cli.users:user", "Add, list and remove users of a store."),
+    "user": ("kalends.cli.users:user", "Users, rooms and resources of a store."),
+    "group": ("kalends.cli.groups:group", "Groups of users, rooms and other groups."),
     "calendar": ("kalends.cli.calendars:calendar", "Add, list and remove calendars of a store."),
     "import": ("kalends.cli.transfer:import_", "Put iCalendar files into a calendar."),
     "export": ("kalends.cli.transfer:export", "Write a calendar as one iCalendar file."),

@@ -70,13 +70,18 @@ def history(
             (
                 str(entry.tick),
                 f"{_when(entry.at):%Y-%m-%d %H:%M}",
-                f"{entry.who or _NOBODY.get(entry.via, 'somebody')} ({entry.via})",
+                _who(entry),
                 entry.title or f"{entry.kind} {entry.uid}",
                 f"({_told(entry)})" if entry.undone else _told(entry),
             )
             for entry in found
         ]
         table(headers, rows, flexible=headers[2:])
+
+
+def _who(entry: Entry) -> str:
+    by = f", by {entry.behind}" if entry.behind else ""
+    return f"{entry.who or _NOBODY.get(entry.via, 'somebody')} ({entry.via}{by})"
 
 
 def _told(entry: Entry) -> str:
@@ -106,6 +111,7 @@ def _as_data(entry: Entry) -> dict[str, object]:
         "tick": entry.tick,
         "at": _when(entry.at).isoformat(),
         "who": entry.who,
+        "behind": entry.behind,
         "via": entry.via,
         "kind": entry.kind,
         "uid": entry.uid,

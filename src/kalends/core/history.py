@@ -45,6 +45,7 @@ class Entry:
         action: created, changed, removed, marked, restored, moved to CALID, moved from CALID, undid TICK.
         differences: what became different, when both texts are kept.
         undoes: the tick it took back, or None. undone: whether it was taken back itself.
+        behind: UPN of who had logged in, when they acted as `who`; else ''.
     """
 
     tick: int
@@ -59,6 +60,7 @@ class Entry:
     differences: tuple[Difference, ...]
     undoes: int | None
     undone: bool
+    behind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ def _entry(tx: Tx, row: LoggedRow, names: _Names, *, undone: bool) -> Entry:
     return Entry(
         change.tick, change.at, names.upn(change.actor), change.via, change.op, change.kind, change.uid,
         "" if shown is None else title_in(shown.ics, shown.kind),
-        _action(row, was, then, names), told, row.undoes, undone,
+        _action(row, was, then, names), told, row.undoes, undone, names.upn(change.behind),
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from kalends.core.model import Identity, Policy, Target
 from kalends.core.writer import Writer
 from kalends.ical.values import normal_address
 from kalends.ical.zones import iana_name
-from kalends.store import calendars, ids, principals, tokens
+from kalends.store import calendars, groups, ids, principals, tokens
 from kalends.store import errors as store
 from kalends.store.base import Tx
 from kalends.store.calendars import CalendarRow
@@ -410,14 +410,23 @@ def verifier_of(tx: Tx, upn: str) -> str | None:
 
 
 def identify(tx: Tx, upn: str) -> Identity | None:
-    """The identity of an authenticated UPN ('@' for anonymous), or None when the user is gone."""
-    if upn == names.ANONYMOUS:
+    """The identity of a UPN, with all its groups; None when there is no such principal.
+
+    Args:
+        tx: a transaction.
+        upn: a principal's; '@' for anonymous, '@realm' for somebody unnamed of a realm.
+
+    Source: RFC 4324 §4.1.3, §4.3; UPN-03, UPN-07.
+    """
+    upn = upn.strip().lower()
+    if upn.startswith(names.ANONYMOUS):
         return Identity(upn)
-    found = principals.by_upn(tx, upn.strip().lower())
+    found = principals.by_upn(tx, upn)
     if found is None:
         return None
     addresses = frozenset((*principals.addresses(tx, found.id), normal_address(f"mailto:{found.upn}")))
-    return Identity(found.upn, found.id, found.admin, addresses)
+    around = frozenset(groups.groups_of(tx, found.id).values()) - {found.upn}
+    return Identity(found.upn, found.id, found.admin, addresses, around)
 
 
 def token_hash(secret: str) -> str | None:

@@ -23,6 +23,7 @@ class Identity:
         admin: whether this is an administrator of the store (CALMASTER).
         addresses: normalised calendar user addresses of this user (mailto:…).
         groups: UPNs of the groups the user is in, nested ones included.
+        behind: the row of who authenticated, when that is somebody who acts as this one.
     """
 
     upn: str
@@ -30,6 +31,7 @@ class Identity:
     admin: bool = False
     addresses: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
+    behind: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Policy:
         default_tz: zone for floating times where neither client nor calendar names one.
         conflict_counts_everything: the literal reading of ALLOW-CONFLICT:FALSE, in which CANCELLED and
             TRANSPARENT objects, VJOURNALs and every VTODO with a time exclude others, too (A-14).
+        anonymous: whom anonymous sessions act as: `@`, or `@realm`.
         imip: whether messages to people elsewhere are sent by mail (RFC 6047).
         calmaster: contact URI of who is responsible for the store; '' for `mailto:calmaster@realm`.
     """
@@ -63,6 +66,7 @@ class Policy:
     quota: int = 0
     default_tz: str = "UTC"
     calmaster: str = ""
+    anonymous: str = "@"
     conflict_counts_everything: bool = False
     imip: bool = False
 

@@ -233,12 +233,12 @@ class Writer:
 
     def log(self, row: ObjectRow, calendar_id: int, op: Op) -> None:
         """Append to the change log of a locked calendar."""
-        tick = self.ticks[calendar_id]
+        tick, who = self.ticks[calendar_id], self.caller.identity
         changes.append(
             self.tx,
             ChangeRow(
                 calendar_id, tick, row.id, row.name, row.uid, row.kind, op,
-                self.caller.identity.principal_id, self.caller.via, self.caller.now,
+                who.principal_id, self.caller.via, self.caller.now, who.behind,
             ),
         )  # fmt: skip
         if row.kind == "VCAR":

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kalends.core.model import Policy
+from kalends.core.names import ANONYMOUS
 
 ENV_PREFIX = "KALENDS_"
 MECHANISMS = ("SCRAM-SHA-256", "PLAIN", "EXTERNAL", "ANONYMOUS")
@@ -152,6 +153,13 @@ def _mechanisms(value: Any) -> tuple[str, ...]:
     return tuple(name for name in MECHANISMS if name in names)
 
 
+def _nobody(value: Any) -> str:
+    text = str(value).strip().lower()
+    if text != ANONYMOUS and (not text.startswith(ANONYMOUS) or not _HOSTNAME.match(text[1:])):
+        raise ValueError(f"expected @ or @realm, not {value!r}")
+    return text
+
+
 def _one_of(*choices: str) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
         text = str(value).strip().lower()
@@ -215,6 +223,10 @@ class Config:
     mechanisms: tuple[str, ...] = field(
         default=("SCRAM-SHA-256", "PLAIN", "EXTERNAL"), metadata=_says(_mechanisms, "SASL mechanisms offered")
     )
+    anonymous: str = field(
+        default="@",
+        metadata=_says(_nobody, "whom anonymous sessions act as: @, or @realm; ANONYMOUS has to be offered"),
+    )
     strict: bool = field(
         default=False, metadata=_says(_switch, "refuse what RFC 4324 forbids even where it is harmless")
     )
@@ -276,7 +288,7 @@ class Config:
     @property
     def policy(self) -> Policy:
         """What this server promises and refuses."""
-        return Policy(csid=self.csid, realm=self.realm, max_object=self.max_object)
+        return Policy(csid=self.csid, realm=self.realm, max_object=self.max_object, anonymous=self.anonymous)
 
 
 SETTINGS: tuple[tuple[str, str, object], ...] = tuple(

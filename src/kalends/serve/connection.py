@@ -17,7 +17,7 @@ from kalends.beep.limits import Limits
 from kalends.beep.security import Security
 from kalends.beep.session import Role
 from kalends.beep.session import Session as Wire
-from kalends.cap.actions import Action, Cancel, Execute, Outcome, Prepare
+from kalends.cap.actions import Action, Audit, Cancel, Execute, Outcome, Prepare
 from kalends.cap.session import LANGUAGES, URI
 from kalends.cap.session import Session as CapSession
 from kalends.cap.status import status_of
@@ -43,6 +43,7 @@ MAX_QUICK = 4
 """Point reads of one connection done in the loop before other connections have their turn."""
 LINGER_SECONDS = 5.0
 """How long a closed connection may take to fetch what was written to it."""
+_ACTS = {True: "acts", False: "was refused to act"}
 ENVELOPE_OCTETS = 64 * 1024
 """What a message may have beyond the object in it: MIME headers, CMD, TARGETs."""
 
@@ -216,6 +217,7 @@ class Connection(asyncio.Protocol):
             case events.Authenticated():
                 self._shared.throttle.succeeded(self.address, self._user(event.authcid))
                 log.info("%s: %r authenticated by %s", self.address, event.authzid, event.mechanism)
+                self._cap.handle(event, int(time.time()), self._loop.time())
             case events.AuthenticationFailed():
                 self._login_failed(event)
             case events.SessionReleased():
@@ -235,8 +237,25 @@ class Connection(asyncio.Protocol):
         for action in actions:
             if isinstance(action, Cancel):
                 self._cancel(action.number)
+            elif isinstance(action, Audit):
+                self._audit(action)
             else:
                 self._waiting.put(action)
+
+    def _audit(self, told: Audit) -> None:
+        """Log who acts as whom; end the session once the answers are written, if it comes to that."""
+        whom = "themselves" if told.wanted is None else json.dumps(told.wanted[:256])
+        level = logging.INFO if told.granted else logging.WARNING
+        log.log(level, "%s: %s %s as %s", self.address, told.login, _ACTS[told.granted], whom)
+        if told.end:
+            log.warning("%s: session of %s ended: too many refused identities", self.address, told.login)
+            self._loop.call_soon(self._end)
+
+    def _end(self) -> None:
+        self._flush()
+        if not self._wire.terminated:
+            self._wire.abort("too many refused identities")
+        self._close()
 
     def _cancel(self, number: int) -> None:
         if number in self._running:

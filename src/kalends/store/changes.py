@@ -19,7 +19,7 @@ class ChangeRow:
         calendar_id: where. tick: the calendar's tick of that transaction. object_id: what.
         name: the object's DAV name then. uid: its UID. kind: its component.
         op: what happened. actor: the principal who did it, or None.
-        via: by which face. at: seconds UTC.
+        via: by which face. at: seconds UTC. behind: the one who had logged in, if another.
     """
 
     calendar_id: int
@@ -32,10 +32,12 @@ class ChangeRow:
     actor: int | None
     via: Via
     at: int
+    behind: int | None = None
 
 
 _SELECT = (
-    "select calendar_id, tick, object_id, name, uid, kind, op, actor, via, at from change as c where <which>"
+    "select calendar_id, tick, object_id, name, uid, kind, op, actor, via, at, behind"
+    " from change as c where <which>"
 )
 _SINCE = _SELECT.replace(
     "<which>",
@@ -54,14 +56,14 @@ def _row(row: Row) -> ChangeRow:
 def append(tx: Tx, change: ChangeRow) -> None:
     """Log a change. A second one of the same object in the same transaction takes the first one's place."""
     tx.run(
-        "insert into change (calendar_id, tick, object_id, name, uid, kind, op, actor, via, at)"
-        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "insert into change (calendar_id, tick, object_id, name, uid, kind, op, actor, via, at, behind)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " on conflict (calendar_id, tick, object_id) do update set name = excluded.name, uid = excluded.uid,"
         " kind = excluded.kind, op = excluded.op, actor = excluded.actor, via = excluded.via,"
-        " at = excluded.at",
+        " at = excluded.at, behind = excluded.behind",
         (
             change.calendar_id, change.tick, change.object_id, change.name, change.uid, change.kind,
-            change.op, change.actor, change.via, change.at,
+            change.op, change.actor, change.via, change.at, change.behind,
         ),
     )  # fmt: skip
 

@@ -49,7 +49,7 @@ class LoggedRow:
 
 
 _LOG = (
-    "select c.calendar_id, c.tick, c.object_id, c.name, c.uid, c.kind, c.op, c.actor, c.via, c.at,"
+    "select c.calendar_id, c.tick, c.object_id, c.name, c.uid, c.kind, c.op, c.actor, c.via, c.at, c.behind,"
     " case when exists (select 1 from change as e where e.calendar_id = c.calendar_id"
     " and e.object_id = c.object_id and e.tick < c.tick) then 0 else 1 end,"
     " case when h.tick is null then 0 else 1 end, case when h.state is null then 0 else 1 end,"
@@ -142,8 +142,8 @@ def log(
 
 
 def _logged(row: Row) -> LoggedRow:
-    flags = (bool(row[10]), bool(row[11]), bool(row[12]))
-    return LoggedRow(ChangeRow(*row[:10]), *flags, *row[13:])  # type: ignore[arg-type]  # the schema's types
+    flags = (bool(row[11]), bool(row[12]), bool(row[13]))
+    return LoggedRow(ChangeRow(*row[:11]), *flags, *row[14:])  # type: ignore[arg-type]  # the schema's types
 
 
 _PAST = "select name, uid, kind, state, method, schedule_tag, ics from history where <which>"

@@ -130,7 +130,7 @@ def test_wrong_credentials_are_401_and_a_user_is_no_administrator(tmp_path: Path
     ("method", "path", "status"),
     [
         ("POST", "/port/1", 405),
-        ("PROPFIND", "/", 405),
+        ("PROPFIND", "/port/1", 405),
         ("GET", "/nothing", 404),
         ("GET", "/port/70000", 404),
         ("GET", "/port/%2e%2e/%00", 404),

@@ -479,3 +479,46 @@ def test_store_overlapping_agrees_with_expansion_in_memory(
     found = store.read(lambda tx: instances.overlapping(tx, [1], lo, hi))
     assert sorted((one.object_id, one.start_at, one.end_at) for one in found) == expected
     store.close()
+
+
+# --- what excludes others from its time (RFC 4324 §8.36) ---
+
+
+def exclusive(store: Store, number: int = 1) -> bool:
+    row = store.read(lambda tx: calendars.by_id(tx, number))
+    assert row is not None
+    return row.exclusive
+
+
+@pytest.mark.parametrize("value", ["OPAQUE-NOCONFLICT", "Transparent-NoConflict"])
+def test_store_a_calendar_knows_that_something_in_it_excludes_others(filled: Store, value: str) -> None:
+    filled.write(lambda tx: put(tx, 10, ics("DTSTART:20260102T100000Z", "TRANSP:OPAQUE")))
+    assert not exclusive(filled)
+    filled.write(lambda tx: put(tx, 11, ics("DTSTART:20260102T100000Z", f"TRANSP:{value}")))
+    assert exclusive(filled)
+    assert not exclusive(filled, 2)
+
+
+def test_store_what_excludes_others_takes_that_along_when_it_moves(filled: Store) -> None:
+    filled.write(lambda tx: put(tx, 10, ics("DTSTART:20260102T100000Z")))
+    filled.write(lambda tx: put(tx, 11, ics("DTSTART:20260102T100000Z", "TRANSP:OPAQUE-NOCONFLICT")))
+
+    def move(tx: Tx, number: int) -> None:
+        tick = calendars.bump(tx, [1, 2])[2]
+        objects.move(tx, number, 2, name=f"{number}.ics", tick=tick, now=2)
+        changes.append(tx, ChangeRow(2, tick, number, "x", "u", "VEVENT", "move-in", None, "cap", 2))
+
+    filled.write(lambda tx: move(tx, 10))
+    assert not exclusive(filled, 2)
+    filled.write(lambda tx: move(tx, 11))
+    assert exclusive(filled, 2)
+    reindex(filled, horizon=HORIZON)
+    assert (exclusive(filled, 1), exclusive(filled, 2)) == (False, True)
+
+
+def test_store_check_tells_a_calendar_that_does_not_know_what_excludes_others(filled: Store) -> None:
+    filled.write(lambda tx: put(tx, 10, ics("DTSTART:20260102T100000Z", "TRANSP:OPAQUE-NOCONFLICT")))
+    filled.write(lambda tx: tx.run("update calendar set exclusive = 0 where id = 1"))
+    assert [finding.code for finding in check(filled)] == ["exclusive-differs"]
+    reindex(filled, horizon=HORIZON)
+    assert exclusive(filled)

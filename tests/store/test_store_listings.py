@@ -246,11 +246,10 @@ def test_store_members_in_a_window_come_with_their_texts(shelf: Shelf) -> None:
 
 def test_store_finding_an_object_by_name_reads_the_index_over_names(sqlite_store: Store) -> None:
     """SQLite uses a partial index only where the statement repeats its condition."""
-    statements = {
-        objects._BY_NAME: 3, listings._LISTING: 4, listings._BY_NAMES.replace("??", "?"): 3,
-        listings._TAKEN.replace("??", "?"): 3,
-    }  # fmt: skip
-    for sql, count in statements.items():
+    texts = (objects._BY_NAME, listings._LISTING, listings._BY_NAMES, listings._TAKEN)
+    for text in texts:
+        sql = objects.in_state(text.replace("??", "?"), "BOOKED")
+        count = sql.count("?")
         plan = sqlite_store.read(
             lambda tx, sql=sql, count=count: tx.rows(f"explain query plan {sql}", ("x",) * count)  # type: ignore[misc]
         )

@@ -33,7 +33,7 @@ def filled(store: Store) -> Store:
 
 def test_store_vcalstore_is_calendar_zero(store: Store) -> None:
     row = store.read(lambda tx: calendars.by_id(tx, calendars.VCALSTORE))
-    assert row == calendars.CalendarRow(0, "", None, None, 0, 0, 0, 86400, True, True)
+    assert row == calendars.CalendarRow(0, "", None, None, 0, 0, 0, 86400, True, True, False)
     assert store.write(lambda tx: calendars.remove(tx, calendars.VCALSTORE)) is False
 
 
@@ -68,7 +68,9 @@ def test_store_calendar_settings(filled: Store) -> None:
         calendars.set_name(tx, 1, calid="b", home_id=None, slug=None)
         return calendars.by_id(tx, 1)
 
-    assert filled.write(change) == calendars.CalendarRow(1, "b", None, None, 0, 3, 7, 90_000, False, False)
+    assert filled.write(change) == calendars.CalendarRow(
+        1, "b", None, None, 0, 3, 7, 90_000, False, False, False
+    )
 
 
 def test_store_a_removed_calendar_takes_everything_with_it(filled: Store) -> None:

@@ -441,6 +441,8 @@ def check(tx: Tx, caller: Caller, row: ObjectRow, whole: Component, *, before: b
         return
     calendar = calendars.by_id(tx, row.calendar_id)
     assert calendar is not None, "a locked calendar"
+    if calendar.allow_conflict and not calendar.exclusive:
+        return  # nothing in it excludes anything, this object included: the index would have said so
     place = Calendar(tx, caller.policy, calendar)
     found = place.clashes_of(row.id, whole)
     if found:

@@ -82,15 +82,17 @@ class Writer:
         now = self.caller.now
         new = ids.new_id(now) if known is None else known
         data = vcalendar.to_bytes()
+        derived = self._derived(vcalendar, kind)
         try:
             row = objects.insert(
                 self.tx, id=new, calendar_id=calendar_id, name=name or f"{new:x}.ics", uid=uid, kind=kind,
                 state=state, method=method, ics=data, etag=etag_of(data), tick=self.ticks[calendar_id],
-                now=now, changed_by=self.caller.identity.principal_id, schedule_tag=schedule_tag,
+                now=now, changed_by=self.caller.identity.principal_id, span=derived.span,
+                schedule_tag=schedule_tag,
             )  # fmt: skip
         except store.DuplicateError as error:
             raise DuplicateError(_taken(error, kind)) from error
-        self._index(row, vcalendar, fresh=True)
+        index.add_rows(self.tx, row, derived)
         conflict.check(self.tx, self.caller, row, vcalendar)
         if self.undoes:
             self._keep_arrival(row.id, calendar_id)
@@ -191,10 +193,14 @@ class Writer:
         self.log(row, row.calendar_id, "move-out")
         self.log(row, calendar_id, "move-in")
 
-    def _index(self, row: ObjectRow, vcalendar: Component, *, fresh: bool = False) -> None:
+    def _derived(self, vcalendar: Component, kind: str) -> index.Derived:
+        limit = self.caller.policy.recur_limit
+        return index.derive(vcalendar, kind, horizon=self.caller.now + HORIZON, recur_limit=limit)
+
+    def _index(self, row: ObjectRow, vcalendar: Component) -> None:
         index.index_object(
             self.tx, row, vcalendar, horizon=self.caller.now + HORIZON,
-            recur_limit=self.caller.policy.recur_limit, fresh=fresh,
+            recur_limit=self.caller.policy.recur_limit,
         )  # fmt: skip
 
     def _keep(self, row: ObjectRow, *, other_id: int | None = None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kalends.ical.errors import ICalError
 
@@ -196,6 +197,10 @@ def parse_moment(text: str, tzid: str | None = None, value_type: str | None = No
 
     Source: RFC 5545 §3.3.4, §3.3.5.
     """
+    return _known_moment(text, tzid, value_type) if len(text) <= _SHORT else _read(text, tzid, value_type)
+
+
+def _read(text: str, tzid: str | None, value_type: str | None) -> Moment:
     size = len(text)
     if size < 15 or not text.isascii() or text[8] != "T":
         return _parse_odd(text, tzid, value_type)
@@ -211,6 +216,12 @@ def parse_moment(text: str, tzid: str | None = None, value_type: str | None = No
     if size == 16 and text[15] == "Z":
         return Moment(days * DAY + seconds, None, True)
     return _parse_odd(text, tzid, value_type)
+
+
+_SHORT = 16
+"""Characters of `YYYYMMDDTHHMMSSZ`. Such values are kept for a while: on its way into a store a text is read
+several times, to be checked, to be indexed and to be expanded."""
+_known_moment = lru_cache(4096)(_read)
 
 
 def _parse_odd(text: str, tzid: str | None, value_type: str | None) -> Moment:

@@ -17,6 +17,7 @@ from typing import Any
 
 from kalends.core.model import Policy
 from kalends.core.names import ANONYMOUS
+from kalends.serve.proxies import Network, read_networks, read_prefix
 
 ENV_PREFIX = "KALENDS_"
 MECHANISMS = ("SCRAM-SHA-256", "PLAIN", "EXTERNAL", "ANONYMOUS")
@@ -160,6 +161,17 @@ def _nobody(value: Any) -> str:
     return text
 
 
+def _proxies(value: Any) -> tuple[Network, ...]:
+    try:
+        return read_networks(_words(value) if value else ())
+    except ValueError as error:
+        raise ValueError(f"expected addresses or networks such as 10.0.0.0/8: {error}") from None
+
+
+def _prefix(value: Any) -> str:
+    return read_prefix(str(value))
+
+
 def _one_of(*choices: str) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
         text = str(value).strip().lower()
@@ -192,6 +204,13 @@ class Config:
         metadata=_says(
             _port_or_off, "TCP port of HTTP; 0 picks a free one, off: none. TLS except on loopback"
         ),
+    )
+    http_prefix: str = field(
+        default="", metadata=_says(_prefix, "path below which a reverse proxy shows HTTP, such as /cal")
+    )
+    trusted_proxies: tuple[Network, ...] = field(
+        default=(),
+        metadata=_says(_proxies, "reverse proxies whose X-Forwarded-* counts: addresses, networks (CIDR)"),
     )
     udp: str = field(
         default="auto",

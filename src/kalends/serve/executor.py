@@ -42,7 +42,9 @@ class Executor:
         self._lock = threading.Lock()
         self._awake = False
 
-    def transact(self, kind: Kind, work: Work, seconds: float | None, done: Done) -> Deadline:
+    def transact(
+        self, kind: Kind, work: Work | Callable[[Any], Any], seconds: float | None, done: Done
+    ) -> Deadline:
         """Run work in a transaction.
 
         Args:
@@ -80,6 +82,10 @@ class Executor:
     def compute(self, work: Callable[[], Any], done: Done) -> None:
         """Run work that needs no transaction: reading a large message, checking a password."""
         self._watch(self._helpers.submit(work), done)
+
+    async def computed(self, work: Callable[[], Any]) -> Any:
+        """The same for a coroutine; raises what the work raised."""
+        return await asyncio.wrap_future(self._helpers.submit(work))
 
     def look_up(self, work: Work | Callable[[Any], Any], done: Done) -> None:
         """Run a short read for the server itself."""

@@ -16,12 +16,17 @@ from typing import Self
 from urllib.parse import quote
 
 from kalends.core import containers, history
+from kalends.dav import app as dav
 from kalends.serve import logs, systemd
 from kalends.serve.certificate import server_context, server_identity, server_secret
 from kalends.serve.config import Config, ConfigError
 from kalends.serve.connection import Connection, Shared
+from kalends.serve.credentials import Credentials
+from kalends.serve.dav import Engine, Face
 from kalends.serve.executor import Executor
-from kalends.serve.http import HttpListener
+from kalends.serve.http.limits import HttpLimits
+from kalends.serve.http.listener import HttpListener
+from kalends.serve.proxies import Proxies
 from kalends.serve.signpost import open_signposts
 from kalends.serve.site import Site
 from kalends.serve.throttle import Throttle
@@ -43,13 +48,18 @@ class Server:
     Args:
         config: all settings.
         store: an open store; the caller closes it.
+        engine: what answers CalDAV; the tests put others in its place.
 
     Use it as an asynchronous context manager; leaving it ends all connections in an orderly way.
     """
 
-    def __init__(self, config: Config, store: Store) -> None:
+    def __init__(self, config: Config, store: Store, engine: Engine = dav) -> None:
         self.config = config
         self.store = store
+        self.engine = engine
+        self.http_limits = HttpLimits(
+            connections=config.max_connections, per_address=config.max_connections_per_address
+        )
         self._connections: set[Connection] = set()
         self._by_address: Counter[str] = Counter()
         self._listeners: list[asyncio.Server] = []
@@ -136,11 +146,25 @@ class Server:
             await asyncio.sleep(PURGE_SECONDS)
 
     async def _start_http(self, port: int) -> None:
-        shared = self._shared
-        site = Site(self.store, self.config.policy, shared.throttle, shared.secret, self._address[1])
-        tls = None if self.config.is_loopback else shared.tls
-        with _naming("http_port", self.config.host, port, "name another port, 0 for any free one, or off"):
-            self._http = HttpListener(site, self.config.host, port, tls)
+        shared, config = self._shared, self.config
+        executor = shared.executor
+        credentials = Credentials(
+            self.store, config.policy, shared.throttle, shared.secret, executor.computed
+        )
+        face = Face(
+            engine=self.engine,
+            store=self.store,
+            executor=executor,
+            credentials=credentials,
+            policy=config.policy,
+            seconds=config.command_timeout,
+            inline=shared.reads_inline,
+        )
+        proxies = Proxies(config.trusted_proxies, config.http_prefix, config.csid)
+        site = Site(face, proxies, self._address[1])
+        tls = None if config.is_loopback else shared.tls
+        with _naming("http_port", config.host, port, "name another port, 0 for any free one, or off"):
+            self._http = HttpListener(site, config.host, port, tls, self.http_limits, proxies.trusts)
         await self._http.start()
 
     @property

@@ -1,168 +1,137 @@
-"""What is served over HTTP: a table from path to handler, and who is asking (Basic, RFC 7617)."""
+"""What is served over HTTP: a table from the first word of a path to what answers there."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from html import escape
+from typing import Any
 
-from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
-
-from kalends.beep.saslprep import saslprep
-from kalends.beep.scram import fake_verifier, read_verifier
-from kalends.beep.verify import PlainWork
-from kalends.core import identity
-from kalends.core.errors import InvalidError
-from kalends.core.model import Policy
-from kalends.core.names import complete_upn
 from kalends.ports import page, site
 from kalends.ports.registry import Registry
-from kalends.ports.site import HTML, Answer
-from kalends.serve.throttle import Throttle
-from kalends.store.base import Store
-from kalends.store.errors import StoreError
+from kalends.ports.site import HTML
+from kalends.serve.credentials import Checked, Login
+from kalends.serve.dav import DavVisit, Face
+from kalends.serve.http.answers import Answer, plain
+from kalends.serve.http.connection import IGNORED_BODY, Answered, Visit
+from kalends.serve.http.head import BadHeadError, Head
+from kalends.serve.proxies import Proxies, Seen
 
 log = logging.getLogger(__name__)
 
 LOOK_UPS = 4
 """Port pages made at once: each may knock for a second or two."""
-REALM = ("www-authenticate", 'Basic realm="Kalends", charset="UTF-8"')
-
-Handler = Callable[["Request"], Awaitable[Answer]]
-
-
-class Request:
-    """One request, as far as the handlers want to know it.
-
-    Args:
-        scope: ASGI's own.
-    """
-
-    def __init__(self, scope: HTTPScope) -> None:
-        self.method = scope["method"]
-        raw = scope.get("raw_path") or scope["path"].encode()
-        self.path = raw.decode("latin-1")
-        self.query = scope["query_string"].decode("latin-1")
-        self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        client = scope.get("client")
-        self.peer = client[0] if client else ""
-        self.private = scope["scheme"] == "https" or self.peer in ("127.0.0.1", "::1")
+DAV_PLACES = frozenset(("dav", ".well-known", "principals", "calendars", "caldav", "remote.php"))
+"""First words of paths that are CalDAV's: its own, and where apps look for it that know the host only."""
+PAGE_METHODS = frozenset(("GET", "HEAD", "POST"))
+"""Methods of pages; every other one is WebDAV's, wherever it asks (RFC 6764 §6: apps try the bare origin)."""
+NOTHING = "There is nothing here. Calendars are at /dav/, ports at /port/."
 
 
 class Site:
-    """The ASGI application.
+    """The table of what is served.
 
     Args:
-        store: for asking who somebody is.
-        policy: realm and CSID.
-        throttle: counts wrong passwords, together with CAP's.
-        secret: makes unknown users look like known ones.
+        face: how CalDAV is answered, and who asks.
+        proxies: whose word counts about who asks.
         cap_port: what the first page says of CAP.
     """
 
-    def __init__(
-        self, store: Store, policy: Policy, throttle: Throttle, secret: bytes, cap_port: int
-    ) -> None:
-        self._store, self._policy, self._throttle, self._secret = store, policy, throttle, secret
-        self._cap_port = cap_port
+    def __init__(self, face: Face, proxies: Proxies, cap_port: int) -> None:
+        self._face, self._proxies, self._cap_port = face, proxies, cap_port
         self._registry = Registry.load()
         self._looks = asyncio.Semaphore(LOOK_UPS)
-        self.handlers: dict[str, Handler] = {"": self._front, "port": self._port}
+        self.pages: dict[str, Callable[[PageVisit], Answered]] = {"": self._front, "port": self._port}
 
-    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """Answer one request."""
-        assert scope["type"] == "http"
-        request = Request(scope)
-        handler = self.handlers.get(request.path.split("/")[1] if "/" in request.path else "")
-        if handler is None:
-            answer = _plain(404, "There is nothing here. Ports are at /port/.")
-        elif request.method not in ("GET", "HEAD"):
-            answer = _plain(405, "Only GET and HEAD are understood here.", ("allow", "GET, HEAD"))
-        else:
-            answer = await handler(request)
-        headers = [(name.encode(), value.encode("latin-1")) for name, value in answer.headers]
-        headers.append((b"content-length", str(len(answer.body)).encode()))
-        await send(
-            {"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False}
-        )
-        body = b"" if request.method == "HEAD" else answer.body
-        await send({"type": "http.response.body", "body": body, "more_body": False})
+    def open(self, head: Head) -> Visit | Answer:
+        """Find what answers a request."""
+        try:
+            seen = self._proxies.see(head)
+        except BadHeadError as error:
+            return plain(error.status, f"This cannot be answered: {error}.", close=True)
+        first = seen.path[1:].partition("/")[0]
+        make = self.pages.get(first)
+        if first in DAV_PLACES or (head.method not in PAGE_METHODS and first != "port"):
+            return DavVisit(self._face, head, seen)
+        if make is None:
+            return plain(404, NOTHING)
+        if head.method == "POST" or head.method not in PAGE_METHODS:
+            return plain(405, "Only GET and HEAD are understood here.", ("allow", "GET, HEAD"))
+        return PageVisit(make, head, seen)
 
-    async def _front(self, request: Request) -> Answer:
-        if request.path != "/":
-            return _plain(404, "There is nothing here. Ports are at /port/.")
+    def _front(self, visit: PageVisit) -> Answer:
+        if visit.seen.path != "/":
+            return plain(404, NOTHING)
+        base, csid = visit.seen.prefix, escape(self._face.policy.csid)
         body = (
             '<h1>Kalends</h1><p class="lead">A calendar server that speaks CAP (RFC 4324) on port '
-            f"{self._cap_port}.</p><section><p>This store is <code>cap://{escape(self._policy.csid)}</code>. "
-            'What is registered for port 1026, and what listens there: <a href="/port/1026">/port/1026</a>.'
-            "</p></section>"
+            f"{self._cap_port} and CalDAV (RFC 4791) here.</p><section>"
+            "<p>Give your calendar app this server's address and your user name; it finds your calendars "
+            f"below <code>{escape(base)}/dav/</code>.</p><p>This store is <code>cap://{csid}</code>. "
+            "What is registered for port 1026, and what listens there: "
+            f'<a href="{escape(base)}/port/1026">/port/1026</a>.</p></section>'
         )
         return Answer(200, (("content-type", HTML), *site.SECURITY), page.document("Kalends", body).encode())
 
-    async def _port(self, request: Request) -> Answer:
+    async def _port(self, visit: PageVisit) -> Answer:
+        head, seen = visit.head, visit.seen
+        credentials = self._face.credentials
         admin = False
-        if "authorization" in request.headers:
-            allowed = await self._is_admin(request)
-            if allowed is None:
-                return _plain(401, "That user name and password do not fit.", REALM)
-            admin = allowed
-        elif "sign-in" in request.query.split("&"):
-            return _plain(401, "Sign in as an administrator of this store to see processes.", REALM)
+        if "authorization" in head.headers:
+            checked = await _awaited(credentials.check(head, seen))
+            if isinstance(checked, Answer):
+                return checked
+            admin = checked.identity.admin
+        elif "sign-in" in head.query.split("&"):
+            return credentials.refusal("Sign in as an administrator of this store to see processes.")
         async with self._looks:
-            return await asyncio.to_thread(
+            made = await asyncio.to_thread(
                 site.respond,
                 self._registry,
-                request.path,
-                request.query,
-                request.headers.get("accept", ""),
+                seen.path,
+                head.query,
+                head.headers.get("accept", ""),
                 admin=admin,
+                base=seen.prefix,
             )
-
-    async def _is_admin(self, request: Request) -> bool | None:
-        """Whether an administrator asks; None for wrong credentials, or ones shown in the open."""
-        given = _basic(request.headers["authorization"])
-        if given is None or not request.private:
-            return None
-        now = time.monotonic()
-        await asyncio.sleep(self._throttle.delay(request.peer, given[0], now))
-        try:
-            allowed = await asyncio.to_thread(self._check, *given)
-        except StoreError as error:
-            log.warning("cannot check a password: %s", error)
-            return None
-        if allowed is None:
-            self._throttle.failed(request.peer, given[0], now)
-        else:
-            self._throttle.succeeded(request.peer, given[0])
-        return allowed
-
-    def _check(self, user: str, password: str) -> bool | None:
-        try:
-            upn, prepared = complete_upn(user, self._policy), saslprep(password)
-        except (InvalidError, ValueError):
-            upn, prepared = "@", password
-        known, who = self._store.read(lambda tx: (identity.verifier_of(tx, upn), identity.identify(tx, upn)))
-        verifier = read_verifier(known) if known else fake_verifier(self._secret, user)
-        fits = PlainWork(prepared, verifier).run()
-        return who.admin if fits and known and who is not None else None
+        return Answer(made.status, made.headers, made.body)
 
 
-def _basic(header: str) -> tuple[str, str] | None:
-    scheme, _, token = header.partition(" ")
-    if scheme.lower() != "basic" or len(token) > 2000:
+class PageVisit:
+    """One request for a page.
+
+    Args:
+        make: makes it.
+        head: the request's.
+        seen: who asks from where, for what.
+    """
+
+    __slots__ = ("_began", "_make", "head", "limit", "seen")
+
+    def __init__(self, make: Callable[[PageVisit], Answered], head: Head, seen: Seen) -> None:
+        self._make, self.head, self.seen = make, head, seen
+        self.limit = IGNORED_BODY
+        self._began = time.perf_counter()
+
+    def admit(self) -> Answer | None:
+        """Pages take no body."""
         return None
-    try:
-        user, colon, password = base64.b64decode(token, validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return None
-    return (user, password) if colon else None
+
+    def answer(self, body: bytes) -> Answered:
+        """Make it; what came as a body means nothing."""
+        return self._make(self)
+
+    def too_large(self, limit: int) -> Answer:
+        """The answer to a body."""
+        return plain(413, "A page takes no body.")
+
+    def done(self, status: int, octets: int) -> None:
+        """Pages are not worth a line of the log, except when something went wrong."""
+        if status >= 500:
+            log.info("%s %s answered %d", self.head.method, self.seen.path[:200], status)
 
 
-def _plain(status: int, text: str, *extra: tuple[str, str]) -> Answer:
-    return Answer(
-        status, (("content-type", "text/plain; charset=utf-8"), *site.SECURITY, *extra), f"{text}\n".encode()
-    )
+async def _awaited(checked: Checked | Coroutine[Any, Any, Checked]) -> Checked:
+    return checked if isinstance(checked, Login | Answer) else await checked

@@ -28,6 +28,7 @@ class CalendarRow:
         longest: no instance is longer, in seconds.
         allow_conflict: ALLOW-CONFLICT.
         auto_process: whether iTIP messages are processed by the server (RFC 6638).
+        exclusive: whether something in it may say TRANSP:…-NOCONFLICT; False is certain.
     """
 
     id: int
@@ -40,11 +41,12 @@ class CalendarRow:
     longest: int
     allow_conflict: bool
     auto_process: bool
+    exclusive: bool
 
 
 _SELECT = (
-    "select id, calid, home_id, slug, tick, floor_tick, rights_tick, longest, allow_conflict, auto_process"
-    " from calendar where id = ?"
+    "select id, calid, home_id, slug, tick, floor_tick, rights_tick, longest, allow_conflict, auto_process,"
+    " exclusive from calendar where id = ?"
 )
 _BY_CALID = _SELECT.replace("id = ?", "calid = ?")
 _BY_SLUG = _SELECT.replace("id = ?", "home_id = ? and slug = ?")
@@ -54,7 +56,7 @@ _ALL = _SELECT.replace("id = ?", "id <> 0 order by calid")
 
 
 def _row(row: Row) -> CalendarRow:
-    values = (*row[:8], bool(row[8]), bool(row[9]))
+    values = (*row[:8], bool(row[8]), bool(row[9]), bool(row[10]))
     return CalendarRow(*values)  # type: ignore[arg-type]  # the columns' types are the schema's
 
 
@@ -188,6 +190,33 @@ def set_floor_tick(tx: Tx, calendar_id: int, tick: int) -> None:
 def raise_longest(tx: Tx, calendar_id: int, seconds: int) -> None:
     """Make sure that `longest` covers an instance of that length. It never shrinks, except by a reindex."""
     tx.run("update calendar set longest = ? where id = ? and longest < ?", (seconds, calendar_id, seconds))
+
+
+_EXCLUSIVE = (
+    " exists (select 1 from component c join cell v on v.component_id = c.id"
+    " where v.name = 'TRANSP' and coalesce(v.folded, v.value) like '%-noconflict'"
+)
+
+
+def raise_exclusive(tx: Tx, calendar_id: int, object_id: int | None = None) -> None:
+    """Remember that something in a calendar says TRANSP:…-NOCONFLICT.
+
+    Args:
+        tx: a write transaction.
+        calendar_id: the calendar.
+        object_id: only if that object does, as the index has it.
+    """
+    sql = "update calendar set exclusive = 1 where id = ? and exclusive = 0"
+    if object_id is None:
+        tx.run(sql, (calendar_id,))
+    else:
+        tx.run(f"{sql} and {_EXCLUSIVE} and c.object_id = ?)", (calendar_id, object_id))
+
+
+def holds_exclusive(tx: Tx, calendar_id: int) -> bool:
+    """Whether something in a calendar says TRANSP:…-NOCONFLICT, as the index has it: a look at all of it."""
+    row = tx.row(f"select 1 where {_EXCLUSIVE} and c.calendar_id = ?)", (calendar_id,))
+    return row is not None
 
 
 def remove(tx: Tx, calendar_id: int) -> bool:

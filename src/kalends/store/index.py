@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from kalends.calquery.cells import Cell, cells, span
+from kalends.ical.recurrence_set import TIMED
 from kalends.ical.tree import Component
 from kalends.ical.zones import Zones
 from kalends.store import calendars, ids
@@ -27,6 +28,10 @@ _INSERT_INSTANCE = (
     " values (?, ?, ?, ?, ?, ?, ?)"
     " on conflict (calendar_id, start_at, component_id, recurrence_at) do nothing"
 )
+
+
+SHORTEST_LONGEST = 86_400
+"""Where calendar.longest starts; shorter instances need not be told to it."""
 
 
 @dataclass(slots=True)
@@ -108,8 +113,9 @@ def index_object(
 ) -> None:
     """Derive an object's component, cell and instance rows anew.
 
-    Sets object.first_at, last_at and expanded_to and raises calendar.longest. component.start_at and end_at
-    are what `calquery.cells.span` says of the component's cells: a search for a range of dates begins there.
+    Sets object.first_at, last_at and expanded_to and raises what the calendar says of all its objects.
+    component.start_at and end_at are what `calquery.cells.span` says of the component's cells: a search for a
+    range of dates begins there.
 
     Args:
         tx: the write transaction that inserted or changed the object.
@@ -123,40 +129,49 @@ def index_object(
     derived = derive(vcalendar, row.kind, horizon=horizon, recur_limit=recur_limit, default_tz=default_tz)
     if not fresh:
         tx.run("delete from component where object_id = ?", (row.id,))
-    _write(tx, row, derived)
+    add_rows(tx, row, derived)
+    span = derived.span
+    if span != (row.first_at, row.last_at, row.expanded_to):
+        tx.run("update object set first_at = ?, last_at = ?, expanded_to = ? where id = ?", (*span, row.id))
 
 
-def _write(tx: Tx, row: ObjectRow, derived: Derived) -> None:
+def add_rows(tx: Tx, row: ObjectRow, derived: Derived) -> None:
+    """Add what was derived from an object's text; its row has the span already, and no older rows are there.
+
+    Args:
+        tx: the write transaction that inserted or changed the object.
+        row: the object.
+        derived: what `derive` made of its text.
+    """
     now = time.time()
+    calendar_id = row.calendar_id
     keys = [ids.new_id(now) for _ in derived.nodes]
     tx.many(
         _INSERT_COMPONENT,
         [
             (
-                keys[at], row.id, row.calendar_id, keys[node.up] if node.up >= 0 else None,
+                keys[at], row.id, calendar_id, keys[node.up] if node.up >= 0 else None,
                 node.component.name, node.pos, derived.recurrence.get(at), *derived.times[at],
             )
             for at, node in enumerate(derived.nodes)
         ],
     )  # fmt: skip
     tx.many(_INSERT_CELL, [(keys[at], *cell) for at, cell in derived.cells])
-    _write_instances(tx, row, derived, keys)
-
-
-def _write_instances(tx: Tx, row: ObjectRow, derived: Derived, keys: list[int]) -> None:
-    found, outer = derived.occurrences, derived.span
-    if found:
-        calendar_id = row.calendar_id
+    if derived.occurrences:
         tx.many(
             _INSERT_INSTANCE,
             [
                 (calendar_id, start_at, keys[node], recurrence_at, end_at, int(floating), busy)
-                for node, start_at, end_at, recurrence_at, floating, busy in found
+                for node, start_at, end_at, recurrence_at, floating, busy in derived.occurrences
             ],
         )
-        calendars.raise_longest(tx, calendar_id, max(one.end_at - one.start_at for one in found))
-    if (outer.first_at, outer.last_at, outer.expanded_to) != (row.first_at, row.last_at, row.expanded_to):
-        tx.run(
-            "update object set first_at = ?, last_at = ?, expanded_to = ? where id = ?",
-            (outer.first_at, outer.last_at, outer.expanded_to, row.id),
-        )
+        longest = max([one.end_at - one.start_at for one in derived.occurrences])
+        if longest > SHORTEST_LONGEST:
+            calendars.raise_longest(tx, calendar_id, longest)
+    if any(node.component.name in TIMED and _excludes(node.component) for node in derived.nodes):
+        calendars.raise_exclusive(tx, calendar_id)
+
+
+def _excludes(component: Component) -> bool:
+    transp = component.value("TRANSP")
+    return transp is not None and "NOCONFLICT" in transp.upper()

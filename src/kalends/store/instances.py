@@ -284,4 +284,5 @@ def open_rows(tx: Tx, calendar_id: int, until: int, *, exclusive: bool = False) 
         exclusive: only those that say TRANSP:*-NOCONFLICT.
     """
     sql = _OPEN + _EXCLUSIVE if exclusive else _OPEN
-    return [OpenRow(*row) for row in tx.rows(sql + " order by o.id", (calendar_id, until))]  # type: ignore[arg-type]
+    rows = tx.rows(sql, (calendar_id, until))
+    return sorted((OpenRow(*row) for row in rows), key=lambda row: row.id)  # type: ignore[arg-type]  # the schema's

@@ -14,7 +14,7 @@ from kalends.store import calendars
 from kalends.store.base import Row, SqlValue, Tx
 from kalends.store.found import COLUMNS
 from kalends.store.instances import ALARM
-from kalends.store.objects import ObjectRow
+from kalends.store.objects import ObjectRow, in_state
 from kalends.store.sqltext import chunks, padded, with_list
 
 Place = Literal["BOOKED", "UNPROCESSED"]
@@ -102,7 +102,7 @@ def listing(tx: Tx, calendar_id: int, state: Place = "BOOKED", *, page: int = PA
     Source: RFC 4918 §9.1 (Depth: 1); RFC 4791 §5.3.4.
     """
     after = ""
-    while rows := tx.rows(_LISTING, (calendar_id, state, after, page)):
+    while rows := tx.rows(in_state(_LISTING, state), (calendar_id, after, page)):
         yield from map(ListedRow._make, cast("list[tuple[str, str, int, int, str, str, str | None]]", rows))
         if len(rows) < page:
             return
@@ -123,7 +123,7 @@ def by_names(tx: Tx, calendar_id: int, names: Iterable[str], state: Place = "BOO
     found: dict[str, ObjectRow] = {}
     for part in chunks(sorted(set(names))):
         asked = padded(part)
-        for row in tx.rows(with_list(_BY_NAMES, len(asked)), (calendar_id, state, *asked)):
+        for row in tx.rows(with_list(in_state(_BY_NAMES, state), len(asked)), (calendar_id, *asked)):
             one = ObjectRow(*row)  # type: ignore[arg-type]  # the columns' types are the schema's
             found[one.name] = one
     return found
@@ -131,14 +131,16 @@ def by_names(tx: Tx, calendar_id: int, names: Iterable[str], state: Place = "BOO
 
 # --- what changed ---
 
-# Each object once, where its last change stands; `known` is the name under which it was known before, `free`
-# whether nothing else has the name it had last, `was` whether it can have been a member before.
+# Each object once, where its last change stands; `known` is the name under which it was known before,
+# `was` whether it can have been a member. The plus and the maximum keep SQLite to the index over objects.
 _LATEST = (
     "select c.tick, c.object_id, c.name,"  # noqa: S608 - constants
     " (select p.name from change p where p.calendar_id = c.calendar_id and p.object_id = c.object_id"
-    "   and p.tick <= ? order by p.tick desc limit 1),"
-    " (select max(case when p.op = 'put' then 0 else 1 end) from change p"
-    "   where o.id is null and p.calendar_id = c.calendar_id and p.object_id = c.object_id and p.tick > ?),"
+    "   and p.tick = (select max(q.tick) from change q where q.calendar_id = c.calendar_id"
+    "     and q.object_id = c.object_id and q.tick <= ?)),"
+    " case when c.op <> 'put' then 1 when o.id is null then"
+    "   (select max(case when p.op = 'put' then 0 else 1 end) from change p"
+    "     where p.calendar_id = c.calendar_id and p.object_id = c.object_id and +p.tick > ?) end,"
     " o.name, o.etag, o.size, o.changed_at, o.kind, o.uid, o.schedule_tag"
     " from change c"
     " left join object o on o.id = c.object_id and o.calendar_id = c.calendar_id and o.state = ?"
@@ -172,12 +174,14 @@ def latest_since(
     Source: RFC 6578 §3.5, §3.6.
     """
     most = _NO_LIMIT if limit is None else limit
-    found = tx.rows(_SINCE, (tick, tick, state, calendar_id, tick, most if limit is None else most + 1))
+    found = tx.rows(
+        in_state(_SINCE, state), (tick, tick, calendar_id, tick, most if limit is None else most + 1)
+    )
     cut = len(found) > most
     if cut:
         last = found[-1][0]
         whole = [row for row in found if row[0] != last]
-        found = whole or tx.rows(_AT, (tick, tick, state, calendar_id, last, _NO_LIMIT))
+        found = whole or tx.rows(in_state(_AT, state), (tick, tick, calendar_id, last, _NO_LIMIT))
     rows: list[LatestRow] = []
     until = cast("int", found[-1][0]) if found else tick
     for _, group in groupby(_told(tx, calendar_id, tick, state, found), key=lambda row: row.tick):
@@ -204,7 +208,7 @@ def _told(tx: Tx, calendar_id: int, tick: int, state: Place, found: Sequence[Row
             gone |= {old: at for old in (known, name) if old is not None and old != member[0]}
     for part in chunks(sorted(gone)):
         asked = padded(part)
-        for (taken,) in tx.rows(with_list(_TAKEN, len(asked)), (calendar_id, state, *asked)):
+        for (taken,) in tx.rows(with_list(in_state(_TAKEN, state), len(asked)), (calendar_id, *asked)):
             del gone[cast("str", taken)]
     rows += [LatestRow(name, at, None) for name, at in gone.items()]
     rows.sort(key=lambda row: row.tick)
@@ -261,8 +265,8 @@ def in_window(
     f_hi = hi if floating_hi is None else floating_hi
     most = max(hi, f_hi)
     values: list[SqlValue] = [
-        state, calendar_id, most, min(lo, f_lo) - calendar.longest, *kinds,
+        calendar_id, most, min(lo, f_lo) - calendar.longest, *kinds,
         hi, lo, lo, f_hi, f_lo, f_lo, calendar_id, most,
     ]  # fmt: skip
-    sql = with_list(_IN_WINDOW, len(kinds))
+    sql = with_list(in_state(_IN_WINDOW, state), len(kinds))
     return [ObjectRow(*row) for row in tx.rows(sql, values)]  # type: ignore[arg-type]  # the schema's types

@@ -13,7 +13,7 @@ from kalends.ical.moment import LAST_WALL
 from kalends.ical.tree import Component, parse
 from kalends.store import calendars, meta, objects
 from kalends.store.base import SqlValue, Store, Tx
-from kalends.store.index import Derived, derive, index_object
+from kalends.store.index import SHORTEST_LONGEST, Derived, derive, index_object
 from kalends.store.objects import ObjectRow
 from kalends.store.sqltext import with_list
 
@@ -26,8 +26,6 @@ PAGE = 100
 """Objects read or written in one transaction: other writers wait a few hundredths of a second, not longer."""
 FOREVER = LAST_WALL
 """A horizon after everything."""
-SHORTEST_LONGEST = 86_400
-"""Where calendar.longest starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class Finding:
 
     Attributes:
         code: a word for programs: text-broken, kind-differs, size-differs, index-differs, tick-differs,
-            longest-differs, history-differs, orphan, file-damaged.
+            longest-differs, exclusive-differs, history-differs, orphan, file-damaged.
         where: calendar, object or file.
         text: a sentence for people.
     """
@@ -106,7 +104,10 @@ def _finish(tx: Tx, horizon: int) -> None:
         assert calendar is not None
         calendars.lock(tx, [calendar.id])
         longest = max(_longest(tx, calendar.id), SHORTEST_LONGEST)
-        tx.run("update calendar set longest = ? where id = ?", (longest, calendar.id))
+        exclusive = int(calendars.holds_exclusive(tx, calendar.id))
+        tx.run(
+            "update calendar set longest = ?, exclusive = ? where id = ?", (longest, exclusive, calendar.id)
+        )
     meta.put(tx, meta.INDEXED_TO, str(horizon))
 
 
@@ -168,14 +169,16 @@ def _check_orphans(tx: Tx) -> list[Finding]:
 def _check_calendars(tx: Tx) -> list[Finding]:
     found: list[Finding] = []
     rows = tx.rows(
-        "select c.id, c.calid, c.tick, c.longest,"
+        "select c.id, c.calid, c.tick, c.longest, c.exclusive,"
         " (select max(tick) from change where calendar_id = c.id),"
         " (select max(tick) from object where calendar_id = c.id),"
         " (select count(*) from history h where h.calendar_id = c.id and not exists (select 1 from change l"
         " where l.calendar_id = h.calendar_id and l.tick = h.tick and l.object_id = h.object_id))"
         " from calendar c order by c.id"
     )
-    for calendar_id, calid, tick, longest, logged, changed, lost in cast("list[tuple[Any, ...]]", rows):
+    for calendar_id, calid, tick, longest, exclusive, logged, changed, lost in cast(
+        "list[tuple[Any, ...]]", rows
+    ):
         where = f"calendar {calid}" if calid else "the store"
         if max(logged or 0, changed or 0) > tick:
             text = f"its tick is {tick}, but there are changes of tick {max(logged or 0, changed or 0)}"
@@ -184,6 +187,9 @@ def _check_calendars(tx: Tx) -> list[Finding]:
         if needed > longest:
             text = f"an instance lasts {needed} s, searches expect {longest} s at most"
             found.append(Finding("longest-differs", where, text))
+        if not exclusive and calendars.holds_exclusive(tx, calendar_id):
+            text = "something in it excludes others from its time, writes do not expect that"
+            found.append(Finding("exclusive-differs", where, text))
         if lost:
             text = f"{lost} of the states kept from before a change belong to no change in the log"
             found.append(Finding("history-differs", where, text))

@@ -1,0 +1,364 @@
+"""CalDAV over HTTP: who asks, the plan, its transaction; a long answer leaves while it is still made."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kalends.cap.commands import Kind
+from kalends.core.model import Caller, Policy
+from kalends.dav.messages import Plan, Request, Response
+from kalends.serve.credentials import Checked, Credentials, Login
+from kalends.serve.executor import Executor
+from kalends.serve.http import packing
+from kalends.serve.http.answers import RETRY, Answer, plain
+from kalends.serve.http.connection import BUG, Answered
+from kalends.serve.http.head import Head
+from kalends.serve.http.limits import PIECE
+from kalends.serve.http.spool import Spool, SpoolClosedError
+from kalends.serve.proxies import Seen
+from kalends.store import errors as store
+from kalends.store.base import Deadline, Store, Tx
+
+log = logging.getLogger(__name__)
+access = logging.getLogger("kalends.access")
+
+INLINE_SECONDS = 0.005
+"""A short read is tried in the loop for so long, then begun anew in a thread: the hop costs more."""
+SHORT = frozenset(("GET", "HEAD"))
+"""Methods whose reads are short where the path names one object; so is PROPFIND with Depth 0."""
+ANONYMOUS_BODY = 65_536
+"""Octets of body taken from somebody who did not say who they are."""
+COALESCED = 16_384
+"""Octets of small pieces that are put together before they are packed and sent."""
+_SECRET = re.compile(r"/[A-Za-z0-9_=-]{22,}(?=/|$)")
+"""A path segment that may be a secret (a feed's link): the log does not repeat it."""
+
+REFUSALS: tuple[tuple[type[store.StoreError], int, str], ...] = (
+    (store.DeadlineError, 503, "The request took longer than it may and was stopped. Nothing was changed."),
+    (store.StoreFullError, 507, "There is no room left for this. Nothing was changed."),
+    (store.StoreReadOnlyError, 503, "The calendars can be read at the moment, but not changed."),
+    (
+        store.StoreOutcomeUnknownError,
+        503,
+        "The database went away meanwhile: look before you repeat it.",
+    ),
+    (store.StoreBusyError, 503, "The server is busy. Nothing was changed; try again."),
+    (store.StoreError, 503, "The calendars cannot be reached at the moment. Try again."),
+)
+"""Store error, status, sentence; the first line that fits holds. Its own words may name files and hosts."""
+
+
+class Engine(Protocol):
+    """The dav room as seen from here: `kalends.dav.app`, or a stand-in of the benchmarks."""
+
+    def plan(self, request: Request, caller: Caller) -> Plan:
+        """What is to be done."""
+
+    def limit_of(
+        self, method: str, path: str, headers: Mapping[str, str], policy: Policy | None = None
+    ) -> int:
+        """Octets of body accepted."""
+
+    def too_large(self, method: str, limit: int) -> Response:
+        """The response to a larger body."""
+
+    def refusal(self, request: Request, error: Exception) -> Response | None:
+        """The response for what work raised; None for a bug."""
+
+
+class StaleLoginError(Exception):
+    """What was remembered of this login counts no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """What all visits share.
+
+    Attributes:
+        engine: the dav room.
+        store: for short reads in the loop.
+        executor: for all others.
+        credentials: who asks.
+        policy: what the store promises.
+        seconds: how long one request may work.
+        inline: whether short reads are done in the loop.
+    """
+
+    engine: Engine
+    store: Store
+    executor: Executor
+    credentials: Credentials
+    policy: Policy
+    seconds: float
+    inline: bool
+
+
+class DavVisit:
+    """One request for CalDAV.
+
+    Args:
+        face: what all share.
+        head: the request's.
+        seen: who asks from where, for what.
+    """
+
+    __slots__ = ("_began", "_face", "_head", "_packs", "_request", "_seen", "_user", "limit")
+
+    def __init__(self, face: Face, head: Head, seen: Seen) -> None:
+        self._face, self._head, self._seen = face, head, seen
+        self._began = time.perf_counter()
+        self._user = "-"
+        self.limit = face.engine.limit_of(head.method, seen.path, head.headers, face.policy)
+        if "authorization" not in head.headers:
+            self.limit = min(self.limit, ANONYMOUS_BODY)
+        self._packs = packing.accepts_gzip(head.headers.get("accept-encoding", ""))
+
+    def too_large(self, limit: int) -> Answer:
+        """The answer to a body above the limit, which was not read to its end."""
+        if "authorization" not in self._head.headers and limit == ANONYMOUS_BODY:
+            return self._face.credentials.refusal("Sign in before you send that much.")
+        response = self._face.engine.too_large(self._head.method, limit)
+        return Answer(response.status, response.headers, _octets(response.body))
+
+    def admit(self) -> Answer | Coroutine[Any, Any, Answer | None] | None:
+        """Check who asks before the body comes."""
+        checked = self._face.credentials.check(self._head, self._seen)
+        if isinstance(checked, Login | Answer):
+            return _refused(checked)
+        return _refused_later(checked)
+
+    def answer(self, body: bytes) -> Answered:
+        """Answer at once where nothing has to be waited for."""
+        checked = self._face.credentials.check(self._head, self._seen)
+        if isinstance(checked, Login | Answer):
+            return self._known(checked, body)
+        return self._answer_later(checked, body)
+
+    async def _answer_later(self, checking: Coroutine[Any, Any, Checked], body: bytes) -> Answer:
+        answered = self._known(await checking, body)
+        return answered if isinstance(answered, Answer) else await answered
+
+    def _known(self, checked: Checked, body: bytes) -> Answered:
+        """Plan and do it, now that it is known who asks."""
+        if isinstance(checked, Answer):
+            return checked
+        head, seen, face = self._head, self._seen, self._face
+        self._user = checked.identity.upn
+        request = Request(
+            head.method, seen.path, head.query, head.headers, body, prefix=seen.prefix, origin=seen.origin
+        )
+        self._request = request
+        plan = face.engine.plan(request, Caller(checked.identity, "dav", int(time.time()), face.policy))
+        if plan.kind == "none":
+            response = plan.answer
+            assert response is not None
+            return self._finished(Answer(response.status, response.headers, _octets(response.body)))
+        if plan.kind == "read" and face.inline and self._is_short():
+            answer = self._at_once(plan, checked)
+            if answer is not None:
+                return answer
+        return self._transact(plan, checked, body)
+
+    def _is_short(self) -> bool:
+        method = self._head.method
+        if method in SHORT:
+            return not self._seen.path.endswith("/")
+        return method == "PROPFIND" and self._head.headers.get("depth") == "0"
+
+    def _at_once(self, plan: Plan, login: Login) -> Answer | None:
+        """Try a short read here; None when it has to be done in a thread."""
+        deadline = Deadline(time.monotonic() + INLINE_SECONDS)
+
+        def work(tx: Tx) -> Answer | None:
+            if not login.holds(tx):
+                raise StaleLoginError
+            response = plan.work(tx)
+            body = response.body
+            short = body if isinstance(body, bytes) else _short(body, deadline)
+            return None if short is None else Answer(response.status, response.headers, short)
+
+        try:
+            answer = self._face.store.read(work, deadline)
+        except (StaleLoginError, store.DeadlineError):
+            return None
+        except Exception as error:  # noqa: BLE001 - the engine's refusals, and bugs, which are logged
+            return self._failed(error)
+        return None if answer is None else self._finished(answer)
+
+    async def _transact(self, plan: Plan, login: Login, body: bytes) -> Answer:
+        """Do it in a thread."""
+        run = _Run(plan, login, packs=self._packs)
+        kind: Kind = "write" if plan.kind == "write" else "read"
+        deadline = self._face.executor.transact(kind, run.work, self._face.seconds, run.done)
+        try:
+            outcome = await run.future
+        except asyncio.CancelledError:  # the peer is gone
+            deadline.cancel()
+            raise
+        if isinstance(outcome, StaleLoginError):
+            self._face.credentials.forget(login)
+            checked = self._face.credentials.check(self._head, self._seen)
+            return await self._answer_later(_already(checked), body)
+        if isinstance(outcome, Exception):
+            return self._failed(outcome)
+        assert isinstance(outcome, Answer)
+        return self._finished(outcome)
+
+    def _finished(self, answer: Answer) -> Answer:
+        """Ask nobody in particular to sign in; pack what is worth it."""
+        if answer.status == 401 or (answer.status == 403 and self._user == "@"):
+            return Answer(401, (*answer.headers, *self._face.credentials.challenges), answer.body)
+        body = answer.body
+        if (
+            self._packs
+            and isinstance(body, bytes)
+            and len(body) >= packing.SMALLEST
+            and packing.may_be_packed(answer.status, answer.headers)
+        ):
+            answer.headers, answer.body = (*answer.headers, *packing.PACKED), packing.packed(body)
+        return answer
+
+    def _failed(self, error: Exception) -> Answer:
+        if isinstance(error, store.StoreError):
+            _, status, text = next(one for one in REFUSALS if isinstance(error, one[0]))
+            log.warning("%s could not be done: %s", self._head.method, type(error).__name__)
+            return plain(status, text, RETRY)
+        response = self._face.engine.refusal(self._request, error)
+        if response is None:
+            log.error("answering a request failed", exc_info=error)
+            return plain(500, BUG)
+        return self._finished(Answer(response.status, response.headers, _octets(response.body)))
+
+    def done(self, status: int, octets: int) -> None:
+        """Write the access log's line: at info what went wrong in the server, all else at debug."""
+        level = logging.INFO if status >= 500 else logging.DEBUG
+        if access.isEnabledFor(level):
+            path = _SECRET.sub("/…", self._seen.path[:200])
+            took = (time.perf_counter() - self._began) * 1000
+            access.log(
+                level,
+                "%s %s %s %s %d %d octets %.1f ms",
+                self._seen.address,
+                self._user,
+                self._head.method,
+                path,
+                status,
+                octets,
+                took,
+            )
+
+
+class _Run:
+    """One plan in its transaction. Where its body is long, the answer leaves before the transaction ends."""
+
+    def __init__(self, plan: Plan, login: Login, *, packs: bool) -> None:
+        self._plan, self._login, self._packs = plan, login, packs
+        self._loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[Any] = self._loop.create_future()
+        self._spool: Spool | None = None
+
+    def work(self, tx: Tx) -> Answer | None:
+        """Runs in a thread."""
+        if self._spool is not None:  # the database asks for a retry, but a part of the answer is out
+            raise store.StoreUnavailableError("lost in the midst of an answer")
+        if not self._login.holds(tx):
+            raise StaleLoginError
+        response = self._plan.work(tx)
+        body = response.body
+        if isinstance(body, bytes):
+            return Answer(response.status, response.headers, body)
+        if self._plan.kind == "write":
+            return Answer(response.status, response.headers, b"".join(body))
+        head: list[bytes] = []
+        size = 0
+        for piece in body:
+            head.append(piece)
+            size += len(piece)
+            if size > PIECE:
+                self._stream(response, head, body)
+                return None
+        return Answer(response.status, response.headers, b"".join(head))
+
+    def _stream(self, response: Response, head: list[bytes], body: Iterator[bytes]) -> None:
+        packer, headers = None, response.headers
+        if self._packs and packing.may_be_packed(response.status, headers):
+            packer, headers = packing.Packer(), (*headers, *packing.PACKED)
+        spool = self._spool = Spool()
+        self._tell(Answer(response.status, headers, spool))
+        try:
+            for data in _coalesced(head, body):
+                ready = data if packer is None else packer.pack(data)
+                if ready:
+                    spool.put(ready)
+            if packer is not None:
+                spool.put(packer.end())
+        except SpoolClosedError:
+            return
+        except BaseException:
+            spool.end(failed=True)
+            raise
+        spool.end()
+
+    def _tell(self, answer: Answer) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self.done, answer)
+        except RuntimeError:  # the loop is closed: nobody waits for this any more
+            raise SpoolClosedError from None
+
+    def done(self, outcome: Any) -> None:
+        """Runs in the loop; what comes after a streamed answer is only of interest when it is a failure."""
+        if not self.future.done():
+            self.future.set_result(outcome)
+        elif isinstance(outcome, Exception) and not self.future.cancelled():
+            log.warning("an answer was cut off: %s", type(outcome).__name__)
+        elif isinstance(outcome, Answer) and isinstance(outcome.body, Spool):
+            outcome.body.close()  # the peer went away meanwhile
+
+
+def _refused(checked: Checked) -> Answer | None:
+    return checked if isinstance(checked, Answer) else None
+
+
+async def _refused_later(checking: Coroutine[Any, Any, Checked]) -> Answer | None:
+    return _refused(await checking)
+
+
+async def _already(checked: Checked | Coroutine[Any, Any, Checked]) -> Checked:
+    return checked if isinstance(checked, Login | Answer) else await checked
+
+
+def _octets(body: bytes | Iterator[bytes]) -> bytes:
+    return body if isinstance(body, bytes) else b"".join(body)
+
+
+def _short(body: Iterator[bytes], deadline: Deadline) -> bytes | None:
+    """A body of one piece's size; None when it is longer, or takes longer."""
+    parts: list[bytes] = []
+    size = 0
+    for piece in body:
+        parts.append(piece)
+        size += len(piece)
+        if size > PIECE or deadline.passed(time.monotonic()):
+            return None
+    return b"".join(parts)
+
+
+def _coalesced(head: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
+    """The same octets in pieces worth sending."""
+    yield b"".join(head)
+    parts: list[bytes] = []
+    size = 0
+    for piece in rest:
+        parts.append(piece)
+        size += len(piece)
+        if size >= COALESCED:
+            yield b"".join(parts)
+            parts, size = [], 0
+    if parts:
+        yield b"".join(parts)

@@ -314,7 +314,9 @@ def test_store_indexing_anew_replaces_what_was_there(filled: Store) -> None:
     def change(tx: Tx) -> None:
         tick = calendars.bump(tx, [1])[1]
         text = ics("DTSTART:20261201T100000Z", "SUMMARY:once")
-        row = objects.update_text(tx, 10, ics=text, etag="f", tick=tick, now=2)
+        known = objects.get(tx, 10)
+        assert known is not None
+        row = objects.update_text(tx, known, ics=text, etag="f", tick=tick, now=2)
         index_object(tx, row, parse(text), horizon=HORIZON, recur_limit=10)
         changes.append(tx, ChangeRow(1, tick, 10, row.name, row.uid, row.kind, "put", None, "cap", 2))
 

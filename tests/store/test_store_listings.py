@@ -31,14 +31,15 @@ class Shelf:
 
         def work(tx: Tx) -> int:
             tick = calendars.bump(tx, [self.calendar_id])[self.calendar_id]
-            if objects.get(tx, number) is None:
+            known = objects.get(tx, number)
+            if known is None:
                 made: dict[str, Any] = {"kind": "VEVENT", "state": "BOOKED", "ics": b"x", "etag": f"e{tick}"}
                 objects.insert(
                     tx, id=number, calendar_id=self.calendar_id, name=name, uid=f"u{number}", tick=tick,
                     now=100, **(made | given),
                 )  # fmt: skip
             else:
-                objects.update_text(tx, number, ics=b"xy", etag=f"e{tick}", tick=tick, now=200)
+                objects.update_text(tx, known, ics=b"xy", etag=f"e{tick}", tick=tick, now=200)
             self.log(tx, tick, number, name, "put", given.get("kind", "VEVENT"))
             return tick
 
@@ -221,7 +222,9 @@ def test_store_members_in_a_window_come_with_their_texts(shelf: Shelf) -> None:
 
     def index_all(tx: Tx) -> None:
         for number, text in texts.items():
-            row = objects.update_text(tx, number, ics=event(text), etag="e", tick=1, now=1)
+            known = objects.get(tx, number)
+            assert known is not None
+            row = objects.update_text(tx, known, ics=event(text), etag="e", tick=1, now=1)
             index.index_object(tx, row, parse(row.ics), horizon=HORIZON)
 
     for number in texts:

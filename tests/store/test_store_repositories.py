@@ -131,8 +131,7 @@ def test_store_objects_are_found_in_all_ways(filled: Store) -> None:
 
 def test_store_object_text_and_state_change(filled: Store) -> None:
     def change(tx: Tx) -> objects.ObjectRow | None:
-        add_object(tx, 10)
-        row = objects.update_text(tx, 10, ics=b"new", etag="f", tick=2, now=200, changed_by=1)
+        row = objects.update_text(tx, add_object(tx, 10), ics=b"new", etag="f", tick=2, now=200, changed_by=1)
         assert (row.ics, row.size, row.etag, row.tick, row.changed_at, row.created_at) == (
             b"new",
             3,

@@ -90,13 +90,14 @@ class Writer:
                 now=now, changed_by=self.caller.identity.principal_id, span=derived.span,
                 schedule_tag=schedule_tag,
             )  # fmt: skip
+            index.put_rows(self.tx, row, derived, fresh=True)
+            if self.undoes:
+                self._keep_arrival(row.id, calendar_id)
+            self.log(row, calendar_id, _OPS.get(kind, "put"))
+            self.tx.flush()
         except store.DuplicateError as error:
             raise DuplicateError(_taken(error, kind)) from error
-        index.add_rows(self.tx, row, derived)
         conflict.check(self.tx, self.caller, row, vcalendar)
-        if self.undoes:
-            self._keep_arrival(row.id, calendar_id)
-        self.log(row, calendar_id, _OPS.get(kind, "put"))
         return row
 
     def update(
@@ -123,18 +124,21 @@ class Writer:
         """
         data = vcalendar.to_bytes()
         before = row.ics
-        self._keep(row)
+        derived = self._derived(vcalendar, kind or row.kind)
         try:
+            self._keep(row)
             row = objects.update_text(
-                self.tx, row.id, ics=data, etag=etag_of(data), tick=self.ticks[row.calendar_id],
+                self.tx, row, ics=data, etag=etag_of(data), tick=self.ticks[row.calendar_id],
                 now=self.caller.now, changed_by=self.caller.identity.principal_id, kind=kind, uid=uid,
                 schedule_tag=schedule_tag,
+                span=derived.span,
             )  # fmt: skip
+            index.put_rows(self.tx, row, derived)
+            self.log(row, row.calendar_id, _OPS.get(row.kind, "put"))
+            self.tx.flush()
         except store.DuplicateError as error:
             raise DuplicateError(_taken(error, kind or row.kind)) from error
-        self._index(row, vcalendar)
         conflict.check(self.tx, self.caller, row, vcalendar, before=before)
-        self.log(row, row.calendar_id, _OPS.get(row.kind, "put"))
         return row
 
     def remove(self, row: ObjectRow) -> None:
@@ -196,12 +200,6 @@ class Writer:
     def _derived(self, vcalendar: Component, kind: str) -> index.Derived:
         limit = self.caller.policy.recur_limit
         return index.derive(vcalendar, kind, horizon=self.caller.now + HORIZON, recur_limit=limit)
-
-    def _index(self, row: ObjectRow, vcalendar: Component) -> None:
-        index.index_object(
-            self.tx, row, vcalendar, horizon=self.caller.now + HORIZON,
-            recur_limit=self.caller.policy.recur_limit,
-        )  # fmt: skip
 
     def _keep(self, row: ObjectRow, *, other_id: int | None = None) -> None:
         """Keep what an object was before this transaction: in the middle of one is no past."""

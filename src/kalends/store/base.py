@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 SqlValue = str | int | float | bytes | None
 Row = tuple[SqlValue, ...]
@@ -38,6 +38,9 @@ class Deadline:
 class Tx(Protocol):
     """One transaction. SQL is written once, with `?` for parameters, for both databases."""
 
+    memo: dict[tuple[str, int], Any]
+    """Rows that were read already, by table and id. Who changes such a row takes it out."""
+
     @property
     def dialect(self) -> Dialect:
         """Which database this is, for the few statements that differ."""
@@ -52,7 +55,16 @@ class Tx(Protocol):
         """Run a statement and return the number of rows it changed."""
 
     def many(self, sql: str, rows: Sequence[Sequence[SqlValue]]) -> None:
-        """Run one statement for many rows, in as few round trips as the database allows."""
+        """Run one statement for many rows, in as few round trips as the database allows: see `later`."""
+
+    def later(self, sql: str, params: Sequence[SqlValue] = ()) -> None:
+        """Run a statement without an answer, now or together with the next one that has one.
+
+        What is left for later together must not need each other's effects: it may become one statement.
+        """
+
+    def flush(self) -> None:
+        """Run what was left for later, and raise its errors."""
 
     def savepoint(self) -> AbstractContextManager[None]:
         """A nested block that is undone alone when it raises."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
-from kalends.store.base import Row, Tx
+from kalends.store.base import Row, SqlValue, Tx
 from kalends.store.sqltext import chunks, with_list
 
 VCALSTORE = 0
@@ -50,6 +50,10 @@ _SELECT = (
 )
 _BY_CALID = _SELECT.replace("id = ?", "calid = ?")
 _BY_SLUG = _SELECT.replace("id = ?", "home_id = ? and slug = ?")
+_BUMP = (
+    _SELECT.replace("select", "update calendar set tick = tick + 1 where id = ? returning", 1)
+    .replace(" from calendar where id = ?", "")
+)  # fmt: skip
 _MANY = _SELECT.replace("id = ?", "id in (??)")
 _OF_HOME = _SELECT.replace("id = ?", "home_id = ? order by calid")
 _ALL = _SELECT.replace("id = ?", "id <> 0 order by calid")
@@ -60,16 +64,32 @@ def _row(row: Row) -> CalendarRow:
     return CalendarRow(*values)  # type: ignore[arg-type]  # the columns' types are the schema's
 
 
+_MEMO = "calendar"
+
+
+def _keep(tx: Tx, row: Row) -> CalendarRow:
+    found = tx.memo[_MEMO, cast("int", row[0])] = _row(row)
+    return found
+
+
+def forget(tx: Tx, calendar_id: int) -> None:
+    """Have a calendar's row read anew: for everybody who changes it by a statement of their own."""
+    tx.memo.pop((_MEMO, calendar_id), None)
+
+
 def by_id(tx: Tx, calendar_id: int) -> CalendarRow | None:
-    """The calendar with that id, or None."""
+    """The calendar with that id, or None; as this transaction read or left it."""
+    known: CalendarRow | None = tx.memo.get((_MEMO, calendar_id))
+    if known is not None:
+        return known
     row = tx.row(_SELECT, (calendar_id,))
-    return None if row is None else _row(row)
+    return None if row is None else _keep(tx, row)
 
 
 def by_calid(tx: Tx, calid: str) -> CalendarRow | None:
     """The calendar with that relative CALID, or None."""
     row = tx.row(_BY_CALID, (calid,))
-    return None if row is None else _row(row)
+    return None if row is None else _keep(tx, row)
 
 
 def by_slug(tx: Tx, home_id: int, slug: str) -> CalendarRow | None:
@@ -143,16 +163,16 @@ def bump(tx: Tx, ids: Iterable[int]) -> dict[int, int]:
     """
     ticks: dict[int, int] = {}
     for calendar_id in sorted(set(ids)):
-        row = tx.row("update calendar set tick = tick + 1 where id = ? returning tick", (calendar_id,))
+        row = tx.row(_BUMP, (calendar_id,))
         if row is not None:
-            ticks[calendar_id] = cast("int", row[0])
+            ticks[calendar_id] = _keep(tx, row).tick
     return ticks
 
 
 def lock(tx: Tx, ids: Iterable[int]) -> None:
     """Lock calendars until the transaction ends, without counting a change."""
     for calendar_id in sorted(set(ids)):
-        tx.run("update calendar set tick = tick where id = ?", (calendar_id,))
+        _change(tx, "update calendar set tick = tick where id = ?", calendar_id)
 
 
 def set_flags(
@@ -160,9 +180,9 @@ def set_flags(
 ) -> None:
     """Set the switches that are given."""
     if allow_conflict is not None:
-        tx.run("update calendar set allow_conflict = ? where id = ?", (int(allow_conflict), calendar_id))
+        _change(tx, "update calendar set allow_conflict = ? where id = ?", calendar_id, int(allow_conflict))
     if auto_process is not None:
-        tx.run("update calendar set auto_process = ? where id = ?", (int(auto_process), calendar_id))
+        _change(tx, "update calendar set auto_process = ? where id = ?", calendar_id, int(auto_process))
 
 
 def set_name(tx: Tx, calendar_id: int, *, calid: str, home_id: int | None, slug: str | None) -> None:
@@ -171,25 +191,31 @@ def set_name(tx: Tx, calendar_id: int, *, calid: str, home_id: int | None, slug:
     Raises:
         DuplicateError: one of them is taken.
     """
-    tx.run(
-        "update calendar set calid = ?, home_id = ?, slug = ? where id = ?",
-        (calid, home_id, slug, calendar_id),
-    )
+    _change(
+        tx, "update calendar set calid = ?, home_id = ?, slug = ? where id = ?",
+        calendar_id, calid, home_id, slug,
+    )  # fmt: skip
 
 
 def set_rights_tick(tx: Tx, calendar_id: int, tick: int) -> None:
     """Remember that a VCAR changed at `tick`, so that parsed rights are read anew."""
-    tx.run("update calendar set rights_tick = ? where id = ?", (tick, calendar_id))
+    _change(tx, "update calendar set rights_tick = ? where id = ?", calendar_id, tick)
 
 
 def set_floor_tick(tx: Tx, calendar_id: int, tick: int) -> None:
     """Sync tokens older than `tick` are no longer answered."""
-    tx.run("update calendar set floor_tick = ? where id = ?", (tick, calendar_id))
+    _change(tx, "update calendar set floor_tick = ? where id = ?", calendar_id, tick)
 
 
 def raise_longest(tx: Tx, calendar_id: int, seconds: int) -> None:
     """Make sure that `longest` covers an instance of that length. It never shrinks, except by a reindex."""
-    tx.run("update calendar set longest = ? where id = ? and longest < ?", (seconds, calendar_id, seconds))
+    forget(tx, calendar_id)
+    tx.later("update calendar set longest = ? where id = ? and longest < ?", (seconds, calendar_id, seconds))
+
+
+def _change(tx: Tx, sql: str, calendar_id: int, *values: SqlValue) -> None:
+    forget(tx, calendar_id)
+    tx.run(sql, (*values, calendar_id))
 
 
 _EXCLUSIVE = (
@@ -206,9 +232,10 @@ def raise_exclusive(tx: Tx, calendar_id: int, object_id: int | None = None) -> N
         calendar_id: the calendar.
         object_id: only if that object does, as the index has it.
     """
+    forget(tx, calendar_id)
     sql = "update calendar set exclusive = 1 where id = ? and exclusive = 0"
     if object_id is None:
-        tx.run(sql, (calendar_id,))
+        tx.later(sql, (calendar_id,))
     else:
         tx.run(f"{sql} and {_EXCLUSIVE} and c.object_id = ?)", (calendar_id, object_id))
 
@@ -227,6 +254,7 @@ def remove(tx: Tx, calendar_id: int) -> bool:
     """
     if calendar_id == VCALSTORE:
         return False
+    forget(tx, calendar_id)
     tx.run("delete from history where calendar_id = ?", (calendar_id,))
     tx.run("delete from change where calendar_id = ?", (calendar_id,))
     tx.run(

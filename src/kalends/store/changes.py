@@ -55,7 +55,7 @@ def _row(row: Row) -> ChangeRow:
 
 def append(tx: Tx, change: ChangeRow) -> None:
     """Log a change. A second one of the same object in the same transaction takes the first one's place."""
-    tx.run(
+    tx.later(
         "insert into change (calendar_id, tick, object_id, name, uid, kind, op, actor, via, at, behind)"
         " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " on conflict (calendar_id, tick, object_id) do update set name = excluded.name, uid = excluded.uid,"

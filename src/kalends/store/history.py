@@ -81,7 +81,7 @@ def keep(
         other: the calendar it goes to, and the tick of that.
     """
     place = was.calendar_id if calendar_id is None else calendar_id
-    tx.run(
+    tx.later(
         "insert into history (calendar_id, object_id, tick, at, undoes, other_id, other_tick, name, uid,"
         " kind, state, method, schedule_tag, ics) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " on conflict (calendar_id, object_id, tick) do nothing",

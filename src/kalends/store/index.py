@@ -127,22 +127,23 @@ def index_object(
         fresh: the object was inserted just now: there are no old rows to remove.
     """
     derived = derive(vcalendar, row.kind, horizon=horizon, recur_limit=recur_limit, default_tz=default_tz)
-    if not fresh:
-        tx.run("delete from component where object_id = ?", (row.id,))
-    add_rows(tx, row, derived)
+    put_rows(tx, row, derived, fresh=fresh)
     span = derived.span
     if span != (row.first_at, row.last_at, row.expanded_to):
         tx.run("update object set first_at = ?, last_at = ?, expanded_to = ? where id = ?", (*span, row.id))
 
 
-def add_rows(tx: Tx, row: ObjectRow, derived: Derived) -> None:
-    """Add what was derived from an object's text; its row has the span already, and no older rows are there.
+def put_rows(tx: Tx, row: ObjectRow, derived: Derived, *, fresh: bool = False) -> None:
+    """Put what was derived from an object's text in the place of its derived rows; its row has the span.
 
     Args:
         tx: the write transaction that inserted or changed the object.
         row: the object.
         derived: what `derive` made of its text.
+        fresh: the object was inserted just now: there are no old rows to remove.
     """
+    if not fresh:
+        tx.later("delete from component where object_id = ?", (row.id,))
     now = time.time()
     calendar_id = row.calendar_id
     keys = [ids.new_id(now) for _ in derived.nodes]

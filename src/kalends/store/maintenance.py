@@ -104,6 +104,7 @@ def _finish(tx: Tx, horizon: int) -> None:
         assert calendar is not None
         calendars.lock(tx, [calendar.id])
         longest = max(_longest(tx, calendar.id), SHORTEST_LONGEST)
+        calendars.forget(tx, calendar.id)
         exclusive = int(calendars.holds_exclusive(tx, calendar.id))
         tx.run(
             "update calendar set longest = ?, exclusive = ? where id = ?", (longest, exclusive, calendar.id)

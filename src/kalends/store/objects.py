@@ -6,7 +6,7 @@ Listings without texts, and many members by name at once, are in `listings`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from kalends.store import calendars
@@ -177,7 +177,7 @@ def insert(
     changed_by: int | None = None,
     span: tuple[int | None, int | None, int | None] = (None, None, None),
 ) -> ObjectRow:
-    """Add an object; `index.add_rows` then adds its derived rows.
+    """Add an object, at the next `flush`; `index.put_rows` then adds its derived rows.
 
     Args:
         tx: a write transaction that has bumped the calendar.
@@ -197,14 +197,14 @@ def insert(
         span: first_at, last_at and expanded_to, when they are known already.
 
     Raises:
-        DuplicateUidError: a BOOKED object of that kind and UID is there.
-        DuplicateNameError: the name is taken in that state.
+        DuplicateUidError: a BOOKED object of that kind and UID is there; on PostgreSQL by the flush.
+        DuplicateNameError: the name is taken in that state; on PostgreSQL by the flush.
     """
     row = ObjectRow(
         id, calendar_id, name, uid, kind, state, method, ics, etag, schedule_tag, len(ics),
         *span, tick, now, now, changed_by,
     )  # fmt: skip
-    tx.run(
+    tx.later(
         "insert into object (id, calendar_id, name, uid, kind, state, method, ics, etag, schedule_tag, size,"
         " first_at, last_at, expanded_to, tick, created_at, changed_at, changed_by)"
         " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -218,7 +218,7 @@ def insert(
 
 def update_text(
     tx: Tx,
-    object_id: int,
+    was: ObjectRow,
     *,
     ics: bytes,
     etag: str,
@@ -228,12 +228,13 @@ def update_text(
     schedule_tag: str | None = None,
     kind: str | None = None,
     uid: str | None = None,
+    span: tuple[int | None, int | None, int | None] | None = None,
 ) -> ObjectRow:
-    """Replace an object's text; `index.index_object` then has to be called.
+    """Replace an object's text, at the next `flush`; its derived rows have to follow (`index`).
 
     Args:
         tx: a write transaction that has bumped the calendar.
-        object_id: the object; it must exist.
+        was: the object as it is.
         ics: the new octets.
         etag: the new ETag, without quotes.
         tick: the calendar's new tick.
@@ -242,19 +243,29 @@ def update_text(
         schedule_tag: the new Schedule-Tag; None leaves it.
         kind: the new kind, when it changed.
         uid: the new UID, when it changed.
+        span: the new first_at, last_at and expanded_to, when they are known already.
 
     Returns:
-        The row as it is now.
+        The row as it is to be.
+
+    Raises:
+        DuplicateUidError: the new UID is taken; on PostgreSQL by the flush.
     """
-    tx.run(
+    first_at, last_at, expanded_to = span or (was.first_at, was.last_at, was.expanded_to)
+    row = replace(
+        was, ics=ics, size=len(ics), etag=etag, tick=tick, changed_at=now, changed_by=changed_by,
+        schedule_tag=schedule_tag or was.schedule_tag, kind=kind or was.kind, uid=uid or was.uid,
+        first_at=first_at, last_at=last_at, expanded_to=expanded_to,
+    )  # fmt: skip
+    tx.later(
         "update object set ics = ?, size = ?, etag = ?, tick = ?, changed_at = ?, changed_by = ?,"
-        " schedule_tag = coalesce(?, schedule_tag), kind = coalesce(?, kind), uid = coalesce(?, uid)"
-        " where id = ?",
-        (ics, len(ics), etag, tick, now, changed_by, schedule_tag, kind, uid, object_id),
-    )
-    found = get(tx, object_id)
-    assert found is not None, "update_text of an object that does not exist"
-    return found
+        " schedule_tag = ?, kind = ?, uid = ?, first_at = ?, last_at = ?, expanded_to = ? where id = ?",
+        (
+            ics, len(ics), etag, tick, now, changed_by, row.schedule_tag, row.kind, row.uid,
+            first_at, last_at, expanded_to, was.id,
+        ),
+    )  # fmt: skip
+    return row
 
 
 def set_state(
@@ -319,10 +330,7 @@ def move(
         (object_id,),
     )
     if longest is not None and longest[0] is not None:
-        tx.run(
-            "update calendar set longest = ? where id = ? and longest < ?",
-            (longest[0], calendar_id, longest[0]),
-        )
+        calendars.raise_longest(tx, calendar_id, cast("int", longest[0]))
     calendars.raise_exclusive(tx, calendar_id, object_id)
 
 

@@ -19,6 +19,7 @@ from kalends.store.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
+from kalends.store.postgres_text import array, merged
 from kalends.store.sqltext import to_psycopg
 from kalends.store.watch import Watch
 
@@ -83,6 +84,7 @@ class PostgresTx:
         self._first: str | None = None
         self._queued: list[tuple[str, Sequence[Any]]] = []
         self.met: psycopg.Error | None = None
+        self.memo: dict[tuple[str, int], Any] = {}
 
     def begin(self, sql: str) -> None:
         """Begin when the first statement comes."""
@@ -92,9 +94,7 @@ class PostgresTx:
         """Stop when the deadline passed, or when the database gave the transaction up."""
         if self._deadline is not None and self._deadline.passed(time.monotonic()):
             raise DeadlineError(TOO_LONG)
-        if self._queued:
-            sql, params = self._queued.pop()
-            self._execute(sql, params)
+        self.flush()
         if self.met is not None and self._connection.info.transaction_status != TransactionStatus.INTRANS:
             raise mapped(self.met) from self.met
 
@@ -115,7 +115,8 @@ class PostgresTx:
 
         A pipeline costs some 50 us of our own time, so it has to save more than one round trip.
         """
-        queued, self._queued = self._queued, []
+        queued = merged(self._queued)
+        self._queued.clear()
         if self._first is not None:
             queued.insert(0, (self._first, ()))
             self._first = None
@@ -140,18 +141,25 @@ class PostgresTx:
         return self._cursor.rowcount
 
     def many(self, sql: str, rows: Sequence[Sequence[SqlValue]]) -> None:
-        """Run one statement for many rows: an insert as a single statement over arrays.
-
-        It has no answer, so it goes with the next statement that has one; so does its error.
-        """
+        """Run one statement for many rows, later: an insert as a single statement over arrays."""
         if len(rows) < 2:
             self._queued += [(sql, row) for row in rows]
             return
         unnested = self._catalogue.unnested(sql)
         if unnested is not None:
-            self._queued.append((unnested, [list(column) for column in zip(*rows, strict=True)]))
+            self._queued.append((unnested, [array(column) for column in zip(*rows, strict=True)]))
         else:
             self._queued += [(sql, row) for row in rows]
+
+    def later(self, sql: str, params: Sequence[SqlValue] = ()) -> None:
+        """Leave a statement for the next one that has an answer; it goes with it, and so does its error."""
+        self._queued.append((sql, params))
+
+    def flush(self) -> None:
+        """Run what was left for later, and raise its errors."""
+        if self._queued:
+            *self._queued, (sql, params) = merged(self._queued)
+            self._execute(sql, params)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -171,6 +179,7 @@ class PostgresTx:
 
     def _undo(self, name: str) -> None:
         self._queued.clear()
+        self.memo.clear()
         try:
             self._cursor.execute(f"rollback to {name}; release {name}")
         except psycopg.Error as error:  # what led here is raised; the transaction is lost as a whole

@@ -218,4 +218,5 @@ def remove(tx: Tx, principal_id: int) -> bool:
     tx.run("delete from property where holder = ?", (principal_id,))
     touch(tx)
     tx.run("update calendar set home_id = null, slug = null where home_id = ?", (principal_id,))
+    tx.memo.clear()
     return tx.run("delete from principal where id = ?", (principal_id,)) == 1

@@ -70,6 +70,7 @@ class SqliteTx:
         self._deadline = deadline
         self._depth = 0
         self._lost: StoreError | None = None
+        self.memo: dict[tuple[str, int], Any] = {}
 
     def check(self) -> None:
         """Stop when the deadline passed, or when SQLite ended the transaction by itself."""
@@ -118,6 +119,13 @@ class SqliteTx:
         except apsw.Error as error:
             raise self._failure(error) from error
 
+    def later(self, sql: str, params: Sequence[SqlValue] = ()) -> None:
+        """Run a statement without an answer: at once, for nothing is far away here."""
+        self.rows(sql, params)
+
+    def flush(self) -> None:
+        """Nothing was left for later."""
+
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """A nested block that is undone alone when it raises."""
@@ -128,6 +136,7 @@ class SqliteTx:
             yield
             self.rows(f"release {name}")
         except BaseException:
+            self.memo.clear()
             if self._lost is None:
                 self._cursor.execute(f"rollback to {name}")
                 self._cursor.execute(f"release {name}")

@@ -16,6 +16,7 @@ from kalends.calquery.tree import (
     Constant,
     CurrentTarget,
     In,
+    Inside,
     Like,
     Literal,
     Or,
@@ -94,6 +95,8 @@ def bind_condition(condition: Condition, bindings: Bindings) -> Condition:
             return Like(column, AnyOf(tuple([as_pattern(text) for text in bound.texts])), negated)
         case OwnerTest(calid, negated):
             return Constant(is_owner(bindings, calid) is not negated)
+        case Inside(component, where, negated) if where is not None:
+            return Inside(component, bind_condition(where, bindings), negated)
         case _:
             return condition
 

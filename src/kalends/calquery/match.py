@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
+from kalends.calquery.carries import carries
 from kalends.calquery.cells import DERIVED, Cell, cells, fold_case
 from kalends.calquery.columns import comparison
 from kalends.calquery.like import pattern
 from kalends.calquery.lower import DATE_LENGTH, NumberTest, Test, TextTest, is_duration, lower
-from kalends.calquery.plan import All, Any, Plan, Some, plan
+from kalends.calquery.occasions import Occasions
+from kalends.calquery.plan import All, Any, Inner, Plan, Some, plan
 from kalends.calquery.tree import (
     AnyOf,
+    Carries,
     Column,
     Compare,
     Constant,
@@ -19,6 +22,7 @@ from kalends.calquery.tree import (
     Like,
     Literal,
     Null,
+    Occurs,
     Operator,
     Query,
     State,
@@ -48,11 +52,14 @@ class Subject:
         container: the calendar's VAGENDA component, for `VAGENDA.CALID` and the like.
         expanded: the component is one instance of an expansion: its RECURRENCE-ID is its DTSTART when it has
             none, so that a range of RECURRENCE-ID finds single events too (RFC 4324 §6.1.1.15).
+        occasions: when the components of the object happen, for conditions that ask for it; made of the
+            component itself when it is not given.
     """
 
     __slots__ = (
         "_cells",
         "_contained",
+        "_occasions",
         "component",
         "container",
         "default_tz",
@@ -74,6 +81,7 @@ class Subject:
         default_tz: str | None = None,
         container: Component | None = None,
         expanded: bool = False,
+        occasions: Occasions | None = None,
     ) -> None:
         self.component = component
         self.parent = parent
@@ -83,6 +91,7 @@ class Subject:
         self.default_tz = default_tz
         self.container = container
         self.expanded = expanded
+        self._occasions = occasions
         self._cells: dict[str, list[Cell]] | None = None
         self._contained: dict[str, list[Subject]] = {}
 
@@ -125,7 +134,15 @@ class Subject:
             method=None if child is self.container else self.method,
             zones=self.zones,
             default_tz=self.default_tz,
+            occasions=self.occasions,
         )
+
+    @property
+    def occasions(self) -> Occasions:
+        """When the components of the object happen; made when first asked for."""
+        if self._occasions is None:
+            self._occasions = Occasions(self.component, self.zones)
+        return self._occasions
 
     def matches(self, query: Query) -> bool:
         """Whether a bound query selects this component."""
@@ -180,6 +197,13 @@ def _holds(prepared: Plan, subject: Subject, bound: Bound) -> bool:
             if not found:
                 return _holds(nothing, subject, bound)
             return any(_holds(inside, subject, {**bound, component: one}) for one in found)
+        case Inner(component, inside, negated):
+            found = subject.contained(component)
+            return not found if negated else any(_holds(inside, one, {}) for one in found)
+        case Carries():
+            return carries(prepared, subject.component, subject.cells, subject.occasions)
+        case Occurs(low, high):
+            return subject.occasions.touch(subject.component, low, high)
         case State(state):
             return subject.state == state
         case Constant(value):

@@ -8,18 +8,22 @@ alarm (ARCHITECTURE: all ANDed VALARM terms); both evaluators run the result.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from kalends.calquery.errors import TooComplexError
 from kalends.calquery.tree import (
     And,
+    Carries,
     Compare,
     Condition,
     Constant,
     In,
+    Inside,
     Like,
     Null,
+    Occurs,
     Or,
     OwnerTest,
     State,
@@ -58,8 +62,17 @@ class Any:
     parts: tuple[Plan, ...]
 
 
-Leaf = Compare | Like | Null | In | State | Constant
-Plan = Some | All | Any | Leaf
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """There is a component of a kind directly inside for which `inside` holds; negated: there is none."""
+
+    component: str
+    inside: Plan
+    negated: bool = False
+
+
+Leaf = Compare | Like | Null | In | State | Constant | Carries | Occurs
+Plan = Some | All | Any | Inner | Leaf
 
 
 def plan(condition: Condition | None) -> Plan:
@@ -110,7 +123,7 @@ def mentions_state(condition: Condition) -> bool:
             return False
 
 
-def conjunction(parts: list[Plan]) -> Plan:
+def conjunction(parts: Sequence[Plan]) -> Plan:
     """All parts, without constants and nested lists."""
     flat: list[Plan] = []
     for part in parts:
@@ -172,6 +185,9 @@ def _plan_group(terms: tuple[Condition, ...], bound: frozenset[str]) -> Plan:
     free = kinds(body) - bound
     if isinstance(body, OwnerTest):
         raise TypeError("CAL-OWNERS() is not bound")
+    if isinstance(body, Inside):
+        where = TRUE if body.where is None else _plan(_simple(body.where), frozenset())
+        return Inner(body.component, where, body.negated)
     if not free:
         return _plan_bound(body, bound) if isinstance(body, And | Or) else body
     if len(terms) == 1 and isinstance(body, And | Or):

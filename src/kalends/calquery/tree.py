@@ -161,7 +161,95 @@ class Or:
     terms: tuple[Condition, ...]
 
 
-Condition = And | Or | Compare | Like | Null | In | State | OwnerTest | Constant
+# --- what CalDAV's filters say and CAL-QUERY has no words for (RFC 4791 §9.7) ---
+
+Collation = OneOf["i;ascii-casemap", "i;octet", "i;unicode-casemap"]
+MatchType = OneOf["contains", "equals", "starts-with", "ends-with"]
+
+
+@dataclass(frozen=True, slots=True)
+class Contains:
+    """A value of the property, or of its parameter, holds a text.
+
+    Attributes:
+        text: what to look for; '' is in every value.
+        collation: how texts compare (RFC 4790, RFC 5051).
+        negated: there is such a property or parameter, and no value of it holds the text.
+        param: upper-case parameter name; None for the property's own values.
+        kind: where in the value the text has to be.
+    """
+
+    text: str
+    collation: Collation = "i;ascii-casemap"
+    negated: bool = False
+    param: str | None = None
+    kind: MatchType = "contains"
+
+
+@dataclass(frozen=True, slots=True)
+class HasParam:
+    """The property has (not) a parameter; defaults of parameters do not count."""
+
+    param: str
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class During:
+    """The property's time lies in a range: low <= time < high, seconds UTC; None is without end.
+
+    DTSTART, DTEND and DUE are those of any instance (RFC 4791 §9.9).
+    """
+
+    low: int | None
+    high: int | None
+
+
+PropertyTest = Contains | HasParam | During
+
+
+@dataclass(frozen=True, slots=True)
+class Carries:
+    """There is a property of that name which passes all tests, each on the same property; or there is none.
+
+    Attributes:
+        name: upper-case property name, of the component the condition is about.
+        tests: what it has to pass; none for a property that only has to be there.
+        negated: there is no property of that name; then there are no tests.
+    """
+
+    name: str
+    tests: tuple[PropertyTest, ...] = ()
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Occurs:
+    """An instance of the component touches a range (RFC 4791 §9.9): seconds UTC, `high` not included."""
+
+    low: int | None
+    high: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """There is a component of a kind directly inside for which a condition holds; or there is none.
+
+    Columns in `where` are those of the inner component. Two of these need not mean the same component, which
+    is what tells them from columns like VALARM.TRIGGER.
+
+    Attributes:
+        component: upper-case name.
+        where: None for a component that only has to be there.
+        negated: there is no such component; then there is no condition.
+    """
+
+    component: str
+    where: Condition | None = None
+    negated: bool = False
+
+
+Condition = And | Or | Compare | Like | Null | In | State | OwnerTest | Constant | Carries | Occurs | Inside
 
 
 @dataclass(frozen=True, slots=True)

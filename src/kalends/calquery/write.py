@@ -7,6 +7,7 @@ from kalends.calquery.tree import (
     AllProperties,
     And,
     AnyOf,
+    Carries,
     Column,
     Compare,
     Condition,
@@ -15,9 +16,11 @@ from kalends.calquery.tree import (
     CurrentTarget,
     Everything,
     In,
+    Inside,
     Like,
     Literal,
     Null,
+    Occurs,
     Or,
     Owners,
     OwnersColumn,
@@ -40,7 +43,7 @@ def to_text(query: Query) -> str:
         One line, no folds.
 
     Raises:
-        ValueError: a bound value (AnyOf, Constant).
+        ValueError: a bound value (AnyOf, Constant), or what only CalDAV's filters say.
 
     Source: RFC 4324 §6.1.1.
     """
@@ -107,6 +110,8 @@ def _condition(condition: Condition) -> str:
             return f"{'NOT ' if negated else ''}CAL-OWNERS({calid or ''})"
         case Constant():
             raise ValueError("a bound condition has no spelling in CAL-QUERY")
+        case Carries() | Occurs() | Inside():
+            raise ValueError("a CalDAV filter has no spelling in CAL-QUERY")
 
 
 def _inside(term: Condition, wrapped: tuple[type, ...]) -> str:

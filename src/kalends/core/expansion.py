@@ -15,6 +15,7 @@ from kalends.calquery.tree import (
     In,
     Like,
     Null,
+    Occurs,
     Or,
     Query,
 )
@@ -147,6 +148,8 @@ def _timeless(condition: Condition) -> Condition:
         case Or(terms):
             return Or(tuple(_timeless(term) for term in terms))
         case Compare(column) | Like(column) | Null(column) | In(_, column) if column.name in _OF_TIME:
+            return Constant(True)
+        case Occurs():
             return Constant(True)
         case _:
             return condition

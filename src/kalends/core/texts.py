@@ -187,7 +187,17 @@ def read(row: ObjectRow, *, light: bool = False) -> tuple[Component, int]:
     """
     if not light or row.kind == "VTIMEZONE":
         return parse(row.ics), 0
-    data, skipped = row.ics, 0
+    data, skipped = without_known_zones(row.ics)
+    return parse(data), skipped
+
+
+def without_known_zones(data: bytes) -> tuple[bytes, int]:
+    """An object's octets without the VTIMEZONEs at its head that everybody knows by their names.
+
+    Returns:
+        The octets, and how many components were left out.
+    """
+    skipped = 0
     while (start := data.find(b"\nBEGIN:")) >= 0 and data.startswith(_ZONE, start):
         end = data.find(_ZONE_END, start)
         named = data.find(_TZID, start, end)
@@ -196,7 +206,7 @@ def read(row: ObjectRow, *, light: bool = False) -> tuple[Component, int]:
             break
         skipped += data.count(b"\nBEGIN:", start, end)
         data = data[:start] + data[end + len(_ZONE_END) - 1 :]
-    return parse(data), skipped
+    return data, skipped
 
 
 _ZONE = b"\nBEGIN:VTIMEZONE\r\n"

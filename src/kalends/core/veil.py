@@ -51,6 +51,19 @@ def askable(judge: Judge, query: Query) -> Query:
     return replace(query, where=_askable(query.where, names))
 
 
+def tells_times(judge: Judge, kind: str) -> bool:
+    """Whether the times of components of a kind are to be seen of all that is seen of them.
+
+    Args:
+        judge: the caller's.
+        kind: upper-case component name.
+    """
+    granted, denied = judge.possible("SEARCH", kind)
+    if any(_cuts_parameters(part) for part in (*granted, *denied)):
+        return False
+    return _times_together(granted, denied)
+
+
 def _cuts_parameters(part: Part) -> bool:
     """Whether parameters are hidden, which may change what a value means."""
     if any(params is not None for params in part.columns.values()):

@@ -17,10 +17,11 @@ from kalends.calquery.columns import CONTAINERS, comparison
 from kalends.calquery.like import Pattern, pattern
 from kalends.calquery.lower import DATE_LENGTH, NumberTest, Test, TextTest, lower
 from kalends.calquery.match import ENVELOPE_FREE
-from kalends.calquery.plan import FALSE, TRUE, All, Any, Plan, Some, plan
+from kalends.calquery.plan import FALSE, TRUE, All, Any, Inner, Plan, Some, plan
 from kalends.calquery.ranges import EVER, UNBOUNDED, Bounds, Range, bounds
 from kalends.calquery.tree import (
     AnyOf,
+    Carries,
     Column,
     Compare,
     Constant,
@@ -28,11 +29,13 @@ from kalends.calquery.tree import (
     Like,
     Literal,
     Null,
+    Occurs,
     Operator,
     Query,
     State,
     Value,
 )
+from kalends.store import compile_filters
 from kalends.store.base import Dialect, SqlValue
 
 JOINABLE: Final = 8
@@ -113,7 +116,7 @@ def compile_query(
     Source: RFC 4324 §6.1.1, §6.1.1.7.
     """
     prepared = plan(query.where)
-    writer = _Writer(query.source, expand=expand, joinable=_size(prepared) <= JOINABLE, wall=wall)
+    writer = Writer(query.source, expand=expand, joinable=size(prepared) <= JOINABLE, wall=wall)
     limits = bounds(prepared) if wall is None else bounds(prepared).widened(wall)
     writer.open(prepared, limits, sorted(set(calendar_ids)))
     writer.condition(prepared)
@@ -125,7 +128,7 @@ def compile_query(
     return Compiled("".join(writer.parts), tuple(writer.params), limits.window())
 
 
-class _Writer:
+class Writer:
     """Writes one statement; one method for each kind of condition, found in `_WRITERS`."""
 
     def __init__(self, source: str, *, expand: bool, joinable: bool, wall: Wall | None = None) -> None:
@@ -136,8 +139,11 @@ class _Writer:
         self.parts: list[str] = []
         self.params: list[SqlValue] = []
         self.aliases: dict[str, str] = {}
+        self.here, self.kind_here = "c", source
+        self.made = 0
 
     def add(self, text: str, *values: SqlValue) -> None:
+        """Add text with the values of its parameters."""
         self.parts.append(text)
         self.params += values
 
@@ -174,6 +180,7 @@ class _Writer:
         self.add(" and ")
 
     def left_join_instances(self) -> None:
+        """One row an instance, when expanding."""
         if self.expand:
             self.add(" left join instance i on i.component_id = c.id")
 
@@ -232,12 +239,14 @@ class _Writer:
             self.within("m.recurrence_at", recurrence)
 
     def within(self, column: str, limits: Range) -> None:
+        """`column` lies in a range."""
         if limits.low is not None:
             self.add(f" and {column} >= ?", limits.low)
         if limits.high is not None:
             self.add(f" and {column} <= ?", limits.high)
 
     def within_or_null(self, column: str, limits: Range) -> None:
+        """`column` lies in a range, or is not known."""
         if limits == EVER:
             return
         self.add(f" and ({column} is null or (1 = 1")
@@ -247,6 +256,7 @@ class _Writer:
     # WHERE
 
     def condition(self, prepared: Plan) -> None:
+        """Write a plan; what it is about is `here`."""
         _WRITERS[type(prepared)](self, prepared)
 
     def joined(self, parts: Sequence[Plan], word: str) -> None:
@@ -262,20 +272,24 @@ class _Writer:
         self.add(")")
 
     def all(self, prepared: All) -> None:
+        """All parts."""
         self.joined(prepared.parts, "and")
 
     def any(self, prepared: Any) -> None:
+        """Any part."""
         self.joined(prepared.parts, "or")
 
     def constant(self, prepared: Constant) -> None:
+        """True or false."""
         self.add("1 = 1" if prepared.value else "1 = 0")
 
     def state(self, prepared: State) -> None:
+        """STATE()."""
         self.add("o.state = ?", prepared.state)
 
     def some(self, prepared: Some) -> None:
         """There is a contained component …; or there is none at all, and that is right too."""
-        alias = f"a{len(self.aliases)}"
+        alias = self.new_alias()
         if prepared.nothing != FALSE:
             self.add("(")
         self.add(self.opening + _CONTAINED)
@@ -295,16 +309,23 @@ class _Writer:
                 self.condition(prepared.nothing)
             self.add("))")
 
+    def new_alias(self) -> str:
+        """A name that no table of the statement has yet."""
+        self.made += 1
+        return f"a{self.made}"
+
     def contained(self, alias: str, component: str) -> None:
+        """FROM and WHERE of a contained component."""
         if component == "VAGENDA" and self.source != "VCALSTORE":
             place = f"{alias}.calendar_id = c.calendar_id"  # the calendar that holds the component
         elif self.source in CONTAINERS:
             place = f"{alias}.calendar_id = c.calendar_id and {alias}.parent_id is null"
         else:
-            place = f"{alias}.parent_id = c.id"
+            place = f"{alias}.parent_id = {self.here}.id"
         self.add(f" {alias} where {place} and {alias}.kind = ?", component)
 
     def compare(self, prepared: Compare) -> None:
+        """`column op value`."""
         test = lower(prepared.column, prepared.operator, prepared.value)
         when = self.instance_time(prepared.column)
         if when is not None and isinstance(test, NumberTest) and test.shape != "duration":
@@ -313,11 +334,13 @@ class _Writer:
             self.exists(prepared.column, lambda: self.test(test, prepared.column))
 
     def included(self, prepared: In) -> None:
+        """`value IN column`."""
         test = lower(prepared.column, "=", prepared.value)
         self.negation(prepared.negated)
         self.exists(prepared.column, lambda: self.test(test, prepared.column))
 
     def like(self, prepared: Like) -> None:
+        """`column LIKE pattern`."""
         wanted = _patterns(prepared.pattern)
         dates = comparison(prepared.column) in ("moment", "trigger")
         self.negation(prepared.negated)
@@ -326,10 +349,12 @@ class _Writer:
         )
 
     def null(self, prepared: Null) -> None:
+        """`column IS NULL`."""
         self.negation(not prepared.negated)
         self.exists(prepared.column, lambda: self.add("x.origin <> ?", DERIVED))
 
     def negation(self, negated: bool) -> None:
+        """NOT, or nothing."""
         if negated:
             self.add("not ")
 
@@ -338,7 +363,7 @@ class _Writer:
         if column.name == "METHOD" and column.param is None:
             self.method(column, inside)
             return
-        alias = "c" if column.component is None else self.aliases[column.component]
+        alias = self.here if column.component is None else self.aliases[column.component]
         name = column.name if column.param is None else f"{column.name};{column.param}"
         self.add(f"{self.opening}{_CELLS} x.component_id = {alias}.id and x.name = ? and ", name)
         inside()
@@ -366,6 +391,7 @@ class _Writer:
             self.number_test(test, column)
 
     def text_test(self, value: str, test: TextTest) -> None:
+        """A text compared with texts."""
         if test.operator in ("=", "!="):
             self.negation(test.operator == "!=")
             self.add("(")
@@ -378,6 +404,7 @@ class _Writer:
         self.add(")")
 
     def number_test(self, test: NumberTest, column: Column) -> None:
+        """A number compared with a range of equals, by days or wall clocks where that is meant."""
         if test.shape != "any":
             word = "in" if test.shape == "duration" else "not in"
             self.add(f"substr(x.value, 1, 1) {word} {_DURATION_STARTS} and ")
@@ -406,6 +433,7 @@ class _Writer:
             self.add(f"{number} {operator} ?", high if operator in ("<=", ">") else low)
 
     def like_any(self, text: str, wanted: Iterable[Pattern], *, dates: bool) -> None:
+        """A text is like one of some patterns."""
         self.add("(1 = 0")
         for one in wanted:
             self.add(" or ")
@@ -416,6 +444,7 @@ class _Writer:
         self.add(")")
 
     def like_one(self, text: str, one: Pattern) -> None:
+        """A text is like a pattern."""
         if one.plain is not None:
             self.add(f"{text} = ?", one.plain)
         else:
@@ -437,6 +466,7 @@ class _Writer:
         return "y.start_at" if (column.component, column.name) == ("VALARM", "TRIGGER") else None
 
     def instance_test(self, when: str, column: Column, test: NumberTest) -> None:
+        """A time of an instance compared with a range of equals."""
         if column.component is not None:
             alias = self.aliases[column.component]
             self.add(
@@ -467,25 +497,32 @@ class _Writer:
 
 
 _WRITERS: Final[dict[type, Callable[..., None]]] = {
-    All: _Writer.all,
-    Any: _Writer.any,
-    Some: _Writer.some,
-    Compare: _Writer.compare,
-    In: _Writer.included,
-    Like: _Writer.like,
-    Null: _Writer.null,
-    State: _Writer.state,
-    Constant: _Writer.constant,
+    All: Writer.all,
+    Any: Writer.any,
+    Some: Writer.some,
+    Compare: Writer.compare,
+    In: Writer.included,
+    Like: Writer.like,
+    Null: Writer.null,
+    State: Writer.state,
+    Constant: Writer.constant,
+    Inner: compile_filters.inner,
+    Carries: compile_filters.carries,
+    Occurs: compile_filters.occurs,
 }
 
 
-def _size(prepared: Plan) -> int:
+def size(prepared: Plan) -> int:
     """Conditions in a plan."""
     match prepared:
         case All(parts) | Any(parts):
-            return sum(map(_size, parts))
+            return sum(map(size, parts))
         case Some(_, inside, nothing):
-            return 1 + _size(inside) + _size(nothing)
+            return 1 + size(inside) + size(nothing)
+        case Inner(_, inside):
+            return 1 + size(inside)
+        case Carries(_, tests):
+            return 1 + len(tests)
         case _:
             return 1
 

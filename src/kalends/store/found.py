@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import cast
 
+from kalends.calquery.plan import Plan
 from kalends.calquery.ranges import Range
 from kalends.calquery.tree import Query
 from kalends.store.base import Tx
 from kalends.store.compile import Wall, compile_query
+from kalends.store.compile_objects import CompiledObjects, compile_objects
 from kalends.store.objects import ObjectRow
 from kalends.store.sqltext import chunks, with_list
 
@@ -68,6 +70,24 @@ def find(
     if expand:
         return [FoundRow(row[0], row[1], row[2], row[4]) for row in rows], compiled.window
     return [FoundRow(row[0], row[1]) for row in rows], compiled.window
+
+
+def find_objects(
+    tx: Tx, prepared: Plan, calendar_ids: Sequence[int], *, wall: Wall | None = None
+) -> tuple[CompiledObjects, list[int]]:
+    """Run a condition about whole objects.
+
+    Args:
+        tx: a transaction.
+        prepared: a planned condition.
+        calendar_ids: where to look.
+        wall: what the clocks show at an instant in the zone of floating times; None for UTC.
+
+    Returns:
+        What was asked, which says whether the answer is exact; and the ids of the objects, in no order.
+    """
+    compiled = compile_objects(prepared, calendar_ids, tx.dialect, wall=wall)
+    return compiled, [cast("int", row[0]) for row in tx.rows(compiled.sql, compiled.params)]
 
 
 def places(tx: Tx, component_ids: Iterable[int]) -> dict[int, tuple[int, ObjectRow]]:

@@ -131,8 +131,8 @@ def _occurrences(
     if len(nodes) == 1 and _happens_once(nodes[0].component):
         return _once(nodes[0].component, zones)
     outer = ical.span(vcalendar, zones=zones)
-    if outer is None:
-        return [], NEVER
+    if outer is None:  # an alarm of a to-do without dates may still say when it rings
+        return list(_ringing(vcalendar, nodes, zones, None).values()), NEVER
     first, last = outer
     recurs = any(item.name in _RECURS for node in nodes for item in node.component.items)
     hi = horizon if recurs else None
@@ -152,12 +152,22 @@ def _occurrences(
         key = (node, one.start, one.recurrence)
         if key not in rows or rows[key].end_at < row.end_at:
             rows[key] = row
-    if any(node.component.name == "VALARM" for node in nodes):
-        for alarm in ical.alarms(vcalendar, None, hi, zones=zones, limit=ALARMS):
-            node = at[id(alarm.alarm)]
-            key = (node, alarm.at, alarm.recurrence)
-            rows[key] = Occurrence(node, alarm.at, alarm.at, alarm.recurrence, alarm.floating, ALARM)
+    rows |= _ringing(vcalendar, nodes, zones, hi)
     return list(rows.values()), Span(first, last, None if complete else hi)
+
+
+def _ringing(
+    vcalendar: Component, nodes: Sequence[Node], zones: Zones, hi: int | None
+) -> dict[tuple[int, int, int], Occurrence]:
+    """The ringings of alarms before `hi`, by node, time and the instance they belong to."""
+    at = {id(node.component): number for number, node in enumerate(nodes) if node.component.name == "VALARM"}
+    if not at:
+        return {}
+    found = ical.alarms(vcalendar, None, hi, zones=zones, limit=ALARMS)
+    rows = [
+        Occurrence(at[id(one.alarm)], one.at, one.at, one.recurrence, one.floating, ALARM) for one in found
+    ]
+    return {(row.node, row.start_at, row.recurrence_at): row for row in rows}
 
 
 def _happens_once(component: Component) -> bool:

@@ -47,12 +47,14 @@ def _option(name: str, text: str, default: object) -> click.Option:
     epilog="\b\nexamples:\n"
     "  kalends serve\n"
     "  kalends serve --host 0.0.0.0 --csid cal.example.com --store /srv/kalends.db\n"
-    "  kalends serve --cap-port 0 --store postgresql://kalends@db/kalends\n",
+    "  kalends serve --cap-port 0 --store postgresql://kalends@db/kalends\n"
+    "  kalends serve --trusted-proxies 127.0.0.1 --http-prefix /cal\n",
 )
 def serve(config_file: Path | None, **options: object) -> None:
     """Serve calendars until told to stop.
 
-    When ready, one line goes to standard output: ready cap=HOST:PORT csid=cap://NAME store=…
+    When ready, one line goes to standard output: ready cap=HOST:PORT http=HOST:PORT
+    csid=cap://NAME store=…
 
     Every option is also an environment variable (--cap-port is KALENDS_CAP_PORT) and a key of the settings
     file (cap-port). An option wins over the variable, the variable over the file.

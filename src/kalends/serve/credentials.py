@@ -31,6 +31,7 @@ from kalends.serve.http.answers import RETRY, Answer, plain
 from kalends.serve.http.head import Head
 from kalends.serve.proxies import Seen
 from kalends.serve.throttle import Throttle
+from kalends.store import tokens
 from kalends.store.base import Store, Tx
 from kalends.store.errors import StoreError
 
@@ -55,10 +56,6 @@ class BearerVerifier(Protocol):
 
     def verify(self, token: str) -> str | None:
         """The UPN a token proves, or None. Runs in a helper thread and may take its time."""
-
-
-TokenCheck = Callable[[Tx, str, str], Identity | None]
-"""An app password's check: transaction, UPN and the password as typed to the identity it proves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,7 @@ class Credentials:
         throttle: counts wrong passwords, together with CAP's.
         secret: makes unknown users look like known ones.
         compute: runs work in a helper thread.
-        tokens: checks app passwords.
+        used: is told which app password was good, and when it was used before.
         bearer: checks bearer tokens; None when there are none.
     """
 
@@ -106,11 +103,11 @@ class Credentials:
         throttle: Throttle,
         secret: bytes,
         compute: Callable[[Callable[[], Any]], Awaitable[Any]],
-        tokens: TokenCheck | None = None,
+        used: Callable[[str, int | None], None] | None = None,
         bearer: BearerVerifier | None = None,
     ) -> None:
         self._store, self._policy, self._throttle, self._secret = store, policy, throttle, secret
-        self._compute, self._tokens, self._bearer = compute, tokens, bearer
+        self._compute, self._used, self._bearer = compute, used, bearer
         self._key = secrets.token_bytes(32)
         self._known: OrderedDict[bytes, tuple[Login, float]] = OrderedDict()
         self._checking: dict[bytes, asyncio.Future[Checked]] = {}
@@ -240,11 +237,11 @@ class Credentials:
 
     def _proved(self, upn: str, user: str, password: str) -> Login | None:
         """Check a password against the user's verifier, or as an app password. Runs in a helper thread."""
-        tokens = self._tokens
-        if tokens is not None and upn:
-            who = self._store.read(lambda tx: tokens(tx, upn, password))
+        hashed = identity.token_hash(password)
+        if upn and hashed is not None:
+            who = self._store.read(lambda tx: identity.check_token(tx, upn, password, self._used))
             if who is not None:
-                return Login(who, b"", lambda tx: tokens(tx, upn, password) is not None)
+                return Login(who, b"", lambda tx: tokens.by_hash(tx, hashed) is not None)
         try:
             prepared = saslprep(password)
         except ValueError:

@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from kalends.core import containers, history
+from kalends.core import containers, history, tokens
+from kalends.core.tokens import Uses
 from kalends.dav import app as dav
 from kalends.serve import logs, systemd
 from kalends.serve.certificate import server_context, server_identity, server_secret
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 
 PURGE_SECONDS = 86_400
 """Between two looks for what is older than the retention: that counts in days."""
+NOTE_SECONDS = 900
+"""Between two times that the use of app passwords is written down; the store keeps it by the hour."""
 BACKLOG = 1024
 """Connections the kernel may hold while the loop is busy."""
 
@@ -67,6 +70,8 @@ class Server:
         self._empty = asyncio.Event()
         self._address = ("", 0)
         self._purging: asyncio.Task[None] | None = None
+        self._noting: asyncio.Task[None] | None = None
+        self._uses = Uses(0)
         self._ending = False
         self._http: HttpListener | None = None
         self._signposts: list[asyncio.DatagramTransport] = []
@@ -148,8 +153,9 @@ class Server:
     async def _start_http(self, port: int) -> None:
         shared, config = self._shared, self.config
         executor = shared.executor
+        self._uses = Uses(int(time.time()))
         credentials = Credentials(
-            self.store, config.policy, shared.throttle, shared.secret, executor.computed
+            self.store, config.policy, shared.throttle, shared.secret, executor.computed, self._uses.note
         )
         face = Face(
             engine=self.engine,
@@ -161,11 +167,28 @@ class Server:
             inline=shared.reads_inline,
         )
         proxies = Proxies(config.trusted_proxies, config.http_prefix, config.csid)
-        site = Site(face, proxies, self._address[1])
+        site = Site(lambda _host: face, proxies, self._address[1])
         tls = None if config.is_loopback else shared.tls
         with _naming("http_port", config.host, port, "name another port, 0 for any free one, or off"):
             self._http = HttpListener(site, config.host, port, tls, self.http_limits, proxies.trusts)
         await self._http.start()
+        self._noting = asyncio.get_running_loop().create_task(self._note_uses())
+
+    async def _note_uses(self) -> None:
+        """Write down now and then which app passwords were used."""
+        while True:
+            await asyncio.sleep(NOTE_SECONDS)
+            await self._save_uses()
+
+    async def _save_uses(self) -> None:
+        now = int(time.time())
+        used = self._uses.take(now)
+        if not used:
+            return
+        try:
+            await asyncio.to_thread(self.store.write, lambda tx: tokens.save(tx, used, now))
+        except StoreError as error:
+            log.warning("the use of %d app passwords could not be written down: %s", len(used), error)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -226,6 +249,9 @@ class Server:
                 self.cut_off()
         if http is not None:
             await http
+        if self._noting is not None:
+            self._noting.cancel()
+            await self._save_uses()
         self._shared.executor.close()
 
     def cut_off(self) -> None:
@@ -248,7 +274,7 @@ def run(config: Config, announce: Callable[[str], None] | None = None) -> int:
 
     Args:
         config: all settings.
-        announce: gets the one ready line `ready cap=HOST:PORT csid=cap://NAME store=…`; default prints it
+        announce: gets the one ready line `ready cap=HOST:PORT http=HOST:PORT csid=… store=…`; default prints it
             on stdout.
 
     Returns:

@@ -34,13 +34,13 @@ class Site:
     """The table of what is served.
 
     Args:
-        face: how CalDAV is answered, and who asks.
+        faces: by the host asked for: how CalDAV is answered, and who asks; None for a host that is not ours.
         proxies: whose word counts about who asks.
         cap_port: what the first page says of CAP.
     """
 
-    def __init__(self, face: Face, proxies: Proxies, cap_port: int) -> None:
-        self._face, self._proxies, self._cap_port = face, proxies, cap_port
+    def __init__(self, faces: Callable[[str], Face | None], proxies: Proxies, cap_port: int) -> None:
+        self._faces, self._proxies, self._cap_port = faces, proxies, cap_port
         self._registry = Registry.load()
         self._looks = asyncio.Semaphore(LOOK_UPS)
         self.pages: dict[str, Callable[[PageVisit], Answered]] = {"": self._front, "port": self._port}
@@ -51,20 +51,23 @@ class Site:
             seen = self._proxies.see(head)
         except BadHeadError as error:
             return plain(error.status, f"This cannot be answered: {error}.", close=True)
+        face = self._faces(seen.host)
+        if face is None:
+            return plain(421, "This host is not served here.")
         first = seen.path[1:].partition("/")[0]
         make = self.pages.get(first)
         if first in DAV_PLACES or (head.method not in PAGE_METHODS and first != "port"):
-            return DavVisit(self._face, head, seen)
+            return DavVisit(face, head, seen)
         if make is None:
             return plain(404, NOTHING)
         if head.method == "POST" or head.method not in PAGE_METHODS:
             return plain(405, "Only GET and HEAD are understood here.", ("allow", "GET, HEAD"))
-        return PageVisit(make, head, seen)
+        return PageVisit(make, face, head, seen)
 
     def _front(self, visit: PageVisit) -> Answer:
         if visit.seen.path != "/":
             return plain(404, NOTHING)
-        base, csid = visit.seen.prefix, escape(self._face.policy.csid)
+        base, csid = visit.seen.prefix, escape(visit.face.policy.csid)
         body = (
             '<h1>Kalends</h1><p class="lead">A calendar server that speaks CAP (RFC 4324) on port '
             f"{self._cap_port} and CalDAV (RFC 4791) here.</p><section>"
@@ -77,7 +80,7 @@ class Site:
 
     async def _port(self, visit: PageVisit) -> Answer:
         head, seen = visit.head, visit.seen
-        credentials = self._face.credentials
+        credentials = visit.face.credentials
         admin = False
         if "authorization" in head.headers:
             checked = await _awaited(credentials.check(head, seen))
@@ -104,14 +107,15 @@ class PageVisit:
 
     Args:
         make: makes it.
+        face: of the host asked for.
         head: the request's.
         seen: who asks from where, for what.
     """
 
-    __slots__ = ("_began", "_make", "head", "limit", "seen")
+    __slots__ = ("_began", "_make", "face", "head", "limit", "seen")
 
-    def __init__(self, make: Callable[[PageVisit], Answered], head: Head, seen: Seen) -> None:
-        self._make, self.head, self.seen = make, head, seen
+    def __init__(self, make: Callable[[PageVisit], Answered], face: Face, head: Head, seen: Seen) -> None:
+        self._make, self.face, self.head, self.seen = make, face, head, seen
         self.limit = IGNORED_BODY
         self._began = time.perf_counter()
 

@@ -274,8 +274,8 @@ def run(config: Config, announce: Callable[[str], None] | None = None) -> int:
 
     Args:
         config: all settings.
-        announce: gets the one ready line `ready cap=HOST:PORT http=HOST:PORT csid=… store=…`; default prints it
-            on stdout.
+        announce: gets the one ready line `ready cap=HOST:PORT http=HOST:PORT csid=… store=…`; default prints
+            it on stdout.
 
     Returns:
         The exit code: 0 after an orderly end, 1 when it could not start (the reason is logged).

@@ -157,7 +157,7 @@ class Script:
         for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), 1):
             if line.startswith("> "):
                 steps.append((number, line[2:].split(), []))
-            elif line.strip() and not line.startswith("#"):
+            elif line.strip() and not line.lstrip().startswith("#"):
                 steps[-1][2].append(line.strip())
         for number, (verb, *arguments), body in steps:
             try:

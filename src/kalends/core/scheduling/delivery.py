@@ -107,6 +107,8 @@ class Post:
         calendar = None if place is None else calendars.by_id(self.tx, place)
         if calendar is None or not calendar.auto_process or (row is None and not news):
             return False
+        if row is None and _declined(view, self.kind, person.addresses):
+            return False  # they took it away; it comes back when they are asked anew
         copy = None if row is None else parse(row.ics)
         whole = copies.follow(copy, view, self.kind, person.addresses)
         return self.put(person, calendar.id, whole, news=news)
@@ -176,6 +178,12 @@ class Post:
         key = f"imip {to} {etag_of(data)} {new:x}"
         jobs.add(self.tx, id=new, key=key, kind="imip", due_at=self.caller.now, payload=json.dumps(payload))
         return PENDING
+
+
+def _declined(view: Component, kind: str, me: frozenset[str]) -> bool:
+    """Whether somebody declined all of what invites them."""
+    lines = [parties.attendee(part, me) for part in view.children(kind)]
+    return all(parties.partstat(line) == "DECLINED" for line in lines)
 
 
 def _supersedes(message: Component, method: str, old: ObjectRow, kind: str) -> bool:

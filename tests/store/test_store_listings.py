@@ -91,7 +91,7 @@ def test_store_listing_tells_members_by_name_in_pages_without_texts(shelf: Shelf
     shelf.change(7, op="state")
     rows = shelf.store.read(lambda tx: list(listings.listing(tx, 1, page=3)))
     assert [row.name for row in rows] == [f"{number}.ics" for number in range(4, 10)]
-    assert rows[-1] == ListedRow("9.ics", "e1", 1, 100, "VEVENT", "u1", "s")
+    assert rows[-1] == ListedRow("9.ics", "e1", 1, 100, "VEVENT", "u1", "s", rows[-1].id, rows[-1].created_at)
     inbox = shelf.store.read(lambda tx: list(listings.listing(tx, 1, "UNPROCESSED")))
     assert [row.uid for row in inbox] == ["u20"]
     assert shelf.store.read(lambda tx: list(listings.listing(tx, 2))) == []
@@ -127,7 +127,7 @@ def test_store_changes_since_a_tick_tell_each_name_once(shelf: Shelf) -> None:
         [
             LatestRow("3.ics", 6, None),
             LatestRow("4.ics", 7, None),
-            LatestRow("2.ics", 8, ListedRow("2.ics", "e8", 2, 200, "VEVENT", "u2", None)),
+            LatestRow("2.ics", 8, ListedRow("2.ics", "e8", 2, 200, "VEVENT", "u2", None, 2, 100)),
         ],
         tick,
         True,

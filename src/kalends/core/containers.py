@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from kalends.core import agendas, defaults, rights
 from kalends.core.errors import DeniedError, DuplicateError, InvalidError, NotFoundError
 from kalends.core.model import Caller, Identity, Policy, Target
-from kalends.core.names import ANONYMOUS, check_calid, complete_upn, relative
+from kalends.core.names import ANONYMOUS, MAX_CALID, check_calid, complete_upn, path_name, relative
 from kalends.core.timezones import definition
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component
@@ -17,6 +17,8 @@ from kalends.store import errors as store
 from kalends.store.base import Tx
 from kalends.store.calendars import VCALSTORE, CalendarRow
 
+RESERVED_SLUGS = frozenset(("inbox", "outbox"))
+"""Segments under a home that CalDAV gives to something else (RFC 6638 §2)."""
 NEW = -1
 """`calendar_id` of a destination that does not exist yet: what a VAGENDA can be renamed to (A-55)."""
 _NOWHERE = "no such calendar or store"
@@ -195,7 +197,9 @@ def create_calendar(
     return found_calendar(tx, caller, agenda, {})
 
 
-def found_calendar(tx: Tx, caller: Caller, written: Component, zones: Mapping[str, Component]) -> Target:
+def found_calendar(
+    tx: Tx, caller: Caller, written: Component, zones: Mapping[str, Component], *, slug: str | None = None
+) -> Target:
     """Make a calendar from the VAGENDA of a CREATE, with the store's default VCARs and its VTIMEZONEs.
 
     Args:
@@ -203,9 +207,10 @@ def found_calendar(tx: Tx, caller: Caller, written: Component, zones: Mapping[st
         caller: who makes it.
         written: the VAGENDA; contained components are not looked at.
         zones: VTIMEZONEs that came with it, by TZID.
+        slug: the last segment of its path under its home, as a CalDAV client chose it; None makes one.
 
     Raises:
-        DuplicateError: the CALID is taken.
+        DuplicateError: the CALID, or the segment, is taken.
         InvalidError: RFC 4324 §9.1 is broken.
         DeniedError: the caller may not make this calendar.
 
@@ -225,7 +230,7 @@ def found_calendar(tx: Tx, caller: Caller, written: Component, zones: Mapping[st
     new = ids.new_id(caller.now)
     try:
         calendars.add(
-            tx, id=new, calid=calid, home_id=home, slug=_slug(tx, calid, home),
+            tx, id=new, calid=calid, home_id=home, slug=slug or _slug(tx, calid, home),
             allow_conflict=agendas.allows_conflict(agenda),
         )  # fmt: skip
     except store.DuplicateError as error:
@@ -298,7 +303,7 @@ def _slug(tx: Tx, calid: str, home: int | None) -> str | None:
     """The last segment of a calendar's path under its home, made distinct."""
     if home is None:
         return None
-    taken = {calendar.slug for calendar in calendars.every(tx, home)}
+    taken = {calendar.slug for calendar in calendars.every(tx, home)} | RESERVED_SLUGS
     stem = slug = calid.rstrip("/").rpartition("/")[2] or "calendar"
     number = 1
     while slug in taken:
@@ -357,6 +362,47 @@ def settle(tx: Tx, calendar: CalendarRow, held: Component) -> None:
         )
     if agendas.allows_conflict(held) != calendar.allow_conflict:
         calendars.set_flags(tx, calendar.id, allow_conflict=agendas.allows_conflict(held))
+
+
+def unused_calid(tx: Tx, home: str, slug: str) -> str:
+    """A CALID for a calendar that a CalDAV client makes: as near to its path as a CALID can be.
+
+    Args:
+        tx: a transaction.
+        home: the name of the home's principal in paths.
+        slug: the last segment of the calendar's path: any text.
+
+    Source: RFC 4324 §5 (a CALID has characters of URLs only).
+    """
+    stem = f"{home}/{path_name(slug)}"[: MAX_CALID - 4]
+    calid, number = stem, 1
+    while calendars.by_calid(tx, calid) is not None:
+        number += 1
+        calid = f"{stem}-{number}"
+    return calid
+
+
+def move_slug(tx: Tx, caller: Caller, target: Target, slug: str) -> None:
+    """Give a calendar another last segment in its path; its CALID and all it contains stay.
+
+    Args:
+        tx: a write transaction.
+        caller: who moves it.
+        target: the calendar.
+        slug: the new segment.
+
+    Raises:
+        DuplicateError: the segment is taken in that home.
+        NotFoundError: not there or not visible.
+    """
+    rights.require(tx, caller, target, "MOVE")
+    writer = Writer(tx, caller, (VCALSTORE, target.calendar_id))
+    calendar = calendar_of(tx, target)
+    try:
+        calendars.set_name(tx, calendar.id, calid=calendar.calid, home_id=calendar.home_id, slug=slug)
+    except store.DuplicateError as error:
+        raise DuplicateError("there is a calendar at that path") from error
+    writer.log(agendas.row_of(tx, calendar), VCALSTORE, "props")
 
 
 def rename_calendar(tx: Tx, caller: Caller, target: Target, calid: str) -> None:

@@ -8,7 +8,7 @@ from kalends.calquery.tree import Contained, Query
 from kalends.core import admission, agendas, containers, rights, scheduling, selecting, series, texts
 from kalends.core.admission import Sent
 from kalends.core.errors import InvalidError, KalendsError, NotFoundError
-from kalends.core.model import Caller, Receipt, Selection, Target
+from kalends.core.model import Caller, Receipt, Selection, State, Target
 from kalends.core.selecting import Hit
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component
@@ -35,12 +35,18 @@ def delete(
 
 
 def delete_object(
-    tx: Tx, caller: Caller, target: Target, name: str, *, check: Callable[[ObjectRow | None], None]
+    tx: Tx,
+    caller: Caller,
+    target: Target,
+    name: str,
+    *,
+    check: Callable[[ObjectRow | None], None],
+    state: State = "BOOKED",
 ) -> None:
     """Put the object of a name into state DELETED; see `ledger.delete_object`."""
     rights.require(tx, caller, target, "DELETE")
     writer = Writer(tx, caller, (target.calendar_id,))
-    row = objects.by_name(tx, target.calendar_id, name)
+    row = objects.by_name(tx, target.calendar_id, name, state)
     check(row)
     if row is None:
         raise NotFoundError("no such object")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from kalends.core import creating, deleting, modifying, moving
 from kalends.core.creating import import_objects
@@ -12,7 +12,17 @@ from kalends.ical.tree import Component
 from kalends.store.base import Tx
 from kalends.store.objects import ObjectRow
 
-__all__ = ["create", "delete", "delete_object", "import_objects", "modify", "move", "put_object"]
+__all__ = [
+    "create",
+    "delete",
+    "delete_object",
+    "edit_calendar",
+    "import_objects",
+    "modify",
+    "move",
+    "move_object",
+    "put_object",
+]
 
 
 def create(tx: Tx, caller: Caller, target: Target, vcalendar: Component) -> list[Receipt]:
@@ -110,9 +120,15 @@ def delete(
 
 
 def delete_object(
-    tx: Tx, caller: Caller, target: Target, name: str, *, check: Callable[[ObjectRow | None], None]
+    tx: Tx,
+    caller: Caller,
+    target: Target,
+    name: str,
+    *,
+    check: Callable[[ObjectRow | None], None],
+    state: State = "BOOKED",
 ) -> None:
-    """Put the booked object of a name into state DELETED, as CalDAV's DELETE does.
+    """Put the object of a name into state DELETED, as CalDAV's DELETE does.
 
     Args:
         tx: a write transaction.
@@ -120,6 +136,7 @@ def delete_object(
         target: its calendar.
         name: last path segment.
         check: called with the object under the calendar's lock, None when it is gone; what it raises refuses.
+        state: BOOKED, or UNPROCESSED for a message of the inbox.
 
     Raises:
         NotFoundError: there is none.
@@ -127,7 +144,70 @@ def delete_object(
 
     Source: RFC 4918 §9.6, in terms of RFC 4324 §10.5.
     """
-    in_order(tx, caller, lambda who: deleting.delete_object(tx, who, target, name, check=check))
+    in_order(tx, caller, lambda who: deleting.delete_object(tx, who, target, name, check=check, state=state))
+
+
+def edit_calendar(
+    tx: Tx,
+    caller: Caller,
+    target: Target,
+    edit: Callable[[Component], None],
+    zones: Mapping[str, Component] | None = None,
+) -> None:
+    """Change a calendar's own properties, as CalDAV's PROPPATCH does.
+
+    Args:
+        tx: a write transaction.
+        caller: who changes them.
+        target: a calendar.
+        edit: changes the VAGENDA in place, under the calendar's lock.
+        zones: VTIMEZONEs that came along, by TZID.
+
+    Raises:
+        KalendsError: the result breaks a rule; the transaction must fail.
+
+    Source: RFC 4918 §9.2, in terms of RFC 4324 §10.9.
+    """
+    modifying.edit_calendar(tx, caller, target, edit, zones or {})
+
+
+def move_object(
+    tx: Tx,
+    caller: Caller,
+    source: Target,
+    name: str,
+    target: Target,
+    new_name: str,
+    *,
+    check: Callable[[ObjectRow | None, ObjectRow | None], None],
+) -> bool:
+    """Give one booked object another name, another calendar, or both, as CalDAV's MOVE does.
+
+    What had the name at the destination goes to state DELETED. The object keeps its identity and its past.
+
+    Args:
+        tx: a write transaction.
+        caller: who moves.
+        source: its calendar.
+        name: its last path segment.
+        target: the calendar it goes to.
+        new_name: its last path segment there.
+        check: called under the calendars' locks with the object and with what has the name at the
+            destination, None for nothing; what it raises refuses.
+
+    Returns:
+        Whether something was replaced at the destination.
+
+    Raises:
+        NotFoundError: there is no such object.
+        DuplicateError: its UID is taken there.
+        KalendsError: it is refused.
+
+    Source: RFC 4918 §9.9, RFC 4791 §5.3.2.1, in terms of RFC 4324 §10.10.
+    """
+    return in_order(
+        tx, caller, lambda who: moving.move_object(tx, who, source, name, target, new_name, check=check)
+    )
 
 
 def move(tx: Tx, caller: Caller, target: Target, selections: Sequence[Selection]) -> list[Receipt]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from kalends.calquery.tree import Query
 from kalends.core import (
@@ -179,6 +179,44 @@ def _modify_one(
     made = _MADE_AT_READING[row.kind]
     _refuse_changes(old, new, made & patch.READ_ONLY[row.kind])
     patch.apply(held, _without(old, made), _without(new, made))
+    _keep_properties(writer, calendar, row, whole, before, {})
+
+
+def edit_calendar(
+    tx: Tx, caller: Caller, target: Target, edit: Callable[[Component], None], zones: Mapping[str, Component]
+) -> None:
+    """Change a calendar's properties by a function; see `ledger.edit_calendar`."""
+    rights.require(tx, caller, target, "MODIFY")
+    writer = Writer(tx, caller, (target.calendar_id,))
+    calendar = containers.calendar_of(tx, target)
+    row = agendas.row_of(tx, calendar)
+    whole = agendas.parsed(row).copy()
+    held = whole.children(row.kind)[0]
+    before = held.copy()
+    edit(held)
+    _keep_properties(writer, calendar, row, whole, before, zones)
+
+
+def _keep_properties(
+    writer: Writer,
+    calendar: CalendarRow,
+    row: ObjectRow,
+    whole: Component,
+    before: Component,
+    zones: Mapping[str, Component],
+) -> None:
+    """Check changed properties like new ones, keep them, and let the calendar follow.
+
+    Args:
+        writer: has locked the calendar.
+        calendar: its row as it was.
+        row: the object that holds its properties, as it was.
+        whole: its new text.
+        before: the VAGENDA or VCALSTORE as it was.
+        zones: VTIMEZONEs that came along, by TZID.
+    """
+    tx, caller = writer.tx, writer.caller
+    held = whole.children(row.kind)[0]
     _complete_owners(held, caller)
     agendas.check(held)
     containers.respect_store(tx, held)
@@ -187,7 +225,7 @@ def _modify_one(
     if row.kind == "VAGENDA" and not caller.identity.admin and agendas.home_of(tx, held) is None:
         raise InvalidError("a calendar needs an OWNER who is known here")
     writer.update(row, whole)
-    containers.provide_zones(writer, calendar.id, held, {})
+    containers.provide_zones(writer, calendar.id, held, zones)
     fresh = calendars.by_id(tx, calendar.id)
     if fresh is not None and calendar.id != VCALSTORE:
         containers.settle(tx, fresh, held)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kalends.calquery.tree import And, Compare, Condition, Constant, Query
 from kalends.calquery.tree import Literal as Text
@@ -14,8 +14,10 @@ from kalends.core.selecting import Hit
 from kalends.core.writer import Writer
 from kalends.ical.tree import parse
 from kalends.ical.zones import Zones
+from kalends.store import objects
 from kalends.store.base import Tx
 from kalends.store.calendars import VCALSTORE
+from kalends.store.objects import ObjectRow
 
 _IN_CALENDARS = ("VEVENT", "VTODO", "VJOURNAL")
 
@@ -123,6 +125,38 @@ def _move_objects(
             error, moved = refused, [group[0]]
         receipts += [_receipt(hit, error) for hit in moved]
     return receipts
+
+
+def move_object(
+    tx: Tx,
+    caller: Caller,
+    source: Target,
+    name: str,
+    target: Target,
+    new_name: str,
+    *,
+    check: Callable[[ObjectRow | None, ObjectRow | None], None],
+) -> bool:
+    """Move or rename one object; see `ledger.move_object`."""
+    rights.require(tx, caller, source, "MOVE")
+    rights.require(tx, caller, target, "CREATE")
+    writer = Writer(tx, caller, (source.calendar_id, target.calendar_id))
+    row = objects.by_name(tx, source.calendar_id, name)
+    there = objects.by_name(tx, target.calendar_id, new_name)
+    check(row, there)
+    if row is None:
+        raise NotFoundError("no such object")
+    if there is not None:
+        rights.require(tx, caller, target, "DELETE")
+        writer.mark(there)
+    if source.calendar_id == target.calendar_id:
+        writer.rename(row, new_name)
+        return there is not None
+    twin = creating.booked(tx, target.calendar_id, row.kind, row.uid)
+    if twin is not None:
+        raise DuplicateError(f"the UID {row.uid[:80]} is taken in that calendar")
+    writer.move(row, target.calendar_id, name=new_name)
+    return there is not None
 
 
 def _move_group(writer: Writer, group: Sequence[Hit], target: Target) -> list[Hit]:

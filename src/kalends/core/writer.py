@@ -175,8 +175,29 @@ class Writer:
             conflict.check(self.tx, self.caller, replace(row, state=state), parse(row.ics))
         self.log(row, row.calendar_id, "rights" if row.kind == "VCAR" else "state")
 
-    def move(self, row: ObjectRow, calendar_id: int) -> None:
+    def rename(self, row: ObjectRow, name: str) -> None:
+        """Give an object another name in its calendar; its text stays as it is.
+
+        Raises:
+            DuplicateError: the name is taken.
+        """
+        self._keep(row)
+        try:
+            objects.move(
+                self.tx, row.id, row.calendar_id, name=name, tick=self.ticks[row.calendar_id],
+                now=self.caller.now, changed_by=self.caller.identity.principal_id,
+            )  # fmt: skip
+        except store.DuplicateError as error:
+            raise DuplicateError(_taken(error, row.kind)) from error
+        self.log(replace(row, name=name), row.calendar_id, "put")
+
+    def move(self, row: ObjectRow, calendar_id: int, *, name: str | None = None) -> None:
         """Put an object into another locked calendar.
+
+        Args:
+            row: the object.
+            calendar_id: where it goes.
+            name: its name there; None for the one it has.
 
         Raises:
             DuplicateError: its identifier is taken there.
@@ -185,7 +206,7 @@ class Writer:
         self._keep(row, other_id=calendar_id)
         try:
             objects.move(
-                self.tx, row.id, calendar_id, name=row.name, tick=self.ticks[calendar_id],
+                self.tx, row.id, calendar_id, name=name or row.name, tick=self.ticks[calendar_id],
                 now=self.caller.now, changed_by=self.caller.identity.principal_id,
             )  # fmt: skip
         except store.DuplicateError as error:
@@ -195,7 +216,7 @@ class Writer:
             conflict.check(self.tx, self.caller, moved, parse(moved.ics))
         self._keep_arrival(row.id, calendar_id, other_id=row.calendar_id)
         self.log(row, row.calendar_id, "move-out")
-        self.log(row, calendar_id, "move-in")
+        self.log(row if name is None else replace(row, name=name), calendar_id, "move-in")
 
     def _derived(self, vcalendar: Component, kind: str) -> index.Derived:
         limit = self.caller.policy.recur_limit

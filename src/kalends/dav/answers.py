@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Literal
 
 from kalends.dav import xmlwrite
@@ -28,6 +29,9 @@ from kalends.store.base import Tx
 
 MAX_PROPERTIES = 500
 """Properties in one question: every client's longest list has less than a hundred."""
+
+BATCH = 500
+"""Objects whose dead properties are looked up with one statement."""
 
 Column = tuple[Property, str, str, str]
 """A live property with its opening, closing and empty tag."""
@@ -112,11 +116,24 @@ class Answers:
         self.ask = ask
         self._columns: dict[str, tuple[list[Column], list[str]]] = {}
         self._bound = dict(ask.bound)
+        self._dead: dict[int, dict[str, str]] | None = None
 
     def rows(self, resources: Iterable[Resource]) -> Iterator[str]:
         """A D:response for each resource, in order."""
-        for resource in resources:
-            yield self.row(resource)
+        if self.ask.mode == "prop" and not self._columns_of("object")[1]:
+            yield from map(self.row, resources)
+            return
+        each = iter(resources)
+        while batch := list(islice(each, BATCH)):
+            held = [one.row.id for one in batch if isinstance(one, CalendarObject)]
+            self._dead = dead_store.of_many(self.tx, held)
+            yield from map(self.row, batch)
+        self._dead = None
+
+    def _dead_of(self, resource: Resource) -> dict[str, str]:
+        if self._dead is not None and isinstance(resource, CalendarObject):
+            return self._dead.get(resource.row.id, {})
+        return dead_of(self.tx, resource)
 
     def row(self, resource: Resource) -> str:
         """The D:response of one resource."""
@@ -129,12 +146,12 @@ class Answers:
         tx, context = self.tx, self.context
         found: list[str] = []
         missing: list[str] = []
-        refused = ""
+        refusals = ""
         for known, start, end, empty in live:
             try:
                 value = known.get(tx, context, resource)
             except DavError as error:
-                refused += _refused(empty, error)
+                refusals += refused(empty, error)
                 continue
             if value:
                 found.append(f"{start}{value}{end}")
@@ -142,15 +159,15 @@ class Answers:
                 (missing if value is None else found).append(empty)
         if unknown or self.ask.mode == "allprop":
             self._add_dead(resource, unknown, found, missing)
-        return self._response(resource.path, found, missing, refused)
+        return self._response(resource.path, found, missing, refusals)
 
-    def _response(self, path: str, found: list[str], missing: list[str], refused: str) -> str:
+    def _response(self, path: str, found: list[str], missing: list[str], refusals: str) -> str:
         hide = self.ask.minimal or self.ask.mode == "allprop"
         absent = "" if not missing or hide else xmlwrite.propstat("".join(missing), 404)
         present = ""
-        if found or not (absent or refused):
+        if found or not (absent or refusals):
             present = f"<D:propstat><D:prop>{''.join(found)}</D:prop>{xmlwrite.OK}</D:propstat>"
-        return xmlwrite.response(path, present + absent + refused)
+        return xmlwrite.response(path, present + absent + refusals)
 
     def _columns_of(self, kind: str) -> tuple[list[Column], list[str]]:
         """The live properties asked of one kind of resource, and the names that are none of its."""
@@ -169,7 +186,7 @@ class Answers:
     def _names(self, resource: Resource, live: list[Column]) -> str:
         """The names of what has a value (RFC 4918 §9.1.4)."""
         there = [empty for known, _, _, empty in live if self._has(known, resource)]
-        there += [tags(name)[2] for name in dead_of(self.tx, resource)]
+        there += [tags(name)[2] for name in self._dead_of(resource)]
         return xmlwrite.propstat("".join(there), 200)
 
     def _has(self, known: Property, resource: Resource) -> bool:
@@ -179,7 +196,7 @@ class Answers:
             return True
 
     def _add_dead(self, resource: Resource, names: list[str], found: list[str], missing: list[str]) -> None:
-        dead = dead_of(self.tx, resource)
+        dead = self._dead_of(resource)
         if self.ask.mode == "allprop":
             found.extend(dead.values())
         for name in names:
@@ -189,7 +206,8 @@ class Answers:
                 found.append(dead[name])
 
 
-def _refused(empty: str, error: DavError) -> str:
+def refused(empty: str, error: DavError) -> str:
+    """A D:propstat that says why a property was refused."""
     said = f"<D:responsedescription>{xmlwrite.text(error.sentence)}</D:responsedescription>"
     status = xmlwrite.status_line(error.status)
     return f"<D:propstat><D:prop>{empty}</D:prop>{status}{error.element}{said}</D:propstat>"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 from urllib.parse import urlsplit
@@ -29,10 +29,12 @@ class Context:
     Attributes:
         request: what came.
         caller: who asks.
+        principals: raw paths of principals that were looked up, by id; they never change.
     """
 
     request: Request
     caller: Caller
+    principals: dict[int, str] = field(default_factory=dict)
 
     @property
     def prefix(self) -> str:

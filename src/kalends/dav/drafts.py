@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from kalends.dav import xmlread
+from kalends.dav.errors import DavError
 from kalends.ical.errors import ICalError
 from kalends.ical.tree import Component, Line, Param
 from kalends.ical.values import escape_text, unescape_text
+from kalends.store.base import Tx
 
 DEAD = "X-KALENDS-PROPERTY"
 """The line of a VAGENDA that keeps a dead property: TEXT, the element as XML; X-NAME is its name."""
 DEAD_NAME = "X-NAME"
+MAX_DEAD = 100
+"""Dead properties of one resource."""
+MAX_VALUE = 100_000
+"""Characters of one dead property, markup included."""
 
 
 @dataclass(slots=True)
@@ -21,13 +29,17 @@ class Draft:
         kind: the resource's kind.
         held: of a calendar, a copy of its VAGENDA; else None.
         zones: VTIMEZONEs that came along, by TZID.
-        dead: dead properties to be set, or removed where None, of a resource without VAGENDA.
+        dead: the dead properties of a resource without VAGENDA: XML by name.
+        after: what is to be done besides, in the transaction that keeps the draft.
+        made: whether the resource is being made: then more may be set than later.
     """
 
     kind: str
     held: Component | None = None
     zones: dict[str, Component] = field(default_factory=dict)
-    dead: dict[str, str | None] = field(default_factory=dict)
+    dead: dict[str, str] = field(default_factory=dict)
+    after: list[Callable[[Tx], None]] = field(default_factory=list)
+    made: bool = False
 
     @property
     def agenda(self) -> Component:
@@ -40,36 +52,58 @@ class Draft:
         self.wire(name, None if value is None else escape_text(value), *params)
 
     def wire(self, name: str, value: str | None, *params: Param) -> None:
-        """Set a property of the VAGENDA as it stands on the wire, or remove it with None."""
-        held = self.agenda
-        found = held.all(name)
-        for line in found[1:] if value is not None else found:
-            held.remove(line)
-        if value is None:
-            return
-        if found:
-            held.replace(found[0], Line.make(name, value, params))
-        else:
-            place = max((i for i, item in enumerate(held.items) if isinstance(item, Line)), default=-1)
-            held.items.insert(place + 1, Line.make(name, value, params))
-
-    def set_dead(self, name: str, xml: str | None) -> None:
-        """Set or remove a dead property.
+        """Set a property of the VAGENDA as it stands on the wire, or remove it with None.
 
         Raises:
-            ICalError: it holds what no content line can.
+            DavError: 409; no content line can hold it.
         """
-        if self.held is None:
-            self.dead[name] = xml
+        held = self.agenda
+        found = held.all(name)
+        if value is None:
+            for line in found:
+                held.remove(line)
             return
+        made = _line(name, value, params)
+        for line in found[1:]:
+            held.remove(line)
+        if found:
+            held.replace(found[0], made)
+        else:
+            held.items.insert(_after_lines(held), made)
+
+    def set_dead(self, name: str, xml: str | None) -> None:
+        """Set a dead property, or remove it with None.
+
+        Raises:
+            DavError: 507 for too many or too long ones; 409 for what cannot be kept.
+        """
+        if xml is not None and (len(xml) > MAX_VALUE or len(name) > xmlread.MAX_NAME):
+            raise DavError(507, None, f"A property has at most {MAX_VALUE} characters.")
+        held = self.dead if self.held is None else dead_in(self.held)
+        if xml is not None and name not in held and len(held) >= MAX_DEAD:
+            raise DavError(507, None, f"A resource has at most {MAX_DEAD} properties of its own.")
+        if self.held is None:
+            self.dead.pop(name, None)
+            if xml is not None:
+                self.dead[name] = xml
+            return
+        made = None if xml is None else _line(DEAD, escape_text(xml), ((DEAD_NAME, (name,)),))
         for line in self.held.all(DEAD):
             if line.param(DEAD_NAME) == name:
                 self.held.remove(line)
-        if xml is not None:
-            if "\x00" in xml:
-                raise ICalError(f"{name}: a value cannot hold NUL")
-            place = max((i for i, item in enumerate(self.held.items) if isinstance(item, Line)), default=-1)
-            self.held.items.insert(place + 1, Line.make(DEAD, escape_text(xml), ((DEAD_NAME, (name,)),)))
+        if made is not None:
+            self.held.items.insert(_after_lines(self.held), made)
+
+
+def _line(name: str, value: str, params: tuple[Param, ...]) -> Line:
+    try:
+        return Line.make(name, value, params)
+    except ICalError as error:
+        raise DavError(409, None, f"{error}.") from error
+
+
+def _after_lines(held: Component) -> int:
+    return max((i for i, item in enumerate(held.items) if isinstance(item, Line)), default=-1) + 1
 
 
 def dead_in(held: Component) -> dict[str, str]:

@@ -61,13 +61,42 @@ class DavError(Exception):
         return Response(self.status, (("Content-Type", XML), *self.headers), body)
 
 
+class InsteadError(DavError):
+    """A refusal that answers with something else than an error: 412 with the representation, for one.
+
+    Args:
+        response: the whole answer.
+
+    Source: RFC 8144 §3.2.
+    """
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self._response = response
+
+    def response(self) -> Response:
+        """The answer."""
+        return self._response
+
+
+def not_found() -> DavError:
+    """404, also for what may not be seen."""
+    return DavError(404, None, "There is nothing at this path.")
+
+
 STATUSES: dict[type[errors.KalendsError], tuple[int, str | None]] = {
     errors.NotFoundError: (404, None),
     errors.StaleError: (412, None),
     errors.InvalidError: (409, None),
+    errors.OrganizerMismatchError: (403, f"{CALDAV}same-organizer-in-all-components"),
+    errors.OrganizerError: (403, f"{CALDAV}valid-organizer"),
+    errors.DefaultCalendarError: (403, f"{CALDAV}default-calendar-needed"),
     errors.DeniedError: (403, f"{DAV}need-privileges"),
+    errors.AttendeeChangeError: (403, f"{CALDAV}allowed-attendee-scheduling-object-change"),
+    errors.OrganizerChangeError: (403, f"{CALDAV}allowed-organizer-scheduling-object-change"),
     errors.ConflictError: (403, f"{KALENDS}no-time-conflict"),
     errors.DuplicateError: (409, None),
+    errors.SchedulingTwinError: (403, f"{CALDAV}unique-scheduling-object-resource"),
     errors.TooLargeError: (403, f"{CALDAV}max-resource-size"),
     errors.TooFarFutureError: (403, f"{CALDAV}max-date-time"),
     errors.TooFarPastError: (403, f"{CALDAV}min-date-time"),
@@ -77,7 +106,7 @@ STATUSES: dict[type[errors.KalendsError], tuple[int, str | None]] = {
     errors.InterruptedCommandError: (503, None),
     errors.FailureError: (503, None),
 }
-"""What the domain refuses (RFC 4791 §1.3: 403 for what stays wrong when it is sent again)."""
+"""What the domain refuses (RFC 4791 §1.3: 403 for what stays wrong when sent again; RFC 6638 §3.2.4)."""
 
 
 def of_refusal(error: errors.KalendsError) -> DavError:

@@ -106,3 +106,8 @@ def uid_of(tree: Component) -> str:
     return next(
         unescape_text(part.value("UID") or "").strip() for part in tree.components if part.name != "VTIMEZONE"
     )
+
+
+def kind_of(tree: Component) -> str:
+    """The component of a calendar object that was checked."""
+    return next(part.name for part in tree.components if part.name != "VTIMEZONE")

@@ -15,7 +15,6 @@ from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote, unquote_to_bytes
 
-from kalends.core.model import Policy
 from kalends.dav.errors import DavError
 
 Area = Literal["root", "principals", "calendars", "other"]
@@ -121,17 +120,6 @@ def _filled(parts: list[str]) -> tuple[str | None, str | None, str | None]:
     """Up to three names, the missing ones None."""
     first, second, third = (*parts, None, None, None)[:3]
     return first, second, third
-
-
-def principal_name(upn: str, policy: Policy) -> str:
-    """The name of a principal in paths: the local part, or the whole UPN in another realm than the store's.
-
-    Args:
-        upn: user@realm.
-        policy: the store's realm.
-    """
-    local, _, realm = upn.rpartition("@")
-    return local if local and realm == policy.realm.lower() else upn
 
 
 @lru_cache(maxsize=4096)

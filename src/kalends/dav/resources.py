@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from itertools import islice
 from typing import ClassVar
 
-from kalends.core import agendas, rights
+from kalends.core import agendas, identity, rights
 from kalends.core.model import Target
+from kalends.core.sights import Shown, Sight
 from kalends.dav import paths
 from kalends.dav.context import Context
-from kalends.dav.errors import DavError
+from kalends.dav.errors import DavError, not_found
 from kalends.dav.paths import Address
 from kalends.ical.tree import Component
-from kalends.store import calendars, objects, principals
+from kalends.store import calendars, listings, objects
 from kalends.store.base import Tx
 from kalends.store.calendars import CalendarRow
+from kalends.store.listings import ListedRow
 from kalends.store.objects import ObjectRow
-from kalends.store.principals import PrincipalRow
-
-NOT_OBJECTS = frozenset(("VAGENDA", "VCALSTORE", "VCAR", "VQUERY", "VTIMEZONE"))
-"""Kinds that lie in a calendar for CAP's sake; CalDAV sees them as properties, or not at all."""
 
 
 class Resource:
@@ -65,7 +65,7 @@ class PrincipalCollection(Resource):
 
     def members(self, tx: Tx, context: Context) -> Iterator[Resource]:
         """Everybody: who has a name here may know who else has one, as for invitations."""
-        for row in principals.every(tx):
+        for row in identity.everybody(tx):
             yield principal_resource(context, row)
 
 
@@ -78,7 +78,7 @@ class HomeCollection(Resource):
     def members(self, tx: Tx, context: Context) -> Iterator[Resource]:
         """The caller's home."""
         own = context.caller.identity.principal_id
-        row = None if own is None else principals.by_id(tx, own)
+        row = None if own is None else identity.by_id(tx, own)
         if row is not None:
             yield home_resource(context, row)
 
@@ -86,26 +86,24 @@ class HomeCollection(Resource):
 class Principal(Resource):
     """A user, group, room or resource (RFC 3744 §4)."""
 
-    __slots__ = ("name", "row")
+    __slots__ = ("row",)
     kind = "principal"
     types = "<D:collection/><D:principal/>"
 
-    def __init__(self, path: str, row: PrincipalRow, name: str) -> None:
+    def __init__(self, path: str, row: identity.Principal) -> None:
         super().__init__(path)
         self.row = row
-        self.name = name
 
 
 class Home(Resource):
     """Where a principal's calendars lie (RFC 4791 §6.2.1)."""
 
-    __slots__ = ("name", "row")
+    __slots__ = ("row",)
     kind = "home"
 
-    def __init__(self, path: str, row: PrincipalRow, name: str) -> None:
+    def __init__(self, path: str, row: identity.Principal) -> None:
         super().__init__(path)
         self.row = row
-        self.name = name
 
     def members(self, tx: Tx, context: Context) -> Iterator[Resource]:
         """Its calendars, then inbox and outbox where they are the caller's own."""
@@ -113,8 +111,8 @@ class Home(Resource):
             if calendar.slug is not None and rights.visible(tx, context.caller, calendar):
                 yield calendar_resource(context, self, calendar)
         if self.is_own(context):
-            yield Inbox(paths.calendar(context.prefix, self.name, paths.INBOX), self)
-            yield Outbox(paths.calendar(context.prefix, self.name, paths.OUTBOX), self)
+            yield Inbox(paths.calendar(context.prefix, self.row.path, paths.INBOX), self)
+            yield Outbox(paths.calendar(context.prefix, self.row.path, paths.OUTBOX), self)
 
     def is_own(self, context: Context) -> bool:
         """Whether it is the caller's, or the caller is an administrator."""
@@ -123,7 +121,7 @@ class Home(Resource):
 
 
 class Inbox(Resource):
-    """A scheduling inbox (RFC 6638 §2.2)."""
+    """A scheduling inbox (RFC 6638 §2.2): messages of the default calendar that nobody has processed yet."""
 
     __slots__ = ("home",)
     kind = "inbox"
@@ -132,6 +130,25 @@ class Inbox(Resource):
     def __init__(self, path: str, home: Home) -> None:
         super().__init__(path)
         self.home = home
+
+    def calendar(self, tx: Tx, context: Context) -> Calendar | None:
+        """The calendar whose messages these are, or None."""
+        default = self.home.row.default_calendar
+        row = None if default is None else calendars.by_id(tx, default)
+        return None if row is None else calendar_resource(context, self.home, row)
+
+    def members(self, tx: Tx, context: Context) -> Iterator[Resource]:
+        """The messages."""
+        calendar = self.calendar(tx, context)
+        if calendar is not None:
+            for row in listings.listing(tx, calendar.row.id, "UNPROCESSED"):
+                yield Message(self.path, calendar, row)
+
+    def member(self, tx: Tx, context: Context, name: str) -> Message | None:
+        """The message of that name, or None."""
+        calendar = self.calendar(tx, context)
+        row = None if calendar is None else objects.by_name(tx, calendar.row.id, name, "UNPROCESSED")
+        return None if calendar is None or row is None else Message(self.path, calendar, row)
 
 
 class Outbox(Resource):
@@ -154,7 +171,7 @@ class Calendar(Resource):
         home: the home it is seen under.
     """
 
-    __slots__ = ("_held", "home", "row")
+    __slots__ = ("_held", "_sight", "home", "row")
     kind = "calendar"
     types = "<D:collection/><C:calendar/>"
 
@@ -163,6 +180,7 @@ class Calendar(Resource):
         self.row = row
         self.home = home
         self._held: Component | None = None
+        self._sight: Sight | None = None
 
     @property
     def target(self) -> Target:
@@ -175,57 +193,128 @@ class Calendar(Resource):
             self._held = agendas.properties(tx, self.row)
         return self._held
 
-    def members(self, tx: Tx, context: Context) -> Iterator[Resource]:
-        """Its calendar objects."""
-        for row in objects.every(tx, self.row.id, state="BOOKED"):
-            if row.kind not in NOT_OBJECTS:
-                yield CalendarObject(self, row)
+    def sight(self, tx: Tx, context: Context) -> Sight:
+        """What the caller may see in it."""
+        if self._sight is None:
+            self._sight = rights.sight(tx, context.caller, self.row.id)
+        return self._sight
 
-    def member(self, tx: Tx, name: str) -> CalendarObject | None:
-        """The object of that name that the caller may see, or None."""
+    def members(self, tx: Tx, context: Context) -> Iterator[Resource]:
+        """Its calendar objects, in order of their names, as far as the caller may see them."""
+        rows = listings.listing(tx, self.row.id)
+        if self.sight(tx, context).whole:
+            for row in rows:
+                yield CalendarObject(self, row)
+            return
+        while names := [row.name for row in islice(rows, listings.PAGE)]:
+            for whole in listings.by_names(tx, self.row.id, names).values():
+                seen = self.object(tx, context, whole)
+                if seen is not None:
+                    yield seen
+
+    def member(self, tx: Tx, context: Context, name: str) -> CalendarObject | None:
+        """The object of that name as the caller sees it, or None."""
         row = objects.by_name(tx, self.row.id, name)
-        return None if row is None or row.kind in NOT_OBJECTS else CalendarObject(self, row)
+        return None if row is None else self.object(tx, context, row)
+
+    def object(self, tx: Tx, context: Context, row: ObjectRow) -> CalendarObject | None:
+        """A row of this calendar as the caller sees it; None for what is no calendar object, or hidden."""
+        if row.kind in listings.NOT_RESOURCES:
+            return None
+        sight = self.sight(tx, context)
+        if sight.whole:
+            return CalendarObject(self, row)
+        shown = sight.object(row)
+        return None if shown is None else CalendarObject(self, row, shown)
 
 
 class CalendarObject(Resource):
-    """A calendar object resource (RFC 4791 §4.1)."""
+    """A calendar object resource (RFC 4791 §4.1).
 
-    __slots__ = ("calendar", "row")
+    Args:
+        calendar: where it lies.
+        row: the object, or what a listing says of it.
+        shown: what the caller sees of it; None for all.
+
+    Attributes:
+        etag: its ETag in quotes; of a text that is cut for the caller, one that no write will ever match.
+        size: octets of what a GET answers with.
+        cut: whether the caller sees a part only.
+    """
+
+    __slots__ = ("calendar", "cut", "etag", "row", "shown", "size")
     kind = "object"
     collection = False
     types = ""
 
-    def __init__(self, calendar: Calendar, row: ObjectRow) -> None:
+    def __init__(self, calendar: Calendar, row: ObjectRow | ListedRow, shown: Shown | None = None) -> None:
         self.path = calendar.path + paths.encode(row.name)
         self.calendar = calendar
         self.row = row
+        self.shown = shown
+        self.cut = shown is not None and not shown.whole
+        if self.cut:
+            assert shown is not None
+            self.etag, self.size = cut_etag(shown.ics), len(shown.ics)
+        else:
+            self.etag, self.size = f'"{row.etag}"', row.size
 
-    @property
-    def etag(self) -> str:
-        """Its ETag with quotes."""
-        return f'"{self.row.etag}"'
+    @staticmethod
+    def path_in(calendar: Calendar, name: str) -> str:
+        """The raw path of a name in a calendar."""
+        return calendar.path + paths.encode(name)
+
+    def ics(self, tx: Tx) -> bytes:
+        """The text as the caller may see it."""
+        if self.shown is not None:
+            return self.shown.ics
+        if isinstance(self.row, ObjectRow):
+            return self.row.ics
+        found = objects.get(tx, self.row.id)
+        assert found is not None, "listed in this transaction"
+        return found.ics
 
 
-def principal_resource(context: Context, row: PrincipalRow) -> Principal:
+def cut_etag(ics: bytes) -> str:
+    """The ETag of a text that was cut for somebody: distinct from that of any stored text."""
+    return f'"cut-{hashlib.blake2b(ics, digest_size=16).hexdigest()}"'
+
+
+class Message(CalendarObject):
+    """A scheduling message in an inbox."""
+
+    __slots__ = ()
+    kind = "message"
+
+    def __init__(self, inbox: str, calendar: Calendar, row: ObjectRow | ListedRow) -> None:
+        super().__init__(calendar, row)
+        self.path = inbox + paths.encode(row.name)
+
+
+def principal_path(tx: Tx, context: Context, principal_id: int) -> str:
+    """The raw path of a principal, looked up once in a request; that of all principals for who is gone."""
+    found = context.principals.get(principal_id)
+    if found is None:
+        row = identity.by_id(tx, principal_id)
+        at = context.prefix + paths.PRINCIPALS
+        found = at if row is None else paths.principal(context.prefix, row.path)
+        context.principals[principal_id] = found
+    return found
+
+
+def principal_resource(context: Context, row: identity.Principal) -> Principal:
     """The resource of a principal."""
-    name = paths.principal_name(row.upn, context.caller.policy)
-    return Principal(paths.principal(context.prefix, name), row, name)
+    return Principal(paths.principal(context.prefix, row.path), row)
 
 
-def home_resource(context: Context, row: PrincipalRow) -> Home:
+def home_resource(context: Context, row: identity.Principal) -> Home:
     """The home of a principal."""
-    name = paths.principal_name(row.upn, context.caller.policy)
-    return Home(paths.home(context.prefix, name), row, name)
+    return Home(paths.home(context.prefix, row.path), row)
 
 
 def calendar_resource(context: Context, home: Home, row: CalendarRow) -> Calendar:
     """A calendar under a home."""
-    return Calendar(paths.calendar(context.prefix, home.name, row.slug or ""), row, home)
-
-
-def not_found() -> DavError:
-    """404, also for what may not be seen."""
-    return DavError(404, None, "There is nothing at this path.")
+    return Calendar(paths.calendar(context.prefix, home.row.path, row.slug or ""), row, home)
 
 
 def resolve(tx: Tx, context: Context, address: Address) -> Resource:
@@ -255,7 +344,7 @@ def find(tx: Tx, context: Context, address: Address) -> Resource | None:
         at = paths.PRINCIPALS if address.area == "principals" else paths.CALENDARS
         kind = PrincipalCollection if address.area == "principals" else HomeCollection
         return kind(context.prefix + at)
-    row = principal_named(tx, context, address.principal)
+    row = identity.by_path(tx, address.principal)
     if row is None:
         return None
     if address.area == "principals":
@@ -266,13 +355,7 @@ def find(tx: Tx, context: Context, address: Address) -> Resource | None:
     collection = under_home(tx, context, home, address.calendar)
     if collection is None or address.member is None:
         return collection
-    return collection.member(tx, address.member) if isinstance(collection, Calendar) else None
-
-
-def principal_named(tx: Tx, context: Context, name: str) -> PrincipalRow | None:
-    """The principal that a segment of a path names: by the local part, or by the whole UPN."""
-    upn = name if "@" in name else f"{name}@{context.caller.policy.realm}"
-    return principals.by_upn(tx, upn.lower())
+    return None if isinstance(collection, Outbox) else collection.member(tx, context, address.member)
 
 
 def under_home(tx: Tx, context: Context, home: Home, segment: str) -> Calendar | Inbox | Outbox | None:
@@ -281,7 +364,7 @@ def under_home(tx: Tx, context: Context, home: Home, segment: str) -> Calendar |
         if not home.is_own(context):
             return None
         kind = Inbox if segment == paths.INBOX else Outbox
-        return kind(paths.calendar(context.prefix, home.name, segment), home)
+        return kind(paths.calendar(context.prefix, home.row.path, segment), home)
     row = calendars.by_slug(tx, home.row.id, segment)
     if row is None or not rights.visible(tx, context.caller, row):
         return None

@@ -39,6 +39,8 @@ class ListedRow(NamedTuple):
         kind: VEVENT, VTODO, VJOURNAL, ….
         uid: its UID.
         schedule_tag: RFC 6638, or None.
+        id: key.
+        created_at: seconds UTC.
     """
 
     name: str
@@ -48,6 +50,8 @@ class ListedRow(NamedTuple):
     kind: str
     uid: str
     schedule_tag: str | None
+    id: int
+    created_at: int
 
 
 class LatestRow(NamedTuple):
@@ -80,7 +84,7 @@ class Latest(NamedTuple):
 
 # `state <> 'DELETED'` is the condition of the index over names: without it SQLite reads the whole calendar.
 _LISTING = (
-    "select name, etag, size, changed_at, kind, uid, schedule_tag from object"  # noqa: S608 - constants
+    "select name, etag, size, changed_at, kind, uid, schedule_tag, id, created_at from object"  # noqa: S608 - constants
     " where calendar_id = ? and state = ? and state <> 'DELETED' and name > ?"
     f" and {_RESOURCES} order by name limit ?"
 )
@@ -103,7 +107,9 @@ def listing(tx: Tx, calendar_id: int, state: Place = "BOOKED", *, page: int = PA
     """
     after = ""
     while rows := tx.rows(in_state(_LISTING, state), (calendar_id, after, page)):
-        yield from map(ListedRow._make, cast("list[tuple[str, str, int, int, str, str, str | None]]", rows))
+        yield from map(
+            ListedRow._make, cast("list[tuple[str, str, int, int, str, str, str | None, int, int]]", rows)
+        )
         if len(rows) < page:
             return
         after = cast("str", rows[-1][0])
@@ -141,7 +147,7 @@ _LATEST = (
     " case when c.op <> 'put' then 1 when o.id is null then"
     "   (select max(case when p.op = 'put' then 0 else 1 end) from change p"
     "     where p.calendar_id = c.calendar_id and p.object_id = c.object_id and +p.tick > ?) end,"
-    " o.name, o.etag, o.size, o.changed_at, o.kind, o.uid, o.schedule_tag"
+    " o.name, o.etag, o.size, o.changed_at, o.kind, o.uid, o.schedule_tag, o.id, o.created_at"
     " from change c"
     " left join object o on o.id = c.object_id and o.calendar_id = c.calendar_id and o.state = ?"
     f" where c.calendar_id = ? and c.tick <tick> and c.{_RESOURCES}"

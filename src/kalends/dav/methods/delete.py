@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from kalends.core import containers, ledger
+from kalends.core.model import State
 from kalends.dav import conditions
 from kalends.dav.context import Context
-from kalends.dav.errors import DavError
+from kalends.dav.errors import DavError, not_found
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import Method, not_allowed, register
-from kalends.dav.methods.put import etag_at
-from kalends.dav.resources import Calendar, CalendarObject, not_found, resolve
+from kalends.dav.methods.put import check_conditions, etag_at
+from kalends.dav.resources import Calendar, CalendarObject, Message, resolve
 from kalends.store.base import Tx
 from kalends.store.objects import ObjectRow
 
@@ -19,7 +20,7 @@ class Delete(Method):
     """Gone for DAV; CAP and the history still know it."""
 
     name = "DELETE"
-    on = ("object", "calendar")
+    on = ("object", "message", "calendar")
 
     def plan(self, context: Context) -> Plan:
         """Write."""
@@ -37,21 +38,23 @@ class Delete(Method):
 
 
 def _delete_object(tx: Tx, context: Context, found: CalendarObject) -> Response:
+    calendar = found.calendar
+
     def check(row: ObjectRow | None) -> None:
         if row is None:
             raise not_found()
-        etag = f'"{row.etag}"'
-        conditions.check_write(context, etag)
-        conditions.check_unmodified(context, row.changed_at)
-        conditions.check_if(context, lambda path: etag_at(tx, context, path, etag))
+        check_conditions(tx, context, calendar, row)
 
-    ledger.delete_object(tx, context.caller, found.calendar.target, found.row.name, check=check)
+    state: State = "UNPROCESSED" if isinstance(found, Message) else "BOOKED"
+    ledger.delete_object(tx, context.caller, calendar.target, found.row.name, check=check, state=state)
     return Response(204)
 
 
 def _delete_calendar(tx: Tx, context: Context, found: Calendar) -> Response:
     if context.depth("infinity") != "infinity":
         raise DavError(400, None, "A collection is deleted with Depth infinity (RFC 4918 §9.6.1).")
+    if (context.header("if-match") or "*") != "*":
+        raise conditions.failed("If-Match: a calendar has no ETag.")
     conditions.check_if(context, lambda path: etag_at(tx, context, path, None))
     containers.remove_calendar(tx, context.caller, found.target)
     return Response(204)

@@ -22,7 +22,7 @@ class Get(Method):
     """The octets of an object."""
 
     name = "GET"
-    on = ("object",)
+    on = ("object", "message")
 
     def plan(self, context: Context) -> Plan:
         """Look in a read transaction."""
@@ -32,16 +32,16 @@ class Get(Method):
             found = resolve(tx, context, address)
             if not isinstance(found, CalendarObject):
                 raise not_allowed(found)
-            return self.answer(context, found)
+            return self.answer(tx, context, found)
 
         return Plan("read", work)
 
-    def answer(self, context: Context, found: CalendarObject) -> Response:
+    def answer(self, tx: Tx, context: Context, found: CalendarObject) -> Response:
         """The response for an object that is there."""
         if conditions.not_modified(context, found.etag, found.row.changed_at):
             return Response(304, validators(found))
         return Response(
-            200, (("Content-Type", content_type(found.row.kind)), *validators(found)), found.row.ics
+            200, (("Content-Type", content_type(found.row.kind)), *validators(found)), found.ics(tx)
         )
 
 
@@ -51,9 +51,9 @@ class Head(Get):
 
     name = "HEAD"
 
-    def answer(self, context: Context, found: CalendarObject) -> Response:
+    def answer(self, tx: Tx, context: Context, found: CalendarObject) -> Response:
         """The headers of GET, Content-Length among them."""
-        full = super().answer(context, found)
+        full = super().answer(tx, context, found)
         if full.status != 200:
             return full
-        return Response(200, (*full.headers, ("Content-Length", str(found.row.size))))
+        return Response(200, (*full.headers, ("Content-Length", str(found.size))))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from kalends.core import errors, ledger
+from kalends.core import agendas, errors, ledger
 from kalends.dav import conditions, incoming, paths, xmlwrite
 from kalends.dav.context import Context
-from kalends.dav.errors import DavError, of_refusal
+from kalends.dav.errors import DavError, InsteadError, of_refusal
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import Method, not_allowed, register
 from kalends.dav.methods.get import validators
 from kalends.dav.properties.rfc4918 import content_type
 from kalends.dav.resources import Calendar, CalendarObject, calendar_at, find
-from kalends.dav.xmlwrite import CALDAV
+from kalends.dav.xmlwrite import CALDAV, DAV
 from kalends.ical.tree import Component
 from kalends.store import objects
 from kalends.store.base import Tx
@@ -28,10 +28,10 @@ class Put(Method):
     def plan(self, context: Context) -> Plan:
         """Read the text first, then write."""
         address = context.address
-        if address.member is None or address.slash:
-            return Plan("read", lambda tx: _refuse(tx, context))
-        tree = incoming.calendar_object(context)
         name = address.member
+        if name is None or address.slash or address.calendar in paths.RESERVED:
+            return Plan("read", lambda tx: refuse_place(tx, context))
+        tree = incoming.calendar_object(context)
 
         def work(tx: Tx) -> Response:
             return store_object(tx, context, calendar_at(tx, context, address), name, tree)
@@ -39,10 +39,17 @@ class Put(Method):
         return Plan("write", work)
 
 
-def _refuse(tx: Tx, context: Context) -> Response:
+def refuse_place(tx: Tx, context: Context) -> Response:
+    """Say why nothing can be put where a path leads to.
+
+    Raises:
+        DavError: always: 405 where something is, 409 where something would have to be above.
+    """
     found = find(tx, context, context.address)
-    if found is None and context.address.area != "calendars":
-        raise DavError(409, None, "Calendar objects are put into a calendar.")
+    if found is None:
+        raise DavError(
+            409, f"{CALDAV}calendar-collection-location-ok", "Calendar objects are put into a calendar."
+        )
     raise not_allowed(found)
 
 
@@ -52,27 +59,57 @@ def store_object(tx: Tx, context: Context, calendar: Calendar, name: str, tree: 
 
     def check(row: ObjectRow | None) -> None:
         before.append(row)
-        etag = None if row is None else f'"{row.etag}"'
-        conditions.check_write(context, etag)
-        conditions.check_unmodified(context, None if row is None else row.changed_at)
-        conditions.check_if(context, lambda path: etag_at(tx, context, path, etag))
+        check_conditions(tx, context, calendar, row)
+        if row is not None and incoming.uid_of(tree) != row.uid:
+            raise uid_conflict(calendar, row, "The UID of a calendar object cannot be changed.")
+        check_kind(tx, calendar, incoming.kind_of(tree), None if row is None else row.kind)
 
     try:
         row = ledger.put_object(tx, context.caller, calendar.target, name, tree, check=check)
     except errors.KalendsError as error:
-        raise put_refusal(tx, calendar, tree, error) from error
+        raise put_refusal(tx, calendar, incoming.uid_of(tree), error) from error
     made = before[-1] is None
-    headers: tuple[tuple[str, str], ...] = ()
     found = CalendarObject(calendar, row)
-    if row.ics == context.request.body:  # a strong ETag only for the octets that were sent (RFC 4791 §5.3.4)
-        headers = validators(found)
+    headers: tuple[tuple[str, str], ...] = ()
     if made:
-        headers = (*headers, ("Location", context.request.origin + found.path))
+        headers = (("Location", context.request.origin + found.path),)
     if context.representation:
-        shown = ("Content-Type", content_type(row.kind)), ("Content-Location", found.path)
+        shown = (("Content-Type", content_type(row.kind)), ("Content-Location", found.path))
         applied = ("Preference-Applied", "return=representation")
-        return Response(201 if made else 200, (*validators(found), *headers[2:], *shown, applied), row.ics)
+        return Response(201 if made else 200, (*validators(found), *headers, *shown, applied), row.ics)
+    if row.ics == context.request.body:  # a strong ETag only for the octets sent (RFC 4791 §5.3.4)
+        headers = (*validators(found), *headers)
     return Response(201 if made else 204, headers)
+
+
+def check_conditions(tx: Tx, context: Context, calendar: Calendar, row: ObjectRow | None) -> None:
+    """Check what a request that changes an object demands, against what the caller sees of it.
+
+    Args:
+        tx: the write transaction, with the calendar locked.
+        context: the request.
+        calendar: where the object lies.
+        row: what has the name; None for nothing.
+
+    Raises:
+        DavError: 412, with the object itself where Prefer asks for it (RFC 8144 §3.2); 403 for who sees only
+            a part of it.
+    """
+    seen = None if row is None else calendar.object(tx, context, row)
+    etag = None if seen is None else seen.etag
+    try:
+        conditions.check_write(context, etag)
+        conditions.check_unmodified(context, None if seen is None else seen.row.changed_at)
+        conditions.check_if(context, lambda path: etag_at(tx, context, path, etag))
+    except DavError as error:
+        if error.status == 412 and seen is not None and context.representation:
+            kind = ("Content-Type", content_type(seen.row.kind))
+            applied = ("Preference-Applied", "return=representation")
+            headers = (*validators(seen), kind, ("Content-Location", seen.path), applied)
+            raise InsteadError(Response(412, headers, seen.ics(tx))) from error
+        raise
+    if row is not None and (seen is None or seen.cut):
+        raise DavError(403, f"{DAV}need-privileges", "You see only a part of this object.")
 
 
 def etag_at(tx: Tx, context: Context, path: str, own: str | None) -> str | None:
@@ -83,16 +120,32 @@ def etag_at(tx: Tx, context: Context, path: str, own: str | None) -> str | None:
     return found.etag if isinstance(found, CalendarObject) else None
 
 
-def put_refusal(tx: Tx, calendar: Calendar, tree: Component, error: errors.KalendsError) -> DavError:
+def check_kind(tx: Tx, calendar: Calendar, kind: str, before: str | None) -> None:
+    """Refuse a component that the calendar is not meant for; what is in it already may stay.
+
+    Raises:
+        DavError: 403 with CALDAV:supported-calendar-component (RFC 4791 §5.2.3).
+    """
+    meant = agendas.meant_for(calendar.held(tx))
+    if meant and kind not in meant and kind != before:
+        raise DavError(
+            403, f"{CALDAV}supported-calendar-component", f"This calendar is for {' and '.join(meant)}."
+        )
+
+
+def uid_conflict(calendar: Calendar, row: ObjectRow | None, sentence: str) -> DavError:
+    """403 with CALDAV:no-uid-conflict, and where the other object is (RFC 4791 §5.3.2.1)."""
+    inner = "" if row is None else xmlwrite.href(CalendarObject(calendar, row).path)
+    return DavError(403, f"{CALDAV}no-uid-conflict", sentence, inner=inner)
+
+
+def put_refusal(tx: Tx, calendar: Calendar, uid: str, error: errors.KalendsError) -> DavError:
     """A refusal of core in the words of RFC 4791 §5.3.2.1."""
     refused = of_refusal(error)
-    if isinstance(error, errors.InvalidError):
+    if type(error) is errors.InvalidError:
         return DavError(403, f"{CALDAV}valid-calendar-data", refused.sentence)
-    if isinstance(error, errors.DuplicateError):
-        uid = incoming.uid_of(tree)
-        taken = [
-            row for row in objects.by_uid(tx, calendar.row.id, uid, "BOOKED") if row.kind in incoming.KINDS
-        ]
-        inner = "".join(xmlwrite.href(CalendarObject(calendar, row).path) for row in taken[:1])
-        return DavError(403, f"{CALDAV}no-uid-conflict", refused.sentence, inner=inner)
+    if type(error) is errors.DuplicateError:
+        held = objects.by_uid(tx, calendar.row.id, uid, "BOOKED")
+        taken = next((row for row in held if row.kind in incoming.KINDS), None)
+        return uid_conflict(calendar, taken, refused.sentence)
     return refused

@@ -1,6 +1,19 @@
 """Live properties, a module an RFC; importing the package fills the table."""
 
-from kalends.dav.properties import rfc4918, rfc5397, rfc6578
+from kalends.dav.properties import (
+    apple,
+    rfc3744,
+    rfc4791,
+    rfc4918,
+    rfc5397,
+    rfc5995,
+    rfc6578,
+    rfc6638,
+    rfc7809,
+)
 from kalends.dav.properties.base import PROPERTIES, Property
 
-__all__ = ["PROPERTIES", "Property", "rfc4918", "rfc5397", "rfc6578"]
+__all__ = [
+    "PROPERTIES", "Property", "apple", "rfc3744", "rfc4791", "rfc4918", "rfc5397", "rfc5995", "rfc6578",
+    "rfc6638", "rfc7809",
+]  # fmt: skip

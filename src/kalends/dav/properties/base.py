@@ -13,7 +13,7 @@ from kalends.dav.xmlwrite import DAV
 from kalends.store.base import Tx
 
 COLLECTIONS = ("root", "principals", "homes", "principal", "home", "inbox", "outbox", "calendar")
-EVERYWHERE = (*COLLECTIONS, "object")
+EVERYWHERE = (*COLLECTIONS, "object", "message")
 
 
 class Property:

@@ -86,14 +86,12 @@ class CreationDate(Property):
     """When it was made (RFC 4918 §15.1)."""
 
     name = f"{DAV}creationdate"
-    on = ("principal", "home", "calendar", "object")
+    on = ("calendar", "object", "message")
     allprop = True
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
         """Of the row; of a calendar its CREATED."""
         if isinstance(resource, CalendarObject):
-            return iso_date(resource.row.created_at)
-        if isinstance(resource, Principal | Home):
             return iso_date(resource.row.created_at)
         if isinstance(resource, Calendar):
             return _stamp(resource.held(tx).value("CREATED"))
@@ -112,7 +110,7 @@ class GetLastModified(Property):
     """When it was last changed (RFC 4918 §15.7)."""
 
     name = f"{DAV}getlastmodified"
-    on = ("calendar", "object")
+    on = ("calendar", "object", "message")
     allprop = True
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
@@ -130,12 +128,12 @@ class GetETag(Property):
     """The entity tag, strong: it stands for the octets (RFC 4918 §15.6)."""
 
     name = f"{DAV}getetag"
-    on = ("object",)
+    on = ("object", "message")
     allprop = True
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
         """The ETag of the row, in quotes."""
-        return f'"{resource.row.etag}"' if isinstance(resource, CalendarObject) else None
+        return resource.etag if isinstance(resource, CalendarObject) else None
 
 
 @register
@@ -143,7 +141,7 @@ class GetContentType(Property):
     """The media type a GET answers with (RFC 4918 §15.5)."""
 
     name = f"{DAV}getcontenttype"
-    on = ("object",)
+    on = ("object", "message")
     allprop = True
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
@@ -161,9 +159,9 @@ class GetContentLength(Property):
     """Octets of what a GET answers with (RFC 4918 §15.4)."""
 
     name = f"{DAV}getcontentlength"
-    on = ("object",)
+    on = ("object", "message")
     allprop = True
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
         """The size of the text."""
-        return str(resource.row.size) if isinstance(resource, CalendarObject) else None
+        return str(resource.size) if isinstance(resource, CalendarObject) else None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kalends.dav import paths, xmlwrite
+from kalends.dav import xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.properties.base import Property, register
-from kalends.dav.resources import Resource
+from kalends.dav.resources import Resource, principal_path
 from kalends.dav.xmlwrite import DAV
 from kalends.store.base import Tx
 
@@ -21,5 +21,4 @@ class CurrentUserPrincipal(Property):
         who = context.caller.identity
         if who.principal_id is None:
             return "<D:unauthenticated/>"
-        name = paths.principal_name(who.upn, context.caller.policy)
-        return xmlwrite.href(paths.principal(context.prefix, name))
+        return xmlwrite.href(principal_path(tx, context, who.principal_id))

@@ -1,0 +1,168 @@
+"""COPY and MOVE: of objects between calendars and names, of calendars in their home (RFC 4918 §9.8, §9.9)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from kalends.core import containers, errors, ledger
+from kalends.dav import conditions
+from kalends.dav.context import Context
+from kalends.dav.errors import DavError, not_found
+from kalends.dav.messages import Plan, Response
+from kalends.dav.methods.base import Method, not_allowed, register
+from kalends.dav.methods.put import (
+    check_conditions,
+    check_kind,
+    etag_at,
+    put_refusal,
+    uid_conflict,
+)
+from kalends.dav.paths import RESERVED, Address
+from kalends.dav.resources import Calendar, CalendarObject, Home, Message, calendar_at, find, resolve
+from kalends.dav.xmlwrite import CALDAV, DAV
+from kalends.ical.tree import parse
+from kalends.store import properties as dead_store
+from kalends.store.base import Tx
+from kalends.store.objects import ObjectRow
+
+
+class _ToDestination(Method):
+    """What both methods do."""
+
+    on: ClassVar[tuple[str, ...]] = ("object",)
+
+    def plan(self, context: Context) -> Plan:
+        """Read the headers; write."""
+        address, to, overwrite = context.address, context.destination(), context.overwrite
+
+        def work(tx: Tx) -> Response:
+            found = resolve(tx, context, address)
+            if isinstance(found, CalendarObject) and not isinstance(found, Message):
+                if to.member is None or to.slash or to.calendar in RESERVED:
+                    raise DavError(409, None, "The Destination of a calendar object is a name in a calendar.")
+                calendar = calendar_at(tx, context, to)
+                if calendar.row.id == found.calendar.row.id and to.member == found.row.name:
+                    raise DavError(403, None, "Source and Destination are the same.")
+                replaced = self.object(tx, context, found, calendar, to.member, overwrite)
+                target = CalendarObject.path_in(calendar, to.member)
+                return _answer(context, target, replaced)
+            if isinstance(found, Calendar):
+                return self.calendar(tx, context, found, to)
+            raise not_allowed(found)
+
+        return Plan("write", work)
+
+    def object(
+        self, tx: Tx, context: Context, found: CalendarObject, calendar: Calendar, name: str, overwrite: bool
+    ) -> bool:
+        """Copy or move an object. Returns whether something was replaced."""
+        raise NotImplementedError
+
+    def calendar(self, tx: Tx, context: Context, found: Calendar, to: Address) -> Response:
+        """Copy or move a calendar."""
+        raise NotImplementedError
+
+
+def _answer(context: Context, target: str, replaced: bool) -> Response:
+    if replaced:
+        return Response(204)
+    return Response(201, (("Location", context.request.origin + target),))
+
+
+def _check_destination(calendar: Calendar, there: ObjectRow | None, uid: str, overwrite: bool) -> None:
+    """Refuse what must not be replaced.
+
+    Raises:
+        DavError: 412 with Overwrite F; 403 with no-uid-conflict for an object of another UID.
+
+    Source: RFC 4918 §10.6; RFC 4791 §5.3.2.1.
+    """
+    if there is None:
+        return
+    if not overwrite:
+        raise conditions.failed("Overwrite: there is a resource at the Destination.")
+    if there.uid != uid:
+        raise uid_conflict(calendar, there, "An object of another UID is at the Destination.")
+
+
+@register
+class Move(_ToDestination):
+    """MOVE: the object keeps its past; a calendar keeps all and gets another path."""
+
+    name = "MOVE"
+    on = ("object", "calendar")
+
+    def object(
+        self, tx: Tx, context: Context, found: CalendarObject, calendar: Calendar, name: str, overwrite: bool
+    ) -> bool:
+        """Move an object."""
+        check_kind(
+            tx, calendar, found.row.kind, None if calendar.row.id != found.calendar.row.id else found.row.kind
+        )
+
+        def check(row: ObjectRow | None, there: ObjectRow | None) -> None:
+            if row is None:
+                raise not_found()
+            check_conditions(tx, context, found.calendar, row)
+            _check_destination(calendar, there, row.uid, overwrite)
+
+        try:
+            return ledger.move_object(
+                tx, context.caller, found.calendar.target, found.row.name, calendar.target, name, check=check
+            )
+        except errors.KalendsError as error:
+            raise put_refusal(tx, calendar, found.row.uid, error) from error
+
+    def calendar(self, tx: Tx, context: Context, found: Calendar, to: Address) -> Response:
+        """Give a calendar another name under its home."""
+        home = find(tx, context, to.parent) if to.calendar is not None and to.member is None else None
+        if not isinstance(home, Home) or home.row.id != found.home.row.id or to.calendar in (None, *RESERVED):
+            raise DavError(
+                403,
+                f"{CALDAV}calendar-collection-location-ok",
+                "A calendar can be moved within its home only.",
+            )
+        if find(tx, context, to) is not None:
+            raise DavError(412, None, "There is a calendar at the Destination; delete it first.")
+        conditions.check_if(context, lambda path: etag_at(tx, context, path, None))
+        containers.move_slug(tx, context.caller, found.target, to.calendar or "")
+        return Response(201)
+
+
+@register
+class Copy(_ToDestination):
+    """COPY: of an object into another calendar; a calendar holds a UID only once."""
+
+    name = "COPY"
+
+    def object(
+        self, tx: Tx, context: Context, found: CalendarObject, calendar: Calendar, name: str, overwrite: bool
+    ) -> bool:
+        """Copy an object, as far as the caller sees it, with its properties."""
+        check_kind(tx, calendar, found.row.kind, None)
+        replaced: list[bool] = []
+
+        def check(there: ObjectRow | None) -> None:
+            check_conditions_of_source(tx, context, found)
+            _check_destination(calendar, there, found.row.uid, overwrite)
+            replaced.append(there is not None)
+
+        try:
+            row = ledger.put_object(
+                tx, context.caller, calendar.target, name, parse(found.ics(tx)), check=check
+            )
+        except errors.KalendsError as error:
+            raise put_refusal(tx, calendar, found.row.uid, error) from error
+        dead_store.remove_all(tx, row.id)
+        dead_store.copy(tx, found.row.id, row.id)
+        return replaced[-1]
+
+    def calendar(self, tx: Tx, context: Context, found: Calendar, to: Address) -> Response:
+        """Refused: two calendars with the same UIDs are nobody's wish."""
+        raise DavError(403, f"{DAV}need-privileges", "A calendar cannot be copied as a whole.")
+
+
+def check_conditions_of_source(tx: Tx, context: Context, found: CalendarObject) -> None:
+    """The conditions of a COPY are about its source."""
+    conditions.check_write(context, found.etag)
+    conditions.check_if(context, lambda path: etag_at(tx, context, path, found.etag))

@@ -1,0 +1,48 @@
+"""POST: a new member of a calendar, under a name that the server chooses (RFC 5995)."""
+
+from __future__ import annotations
+
+import hashlib
+
+from kalends.dav import incoming, paths
+from kalends.dav.context import Context
+from kalends.dav.messages import Plan, Response
+from kalends.dav.methods.base import Method, not_allowed, register
+from kalends.dav.methods.put import refuse_place, store_object
+from kalends.dav.resources import Calendar, resolve
+from kalends.ical.tree import Component
+from kalends.store import objects
+from kalends.store.base import Tx
+
+
+@register
+class Post(Method):
+    """A calendar is its own add-member URI."""
+
+    name = "POST"
+    on = ("calendar",)
+
+    def plan(self, context: Context) -> Plan:
+        """Read the text first, then write."""
+        address = context.address
+        if address.calendar is None or address.member is not None or address.calendar in paths.RESERVED:
+            return Plan("read", lambda tx: refuse_place(tx, context))
+        tree = incoming.calendar_object(context)
+
+        def work(tx: Tx) -> Response:
+            found = resolve(tx, context, address)
+            if not isinstance(found, Calendar):
+                raise not_allowed(found)
+            return store_object(tx, context, found, free_name(tx, found, tree), tree)
+
+        return Plan("write", work)
+
+
+def free_name(tx: Tx, calendar: Calendar, tree: Component) -> str:
+    """A name made of the UID, which nothing in the calendar has yet."""
+    stem = hashlib.blake2b(incoming.uid_of(tree).encode(), digest_size=12).hexdigest()
+    name, number = f"{stem}.ics", 1
+    while objects.by_name(tx, calendar.row.id, name) is not None:
+        number += 1
+        name = f"{stem}-{number}.ics"
+    return name

@@ -32,6 +32,7 @@ class Scope:
         need_uid: UID is needed.
         zones: what TZIDs mean.
         findings: where problems are put.
+        clean: the whole text is known to hold no control character.
     """
 
     root: Component
@@ -39,6 +40,7 @@ class Scope:
     need_uid: bool
     zones: Zones
     findings: list[Finding]
+    clean: bool = False
 
     def report(self, component: Component, line: Line | None, reason: str) -> None:
         """Note a problem, up to `MAX_PROBLEMS`; without a line it points at the component's BEGIN."""

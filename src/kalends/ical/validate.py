@@ -12,6 +12,7 @@ import re
 from kalends.ical.checks import CHECKS, Scope, check_resource
 from kalends.ical.components import COMPONENTS
 from kalends.ical.errors import ICalError
+from kalends.ical.moment import parse_moment
 from kalends.ical.problem import Finding, Problem, locate
 from kalends.ical.properties import PROPERTIES, Property
 from kalends.ical.tree import Component, Line
@@ -89,7 +90,8 @@ def problems(
     Source: RFC 5545 §3.6, §3.8; RFC 4324 §8, §9; RFC 7953; RFC 9073.
     """
     findings: list[Finding] = []
-    scope = Scope(vcalendar, strict, need_uid, zones or Zones(vcalendar), findings)
+    clean = _CONTROL.search(vcalendar.to_ics()) is None  # once for all lines
+    scope = Scope(vcalendar, strict, need_uid, zones or Zones(vcalendar), findings, clean)
     _check(vcalendar, None, scope)
     check_resource(scope, one_object=one_object)
     return locate(vcalendar, findings)
@@ -97,26 +99,25 @@ def problems(
 
 def _check(component: Component, parent: Component | None, scope: Scope) -> None:
     counts: dict[str, int] = {}
+    strict, text_is_fine = scope.strict, scope.clean and not scope.strict
     for item in component.items:
-        if scope.full:
+        if scope.findings and scope.full:
             return
         if isinstance(item, Component):
             _check(item, component, scope)
             continue
         name = item.name
         counts[name] = counts.get(name, 0) + 1
-        _check_text(component, item, scope)
+        if not text_is_fine:
+            _check_text(component, item, scope)
         rule = PROPERTIES.get(name)
         if rule is None:
             continue
-        _check_value(component, item, rule, scope)
-        if (
-            counts[name] == 2
-            and (scope.strict or name in _ONCE_ALWAYS)
-            and not rule.allows_many(component.name)
-        ):
+        if strict or rule.type in _ALWAYS_READ or not item.raw.startswith(":", len(name)):
+            _check_value(component, item, rule, scope)
+        if counts[name] == 2 and (strict or name in _ONCE_ALWAYS) and not rule.allows_many(component.name):
             scope.report(component, item, f"{name} stands more than once")
-        if scope.strict and rule.where and component.name in COMPONENTS and component.name not in rule.where:
+        if strict and rule.where and component.name in COMPONENTS and component.name not in rule.where:
             scope.report(component, item, f"{name} does not belong in {component.name} ({rule.source})")
     _check_structure(component, parent, counts, scope)
     for check in CHECKS.get(component.name, ()):
@@ -142,6 +143,12 @@ def _check_value(component: Component, line: Line, rule: Property, scope: Scope)
     if kind not in _ALWAYS_READ and not (scope.strict and kind in READERS):
         return
     if not line.value and line.name in _MAY_BE_EMPTY and not scope.strict:
+        return
+    if kind == "DATE-TIME" and not scope.strict and not line.params and rule.separator != ",":
+        try:  # the most frequent value: nothing but whether it can be read is of interest
+            parse_moment(line.value)
+        except ICalError as error:
+            scope.report(component, line, f"{line.name}: {error.reason}")
         return
     try:
         read = values(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from itertools import repeat
 
 from kalends.calquery.cells import Cell, cells, span
 from kalends.ical.recurrence_set import TIMED
@@ -75,7 +76,7 @@ def derive(
     times: list[tuple[int | None, int | None]] = []
     for at, node in enumerate(nodes):
         found = cells(node.component, zones=zones, default_tz=default_tz, parent=node.parent)
-        rows += [(at, cell) for cell in found]
+        rows.extend(zip(repeat(at), found))
         times.append(span(found))
     expansion = expand(vcalendar, nodes, zones, horizon=horizon, recur_limit=recur_limit)
     return Derived(nodes, rows, expansion.occurrences, expansion.span, expansion.recurrence, times)

@@ -276,7 +276,7 @@ def test_capabilities_are_the_components_and_limits_that_rule(pair: Pair) -> Non
     assert "4324" in told["CAP-VERSION"].split(",")
     assert told["ITIP-VERSION"].split(",") == ["2446", "5546"]
     assert "mixed" in told["MULTIPART"].split(",")
-    assert told["CAR-LEVEL"] == "CAR-NONE", "true as long as VCARs are stored and do not decide"
+    assert told["CAR-LEVEL"] == "CAR-FULL-1"
     for name in ("MAXDATE", "MINDATE"):
         assert re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", told[name])
 

@@ -79,6 +79,11 @@ class World:
         (found,) = self.find(query, target, caller)
         return found.to_ics()
 
+    def lock_out(self, target: Target, owner: Caller) -> None:
+        """Take back every right in a calendar but its owners', so that it is there for nobody else."""
+        for carid in ("READBUSYTIMEINFO", "REQUESTONLY", "UPDATEPARTSTATUS"):
+            self.delete(f"SELECT * FROM VCAR WHERE CARID = '{carid}'", target, owner)
+
     def uids(self, query: str, target: Target | None = None, caller: Caller | None = None) -> list[str]:
         return sorted(one.value("UID") or "" for one in self.find(query, target, caller))
 

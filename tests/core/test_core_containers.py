@@ -49,6 +49,7 @@ def test_A17_the_bare_host_names_the_store(one_world: World, given: str) -> None
 
 
 def test_ACL22_an_invisible_calendar_looks_like_a_missing_one(world: World) -> None:
+    world.lock_out(world.marys, world.mary)
     said = set()
     for given in ("mary/calendar", "nobody/calendar", "cap://elsewhere.example.com/bill/calendar"):
         with pytest.raises(NotFoundError) as refused:
@@ -96,9 +97,9 @@ def test_STO04_STO05_containers_define_the_zones_they_name(world: World) -> None
 
 
 def test_ACL04_ACL05_the_four_vcars_are_in_the_store_and_in_new_calendars(world: World) -> None:
-    for target, caller in ((STORE, world.root), (world.calendar, world.bill)):
+    for target, caller, more in ((STORE, world.root, {"READSTORE"}), (world.calendar, world.bill, set())):
         found = {vcar.value("CARID") for vcar in world.find("SELECT * FROM VCAR", target, caller)}
-        assert found == {"READBUSYTIMEINFO", "REQUESTONLY", "UPDATEPARTSTATUS", "DEFAULTOWNER"}
+        assert found == {"READBUSYTIMEINFO", "REQUESTONLY", "UPDATEPARTSTATUS", "DEFAULTOWNER"} | more
 
 
 def test_the_store_is_made_once_and_follows_its_configuration(store: Store) -> None:
@@ -266,6 +267,9 @@ def test_UPN03_anonymous_has_an_identity_and_no_rights(one_world: World) -> None
     assert errors(one_world.create(calendar("BEGIN:VAGENDA\nCALID:x\nEND:VAGENDA"), STORE, nobody)) == [
         "DeniedError"
     ]
+    with pytest.raises(DeniedError):
+        one_world.delete("SELECT * FROM VEVENT", one_world.calendar, nobody)
+    one_world.lock_out(one_world.calendar, one_world.bill)
     with pytest.raises(NotFoundError):
         one_world.target("bill/calendar", nobody)
 
@@ -340,8 +344,9 @@ def test_sharing_a_calendar_by_owner(one_world: World) -> None:
         one_world.mary,
         kind="VAGENDA",
     )
-    with pytest.raises(NotFoundError):
-        one_world.target("bill/calendar")
+    assert one_world.find("SELECT * FROM VAGENDA", one_world.calendar) == []
+    with pytest.raises(DeniedError):
+        one_world.delete("SELECT * FROM VEVENT")
 
 
 def test_CON02_the_store_rules_the_calendars(one_world: World) -> None:

@@ -284,6 +284,10 @@ def test_OBM18_a_counter_names_its_sender(one_world: World) -> None:
 
 
 def test_ACL01_strangers_change_nothing(one_world: World) -> None:
+    assert errors(one_world.create(calendar(event("a")), one_world.calendar, one_world.mary)) == [
+        "DeniedError"
+    ]
+    one_world.lock_out(one_world.calendar, one_world.bill)
     with pytest.raises(NotFoundError):
         one_world.create(calendar(event("a")), one_world.calendar, one_world.mary)
     assert errors(one_world.create(calendar(event("a")), one_world.calendar, one_world.root)) == [""]

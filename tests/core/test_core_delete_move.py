@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from core_world import STORE, World, calendar, errors, event
 
-from kalends.core.errors import InvalidError, NotFoundError
+from kalends.core.errors import DeniedError, InvalidError, NotFoundError
 from kalends.ical.tree import parse
 from kalends.store import changes, maintenance, objects
 
@@ -142,7 +142,7 @@ def test_what_the_container_promises_stays(one_world: World) -> None:
 
 def test_strangers_delete_nothing(one_world: World) -> None:
     one_world.create(calendar(event("a")))
-    with pytest.raises(NotFoundError):
+    with pytest.raises(DeniedError):
         one_world.delete("SELECT * FROM VEVENT", one_world.calendar, one_world.mary)
     assert (
         one_world.delete("SELECT * FROM VAGENDA WHERE CALID = 'bill/calendar'", STORE, one_world.mary) == []
@@ -225,12 +225,16 @@ def test_moves_that_make_no_sense(two: World) -> None:
         ("SELECT * FROM VEVENT", "two", None, InvalidError),
         ("SELECT * FROM VEVENT", "bill/calendar", "bill/calendar", InvalidError),
         ("SELECT * FROM VEVENT", "nowhere", "bill/calendar", NotFoundError),
-        ("SELECT * FROM VEVENT", "two", "mary/calendar", NotFoundError),
-        ("SELECT * FROM VEVENT", "mary/calendar", "bill/calendar", NotFoundError),
+        ("SELECT * FROM VEVENT", "two", "mary/calendar", DeniedError),
         ("SELECT * FROM VCALSTORE", "two", "bill/calendar", InvalidError),
     ):
         with pytest.raises(said):
             two.move(query, to, source)
+    assert errors(two.move("SELECT * FROM VEVENT", "mary/calendar", "bill/calendar")) == ["DeniedError"]
+    two.lock_out(two.marys, two.mary)
+    for to, source in (("two", "mary/calendar"), ("mary/calendar", "bill/calendar")):
+        with pytest.raises(NotFoundError):
+            two.move("SELECT * FROM VEVENT", to, source)
     assert two.move("SELECT * FROM VAGENDA WHERE CALID = 'nothing'", "new") == []
     assert two.uids("SELECT * FROM VEVENT") == ["a"]
 

@@ -289,6 +289,11 @@ def test_what_made_the_calendar_is_not_taken_back(world: World) -> None:
 
 def test_the_past_is_for_those_who_may_change_the_calendar(world: World) -> None:
     world.create(calendar(event("a")))
+    with pytest.raises(DeniedError):
+        undo(world, caller=world.mary)
+    world.lock_out(world.calendar, world.bill)
+    world.delete("SELECT * FROM VEVENT")
+    world.create(calendar(event("a")))
     with pytest.raises(NotFoundError):
         undo(world, caller=world.mary)
     with pytest.raises(NotFoundError):

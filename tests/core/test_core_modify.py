@@ -266,6 +266,11 @@ def test_rights_queries_and_zones_are_modified_like_everything(one_world: World)
 
 def test_strangers_modify_nothing(one_world: World) -> None:
     one_world.create(calendar(event("a")))
+    with pytest.raises(StaleError):
+        one_world.modify("SELECT * FROM VEVENT", "", "SUMMARY:mine", one_world.calendar, one_world.mary)
+    with pytest.raises(DeniedError):
+        one_world.modify("SELECT * FROM VCAR", "", "NAME:x", one_world.calendar, one_world.mary, kind="VCAR")
+    one_world.lock_out(one_world.calendar, one_world.bill)
     with pytest.raises(NotFoundError):
         one_world.modify("SELECT * FROM VEVENT", "", "SUMMARY:mine", one_world.calendar, one_world.mary)
     with pytest.raises(InvalidError):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kalends import __version__
-from kalends.cap.status import OK, Status, status_of
+from kalends.cap.status import ACCESS_DENIED, OK, Status, status_of
 from kalends.core.languages import ENGLISH
 from kalends.core.model import Answer, Receipt
 from kalends.ical.tree import Component, Line, fold
@@ -18,6 +18,8 @@ _HEAD = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:{PRODID}\r\n"
 _TAIL = "END:VCALENDAR\r\n"
 _BEGIN, _END = "BEGIN:VREPLY\r\n", "END:VREPLY\r\n"
 _SUCCESS = "REQUEST-STATUS:2.0\r\n"
+_HIDDEN = f"REQUEST-STATUS:{ACCESS_DENIED}\r\n"
+"""In a component of which something may be seen, but nothing that was asked for (RFC 4324 §10.12; ACL-21)."""
 _TEXT_IDS = {"QUERYID", "CARID", "TZID", "UID"}
 
 
@@ -187,7 +189,7 @@ def _answer(answer: Answer, method: str | None) -> str:
     for item in chosen:
         bare = False
         for thing in item.items:
-            parts.append(_shown(thing))
+            parts.append(_shown(thing, _HIDDEN if item.hidden else _SUCCESS))
             bare = bare or isinstance(thing, Line)
         if bare:
             parts.append(_SUCCESS)
@@ -196,13 +198,13 @@ def _answer(answer: Answer, method: str | None) -> str:
     return vreply(*parts)
 
 
-def _shown(thing: Component | Line) -> str:
+def _shown(thing: Component | Line, status: str) -> str:
     if isinstance(thing, Line):
         return thing.raw if thing.raw.endswith("\n") else thing.raw + "\r\n"
     text = thing.to_ics()
     cut = len(thing.begin)
     end = "" if text.endswith("\n") else "\r\n"
-    return f"{text[:cut]}{_SUCCESS}{text[cut:]}{end}"
+    return f"{text[:cut]}{status}{text[cut:]}{end}"
 
 
 def encode(texts: Iterable[str]) -> bytes:

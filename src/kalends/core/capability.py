@@ -41,7 +41,7 @@ def capabilities(policy: Policy) -> list[Capability]:
     """
     return [
         ("CAP-VERSION", CAP_VERSIONS),
-        ("CAR-LEVEL", ("CAR-NONE",)),  # VCARs are kept, and do not decide yet: see rights
+        ("CAR-LEVEL", ("CAR-FULL-1",)),
         ("COMPONENTS", COMPONENTS),
         ("STORES-EXPANDED", ("FALSE",)),
         ("MAXDATE", (str(utc_moment(policy.max_date)),)),

@@ -9,10 +9,11 @@ from kalends.core.errors import DeniedError, DuplicateError, InvalidError, NotFo
 from kalends.core.model import Caller, Identity, Policy, Target
 from kalends.core.names import ANONYMOUS, MAX_CALID, check_calid, complete_upn, path_name, relative
 from kalends.core.timezones import definition
+from kalends.core.vrights import rules_of
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component
 from kalends.ical.values import escape_text, unescape_text
-from kalends.store import calendars, ids, objects, principals
+from kalends.store import calendars, ids, meta, objects, principals
 from kalends.store import errors as store
 from kalends.store.base import Tx
 from kalends.store.calendars import VCALSTORE, CalendarRow
@@ -133,10 +134,18 @@ def ensure_store(tx: Tx, policy: Policy, now: int) -> None:
     if not found:
         writer = Writer(tx, caller, (VCALSTORE,))
         writer.insert(VCALSTORE, agendas.wrap(wanted), kind="VCALSTORE", uid=agendas.STORE_UID)
-        for vcar in defaults.vcars():
+        for vcar in (*defaults.vcars(), *defaults.store_vcars()):
             writer.insert(VCALSTORE, agendas.wrap(vcar), kind="VCAR", uid=vcar.value("CARID") or "")
         provide_zones(writer, VCALSTORE, wanted, {})
+        meta.put(tx, meta.RIGHTS, "1")
         return
+    if (
+        meta.get(tx, meta.RIGHTS) is None
+    ):  # made before rights decided: without this nobody could read the store
+        writer = Writer(tx, caller, (VCALSTORE,))
+        for vcar in defaults.store_vcars():
+            writer.insert(VCALSTORE, agendas.wrap(vcar), kind="VCAR", uid=vcar.value("CARID") or "")
+        meta.put(tx, meta.RIGHTS, "1")
     whole = agendas.parsed(found[0]).copy()
     held = whole.children("VCALSTORE")[0]
     stale = False
@@ -239,7 +248,10 @@ def found_calendar(
     row = writer.insert(new, agendas.wrap(agenda), kind="VAGENDA", uid=calid)
     writer.log(row, VCALSTORE, "props")
     provide_zones(writer, new, agenda, zones)
-    for vcar in _default_vcars(tx):
+    given = _default_vcars(tx)
+    if any(rights.shows_properties(rule) for vcar in given for rule in rules_of(vcar)):
+        writer.lock(new)  # a second tick: see `store.vcars.changed`, which the list of shared calendars asks
+    for vcar in given:
         writer.insert(new, agendas.wrap(vcar), kind="VCAR", uid=unescape_text(vcar.value("CARID") or ""))
     return Target(calid, new, calid)
 
@@ -344,13 +356,24 @@ def remove_calendar(tx: Tx, caller: Caller, target: Target) -> int:
     """
     if target.is_store:
         raise InvalidError("the calendar store cannot be removed")
-    rights.require(tx, caller, target, "DELETE")
+    _allow(tx, caller, target, "DELETE")
     writer = Writer(tx, caller, (VCALSTORE, target.calendar_id))
     row = agendas.row_of(tx, calendar_of(tx, target))
     count = sum(objects.counts(tx, target.calendar_id).values())
     calendars.remove(tx, target.calendar_id)
     writer.log(row, VCALSTORE, "remove")
     return count
+
+
+def _allow(tx: Tx, caller: Caller, target: Target, permission: rights.Permission) -> None:
+    """Go on only where something may be done to a calendar as a whole.
+
+    Raises:
+        NotFoundError, DeniedError: as `rights.require`.
+    """
+    authority = rights.authority_in(tx, caller, target)
+    authority.require(permission, "VAGENDA")
+    authority.allow(permission, agendas.properties(tx, authority.calendar))
 
 
 def settle(tx: Tx, calendar: CalendarRow, held: Component) -> None:
@@ -421,7 +444,7 @@ def rename_calendar(tx: Tx, caller: Caller, target: Target, calid: str) -> None:
 
     Source: RFC 4324 §10.10 (Nellis becomes Area-51); A-55, MOV-03.
     """
-    rights.require(tx, caller, target, "MOVE")
+    _allow(tx, caller, target, "MOVE")
     check_calid(calid)
     if calendars.by_calid(tx, calid) is not None:
         raise DuplicateError(f"the CALID {calid} is taken")

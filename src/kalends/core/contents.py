@@ -9,7 +9,7 @@ from kalends.core.defaults import PRODID
 from kalends.core.errors import TooComplexError
 from kalends.core.model import Caller, Target
 from kalends.core.texts import UID_KINDS
-from kalends.ical.tree import Component, parse
+from kalends.ical.tree import Component
 from kalends.ical.zones import iana_name
 from kalends.store import objects
 from kalends.store.base import Tx
@@ -47,14 +47,11 @@ def filled(tx: Tx, caller: Caller, calendar: CalendarRow, seen: Component, room:
     for row in _rows(tx, calendar.id):
         if row.state == "DELETED" or row.kind in _PROPERTIES:
             continue
-        whole = parse(row.ics)
-        parts = [
-            one
-            for part in whole.children(row.kind)
-            if (one := sight.of(part, state=row.state, method=row.method)) is not None
-        ]
-        if not parts:
+        shown = sight.object(row)
+        if shown is None:
             continue
+        whole = shown.vcalendar()
+        parts = whole.children(row.kind)
         room -= len(parts)
         if room < 0:
             raise TooComplexError("the container holds more than one answer may; ask for less")
@@ -64,7 +61,10 @@ def filled(tx: Tx, caller: Caller, calendar: CalendarRow, seen: Component, room:
             made.items.append(whole)
     if calendar.id == VCALSTORE:
         for child in rights.visible_calendars(tx, caller):
-            agenda = agendas.live(tx, caller, child, agendas.properties(tx, child))
+            inner = rights.sight(tx, caller, child.id)
+            agenda = inner.of(agendas.live(tx, caller, child, agendas.properties(tx, child)))
+            if agenda is None:
+                continue
             inside = filled(tx, caller, child, agenda, room)
             made.items.append(inside)
             room -= 1 + len(inside.components)
@@ -104,7 +104,10 @@ def export_calendar(tx: Tx, caller: Caller, target: Target) -> Iterator[str]:
     for row in _rows(tx, target.calendar_id):
         if row.state != "BOOKED" or not (row.kind in UID_KINDS or row.kind.startswith("X-")):
             continue
-        whole = parse(row.ics)
+        shown = sight.object(row)
+        if shown is None:
+            continue
+        whole = shown.vcalendar()
         names: dict[str, str] = {}
         for zone in whole.children("VTIMEZONE"):
             tzid = zone.value("TZID") or ""
@@ -112,9 +115,7 @@ def export_calendar(tx: Tx, caller: Caller, target: Target) -> Iterator[str]:
             yield text
         renamed = {tzid: name for tzid, name in names.items() if name != tzid}
         for part in whole.children(row.kind):
-            shown = sight.of(part)
-            if shown is not None:
-                yield (_rename(shown, renamed) if renamed else shown).to_ics()
+            yield (_rename(part, renamed) if renamed else part).to_ics()
     yield "END:VCALENDAR\r\n"
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kalends.core import admission, agendas, containers, rights, scheduling, texts
+from kalends.core import admission, agendas, containers, replacing, rights, scheduling, texts
 from kalends.core.admission import Sent
 from kalends.core.errors import (
+    DeniedError,
     DuplicateError,
     InvalidError,
     KalendsError,
@@ -15,8 +16,10 @@ from kalends.core.errors import (
     UnsupportedError,
 )
 from kalends.core.model import Caller, Receipt, State, Target
+from kalends.core.rights import Authority
 from kalends.core.texts import UID_KINDS, Draft
 from kalends.core.timezones import definition
+from kalends.core.vcar import Standing
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component, Line, parse
 from kalends.ical.values import unescape_text
@@ -47,6 +50,7 @@ class _Batch:
         sent: the command's text. head: lines for each object's VCALENDAR.
         zones: VTIMEZONEs that came along, by TZID. named: TZIDs that other components refer to.
         method: METHOD, or None. own_zones: identities of the VTIMEZONEs that came along.
+        authority: what the caller may do there, as it was before the command.
         imported: whether this is an exported file, and nobody is to be told.
     """
 
@@ -60,17 +64,40 @@ class _Batch:
     named: set[str]
     method: str | None
     own_zones: frozenset[int]
+    authority: Authority
     imported: bool = False
+
+    @property
+    def standing(self) -> Standing:
+        """Of what is created."""
+        return Standing("BOOKED" if self.method is None else "UNPROCESSED", self.method)
+
+    def allow(self, draft: Draft) -> None:
+        """Go on only when all components of a draft may be created. Raises DeniedError."""
+        for component in draft.components:
+            self.authority.allow("CREATE", component, self.standing)
 
 
 def create(tx: Tx, caller: Caller, target: Target, vcalendar: Component) -> list[Receipt]:
     """Create the components of a VCALENDAR; see `ledger.create`."""
+    return _create(rights.authority_in(tx, caller, target), target, vcalendar)
+
+
+def _create(authority: Authority, target: Target, vcalendar: Component) -> list[Receipt]:
+    caller = authority.caller
     method = admission.envelope(vcalendar, caller)
     drafts = texts.drafts(vcalendar)
     if not (target.is_store and all(draft.kind == "VAGENDA" for draft in drafts)):
-        rights.require(tx, caller, target, "CREATE")
-    batch = _batch(tx, caller, target, vcalendar, texts.header(vcalendar), method)
+        _require(authority, drafts)
+    batch = _batch(authority, target, vcalendar, texts.header(vcalendar), method)
     return _all(batch, drafts)
+
+
+def _require(authority: Authority, drafts: Sequence[Draft]) -> None:
+    """Refuse at once what cannot be but refused, so that nothing is locked for it."""
+    kinds = {draft.kind for draft in drafts}
+    if not any(authority.anything("CREATE", kind) for kind in kinds):
+        authority.require("CREATE", next(iter(kinds), None))
 
 
 def import_objects(tx: Tx, caller: Caller, target: Target, vcalendar: Component) -> list[Receipt]:
@@ -92,23 +119,25 @@ def import_objects(tx: Tx, caller: Caller, target: Target, vcalendar: Component)
         KalendsError: the file as a whole is refused.
     """
     admission.envelope(vcalendar, caller)
-    rights.require(tx, caller, target, "CREATE")
+    authority = rights.authority_in(tx, caller, target)
     head = [line for line in vcalendar.lines if line.name in _KEPT_ON_IMPORT]
     drafts = [draft for draft in texts.drafts(vcalendar) if draft.kind != "VTIMEZONE"]
-    batch = _batch(tx, caller, target, vcalendar, head, None)
+    _require(authority, drafts)
+    batch = _batch(authority, target, vcalendar, head, None)
     batch.imported = True
     return _all(batch, drafts)
 
 
 def _batch(
-    tx: Tx, caller: Caller, target: Target, vcalendar: Component, head: list[Line], method: str | None
+    authority: Authority, target: Target, vcalendar: Component, head: list[Line], method: str | None
 ) -> _Batch:
+    tx, caller = authority.tx, authority.caller
     zones = {unescape_text(zone.value("TZID") or ""): zone for zone in vcalendar.children("VTIMEZONE")}
     others = [component for component in vcalendar.components if component.name != "VTIMEZONE"]
     named = set(texts.zones_named(others)) if zones else set()
     writer = Writer(tx, caller, (target.calendar_id,))
     own = frozenset(id(zone) for zone in zones.values())
-    return _Batch(tx, caller, target, writer, Sent(vcalendar), head, zones, named, method, own)
+    return _Batch(tx, caller, target, writer, Sent(vcalendar), head, zones, named, method, own, authority)
 
 
 def _all(batch: _Batch, drafts: Sequence[Draft]) -> list[Receipt]:
@@ -151,6 +180,7 @@ def _create_one(batch: _Batch, draft: Draft) -> None:
 def _create_object(batch: _Batch, draft: Draft) -> None:
     """Book or deposit a VEVENT, VTODO, VJOURNAL or x-component with the time zones it needs."""
     caller = batch.caller
+    batch.allow(draft)
     if batch.method == "COUNTER":
         _name_counterer(batch, draft)
     admission.check_dates(draft.components, caller)
@@ -305,7 +335,11 @@ def _create_zone(batch: _Batch, draft: Draft) -> None:
     companion = draft.uid in batch.named
     if companion and (batch.method is not None or booked(batch.tx, calendar_id, "VTIMEZONE", draft.uid)):
         return
-    _create_single(batch, draft)
+    try:
+        _create_single(batch, draft)
+    except DeniedError:
+        if not companion:  # else it stands in the objects that need it, which is enough
+            raise
 
 
 def _create_single(batch: _Batch, draft: Draft) -> None:
@@ -313,8 +347,11 @@ def _create_single(batch: _Batch, draft: Draft) -> None:
     if len(draft.components) > 1:
         raise DuplicateError(f"the {draft.id_name} {draft.uid[:80]} stands in two components")
     component = draft.components[0]
+    batch.allow(draft)
     if draft.kind == "VCAR":
         admission.check_rights(component, batch.caller, batch.sent)
+        owners = agendas.owners(batch.tx, batch.authority.calendar)
+        rights.respect_decrees(batch.tx, batch.target.calendar_id, component, owners)
     elif draft.kind == "VQUERY":
         admission.check_query(component, batch.caller, batch.sent)
     agendas.check_names(component)
@@ -326,6 +363,7 @@ def _create_single(batch: _Batch, draft: Draft) -> None:
 
 def _accept_free_busy(batch: _Batch, draft: Draft) -> None:
     """Take a VFREEBUSY and forget it: this store computes free/busy (RFC 4324 §10.12.1; CRE-14)."""
+    batch.allow(draft)
     whole = texts.assemble(batch.head, [], draft.components)
     admission.check_object(whole, batch.caller, batch.sent)
 
@@ -341,8 +379,11 @@ def _create_agenda(batch: _Batch, draft: Draft) -> None:
     written = draft.components[0]
     made = containers.found_calendar(batch.tx, batch.caller, written, batch.zones)
     inner = [Component("VCALENDAR", [c]) for c in written.components if c.name != "VCALENDAR"]
+    authority = rights.authority_in(
+        batch.tx, batch.caller, made
+    )  # before rights that come along take away any
     for vcalendar in (*inner, *written.children("VCALENDAR")):
-        for receipt in create(batch.tx, batch.caller, made, vcalendar):
+        for receipt in _create(authority, made, vcalendar):
             if receipt.error is not None:
                 raise receipt.error
 
@@ -375,11 +416,17 @@ def put_object(
         writer = Writer(tx, caller, (target.calendar_id,))
         replaced = objects.by_name(tx, target.calendar_id, name, state)
         check(replaced)
-    rights.require(tx, caller, target, "CREATE" if replaced is None else "MODIFY")
+    authority = rights.authority_in(tx, caller, target)
+    authority.require("CREATE" if replaced is None else "MODIFY")
     found = [draft for draft in texts.drafts(vcalendar) if draft.kind != "VTIMEZONE"]
     if len(found) != 1 or found[0].kind in IN_STORE:
         raise InvalidError("one calendar object, of one UID, is needed")
     draft = found[0]
+    if replaced is not None:
+        vcalendar = replacing.merged(authority, replaced, vcalendar)
+    else:
+        for component in draft.components:
+            authority.allow("CREATE", component, Standing(state, method))
     sent = Sent(vcalendar)
     admission.check_dates(draft.components, caller)
     admission.check_size(len(vcalendar.to_bytes()), caller)

@@ -55,6 +55,18 @@ END:VRIGHT
 END:VCAR
 """
 
+_STORE_VCARS = """\
+BEGIN:VCAR
+CARID:READSTORE
+NAME:Whoever has a name here may read what belongs to the store itself
+BEGIN:VRIGHT
+GRANT:*@*
+PERMISSION:SEARCH
+SCOPE:SELECT * FROM VCALSTORE
+END:VRIGHT
+END:VCAR
+"""
+
 _UTC = """\
 BEGIN:VTIMEZONE
 TZID:UTC
@@ -74,6 +86,11 @@ DEFAULT_VCARS = ("READBUSYTIMEINFO", "REQUESTONLY", "UPDATEPARTSTATUS", "DEFAULT
 def vcars() -> list[Component]:
     """The four predefined VCARs, fresh."""
     return parse_all(_VCARS.replace("\n", "\r\n"))
+
+
+def store_vcars() -> list[Component]:
+    """VCARs of a new store that speak of the store alone, fresh."""
+    return parse_all(_STORE_VCARS.replace("\n", "\r\n"))
 
 
 def vtimezone_utc() -> Component:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from kalends.calquery.tree import Contained, Query
 from kalends.core import admission, agendas, containers, rights, scheduling, selecting, series, texts
 from kalends.core.admission import Sent
-from kalends.core.errors import InvalidError, KalendsError, NotFoundError
+from kalends.core.errors import DeniedError, InvalidError, KalendsError, NotFoundError
+from kalends.core.hits import Hit
 from kalends.core.model import Caller, Receipt, Selection, State, Target
-from kalends.core.selecting import Hit
+from kalends.core.rights import Authority
+from kalends.core.vcar import Standing
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component
 from kalends.ical.zones import Zones
@@ -44,12 +46,16 @@ def delete_object(
     state: State = "BOOKED",
 ) -> None:
     """Put the object of a name into state DELETED; see `ledger.delete_object`."""
-    rights.require(tx, caller, target, "DELETE")
+    authority = rights.authority_in(tx, caller, target)
+    authority.require("DELETE")
     writer = Writer(tx, caller, (target.calendar_id,))
     row = objects.by_name(tx, target.calendar_id, name, state)
+    if row is not None and authority.sight().object(row) is None:
+        row = None  # what is not seen is not there
     check(row)
     if row is None:
         raise NotFoundError("no such object")
+    authority.allow_object("DELETE", row)
     keep_promises(writer, row)
     scheduling.remove(writer, row)
     writer.mark(row)
@@ -75,24 +81,29 @@ def _delete_agendas(tx: Tx, caller: Caller, target: Target, query: Query, *, mar
 def _delete_objects(
     tx: Tx, caller: Caller, target: Target, query: Query, *, expand: bool, mark: bool
 ) -> list[Receipt]:
-    rights.require(tx, caller, target, "DELETE")
-    writer = Writer(tx, caller, (target.calendar_id,))
-    found = selecting.hits(tx, caller, target, query, expand=expand)
-    selecting.limited(found, caller)
+    authority = rights.authority_in(tx, caller, target)
     contained = [name.component for name in query.select if isinstance(name, Contained)]
+    for kind in contained or [query.source]:
+        authority.require("DELETE", kind)
+    writer = Writer(tx, caller, (target.calendar_id,))
+    found = selecting.hits(tx, caller, target, query, expand=expand, permission="DELETE", authority=authority)
+    selecting.limited(found, caller)
     receipts: list[Receipt] = []
     for group in selecting.by_object(found):
         try:
             with writer.attempt():
-                receipts += _delete_group(writer, group, contained, mark=mark)
+                receipts += _delete_group(writer, authority, group, contained, mark=mark)
         except KalendsError as refused:
             receipts.append(_receipt(group[0].row, group[0].seen, error=refused))
     return receipts
 
 
-def _delete_group(writer: Writer, group: Sequence[Hit], contained: list[str], *, mark: bool) -> list[Receipt]:
+def _delete_group(
+    writer: Writer, authority: Authority, group: Sequence[Hit], contained: list[str], *, mark: bool
+) -> list[Receipt]:
     """Delete what was found in one object: contained components, some of its instances, or all of it."""
     row, whole = group[0].row, group[0].whole
+    standing = Standing(row.state, row.method, Zones(whole))
     if contained or group[0].component.name != row.kind:
         doomed = [(hit.component, hit.parent) for hit in group]
         if contained:
@@ -102,11 +113,16 @@ def _delete_group(writer: Writer, group: Sequence[Hit], contained: list[str], *,
                 for name in contained
                 for child in hit.component.children(name)
             ]
+        for child, _ in doomed:
+            top = next(one for one in whole.components if any(part is child for part in one.walk()))
+            authority.allow_inside("DELETE", top, child, standing)
         return _delete_contained(writer, row, whole, doomed, mark=mark)
     master = series.master_of(whole, row.kind)
     chosen = [hit.component for hit in group if hit.at is None]
     rest = [part for part in whole.children(row.kind) if not any(part is one for one in chosen)]
     if any(part is master for part in chosen) or not rest:
+        for part in whole.children(row.kind):
+            authority.allow("DELETE", part, standing)
         keep_promises(writer, row)
         named = [master] if master is not None else chosen
         scheduling.remove(writer, row)
@@ -115,6 +131,8 @@ def _delete_group(writer: Writer, group: Sequence[Hit], contained: list[str], *,
         else:
             writer.remove(row)
         return [_receipt(row, part) for part in named]
+    for hit in group:
+        authority.allow("DELETE", hit.component, standing)
     return _delete_instances(writer, row, whole, group, mark=mark)
 
 
@@ -169,9 +187,12 @@ def keep_promises(writer: Writer, row: ObjectRow) -> None:
 
     Raises:
         InvalidError: a VTIMEZONE of DEFAULT-TZID, or a VCAR of DEFAULT-VCARS.
+        DeniedError: a DECREED VCAR.
     """
     if row.state != "BOOKED" or row.kind not in ("VTIMEZONE", "VCAR"):
         return
+    if row.kind == "VCAR" and any(rights.is_decreed(one) for one in agendas.parsed(row).children("VCAR")):
+        raise DeniedError(rights.DENIED)
     calendar = containers.calendar_of(writer.tx, Target("", row.calendar_id, ""))
     held = agendas.properties(writer.tx, calendar)
     name = "DEFAULT-TZID" if row.kind == "VTIMEZONE" else "DEFAULT-VCARS"

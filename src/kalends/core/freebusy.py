@@ -12,6 +12,7 @@ from kalends.calquery.tree import And, Compare, Condition, Constant, Or, Query
 from kalends.core import selecting
 from kalends.core.errors import InvalidError
 from kalends.core.model import Caller, Target
+from kalends.core.sights import Sight
 from kalends.ical.errors import ICalError
 from kalends.ical.moment import DAY, utc_moment
 from kalends.ical.occurrences import occurrences
@@ -35,7 +36,7 @@ Span = tuple[int, int]
 """From and to, seconds UTC, the end not included."""
 
 
-def free_busy(tx: Tx, caller: Caller, target: Target, query: Query) -> Component | None:
+def free_busy(tx: Tx, caller: Caller, target: Target, query: Query, sight: Sight) -> Component | None:
     """The VFREEBUSY of a calendar for a query.
 
     Args:
@@ -43,6 +44,7 @@ def free_busy(tx: Tx, caller: Caller, target: Target, query: Query) -> Component
         caller: who asks.
         target: a calendar.
         query: FROM VFREEBUSY; DTSTART and DTEND in its WHERE say which range is meant.
+        sight: what the caller may see there; conditions are about what is left of the component.
 
     Returns:
         The component; None when the query selects none: another state than BOOKED, or a condition that a
@@ -58,7 +60,9 @@ def free_busy(tx: Tx, caller: Caller, target: Target, query: Query) -> Component
         return None
     bound = bind(query, selecting.bindings(tx, caller, target))
     lo, hi = _range(bound, caller.now)
-    made = component(caller, lo, hi, *busy_spans(tx, caller, target, lo, hi))
+    made = sight.of(component(caller, lo, hi, *busy_spans(tx, caller, target, lo, hi)))
+    if made is None:
+        return None
     rest = Query(bound.select, bound.source, _without_range(bound.where), bound.text)
     return made if Subject(made).satisfies(plan(rest.where)) else None
 

@@ -144,10 +144,12 @@ class Found:
     Attributes:
         items: what goes into the VREPLY, in order.
         method: the METHOD of the object it came from; None for booked ones.
+        hidden: `items` is an empty component: all that was asked for may not be seen (ACL-21).
     """
 
     items: tuple[Component | Line, ...]
     method: str | None = None
+    hidden: bool = False
 
 
 @dataclass(slots=True)

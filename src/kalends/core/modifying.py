@@ -8,6 +8,7 @@ from kalends.calquery.tree import Query
 from kalends.core import (
     admission,
     agendas,
+    amending,
     containers,
     patch,
     rights,
@@ -18,12 +19,13 @@ from kalends.core import (
 )
 from kalends.core.admission import Sent
 from kalends.core.errors import DeniedError, InvalidError, StaleError
+from kalends.core.hits import Hit
 from kalends.core.model import Caller, Receipt, Selection, Target
 from kalends.core.names import complete_upn
-from kalends.core.selecting import Hit
+from kalends.core.rights import Authority
 from kalends.core.timezones import needed
 from kalends.core.writer import Writer
-from kalends.ical.tree import Component
+from kalends.ical.tree import Component, parse
 from kalends.ical.values import unescape_text
 from kalends.ical.zones import Zones
 from kalends.store import calendars
@@ -47,14 +49,21 @@ def modify(
         raise InvalidError(f"the old values are a {old.name}, the new ones a {new.name}")
     patch.check_encoding(old)
     patch.check_encoding(new)
-    for target in targets:
-        rights.require(tx, caller, target, "SEARCH" if old.name == "VAGENDA" else "MODIFY")
+    there = {target: rights.authority_in(tx, caller, target) for target in targets}
+    for target, authority in there.items():
+        if not (target.is_store and old.name == "VAGENDA"):
+            authority.require("MODIFY", old.name)
     writer = Writer(tx, caller, sorted({target.calendar_id for target in targets}))
-    return [_modify_in(writer, target, selection, old, new) for target in targets]
+    return [_modify_in(writer, target, there[target], selection, old, new) for target in targets]
 
 
 def _modify_in(
-    writer: Writer, target: Target, selection: Selection, old: Component, new: Component
+    writer: Writer,
+    target: Target,
+    authority: Authority,
+    selection: Selection,
+    old: Component,
+    new: Component,
 ) -> list[Receipt]:
     tx, caller = writer.tx, writer.caller
     receipts: list[Receipt] = []
@@ -62,36 +71,38 @@ def _modify_in(
         if old.name in ("VAGENDA", "VCALSTORE"):
             receipts += _modify_properties(writer, target, query, old, new)
             continue
-        found = selecting.hits(tx, caller, target, query, expand=expand)
+        found = selecting.hits(
+            tx, caller, target, query, expand=expand, permission="MODIFY", authority=authority
+        )
         selecting.limited(found, caller)
         for group in selecting.by_object(found):
-            receipts += _modify_object(writer, group, old, new)
+            receipts += _modify_object(writer, authority, group, old, new)
     if not receipts:
         raise StaleError("nothing that the query selects holds these old values")
     return receipts
 
 
-def _modify_object(writer: Writer, group: Sequence[Hit], old: Component, new: Component) -> list[Receipt]:
+def _modify_object(
+    writer: Writer, authority: Authority, group: Sequence[Hit], old: Component, new: Component
+) -> list[Receipt]:
     """Change the components found in one object; those without the old values stay as they are.
 
     Raises:
         InvalidError: the result would break a rule, or the old values are of another kind.
+        DeniedError: the caller may not, or asks for values that they may not see.
     """
     row, whole = group[0].row, group[0].whole
     receipts: list[Receipt] = []
     for hit in group:
         if hit.component.name != old.name:
             raise InvalidError(f"the query selects a {hit.component.name}, the old values are a {old.name}")
-        component = hit.seen
-        if not patch.holds(component, old):
+        if not patch.holds(hit.view, old):
+            if hit.cut is not None and not amending.may_compare(authority, hit, old):
+                raise DeniedError(rights.DENIED)
             continue
-        if hit.at is not None:  # an instance of a series gets an override of its own
-            whole.items.append(component)
-        else:
-            component = hit.component
-        name, value = texts.identifier(component)
-        receipts.append(Receipt(old.name, name, value, component.first("RECURRENCE-ID"), row.method))
-        patch.apply(component, old, new)
+        name, value = texts.identifier(hit.seen)
+        receipts.append(Receipt(old.name, name, value, hit.seen.first("RECURRENCE-ID"), row.method))
+        amending.amend(authority, hit, old, new)
     if receipts:
         _store_changed(writer, row, whole)
     return receipts
@@ -117,8 +128,11 @@ def _store_changed(writer: Writer, row: ObjectRow, whole: Component) -> None:
 
 def _check_kind(writer: Writer, row: ObjectRow, mains: Sequence[Component], sent: Sent) -> None:
     if row.kind == "VCAR":
-        if (mains[0].value("DECREED") or "").strip().upper() == "TRUE":
-            raise DeniedError("this VCAR cannot be changed")
+        was = parse(row.ics).children("VCAR")
+        calendar = calendars.by_id(writer.tx, row.calendar_id)
+        if calendar is None or any(rights.is_decreed(one) for one in was):
+            raise DeniedError(rights.DENIED)
+        rights.respect_decrees(writer.tx, row.calendar_id, mains[0], agendas.owners(writer.tx, calendar))
         admission.check_rights(mains[0], writer.caller, sent)
     elif row.kind == "VQUERY":
         admission.check_query(mains[0], writer.caller, sent)
@@ -156,7 +170,11 @@ def _modify_properties(
         found = selecting.agendas_matching(tx, caller, target, query)
     receipts: list[Receipt] = []
     for calendar, seen in found:
-        if patch.holds(seen, old):
+        if not patch.holds(seen, old):
+            authority = rights.authority(tx, caller, calendar.id)
+            if not amending.may_compare_properties(authority, old):
+                raise DeniedError(rights.DENIED)
+        else:
             _modify_one(writer, calendar, seen, old, new)
             name = "CSID" if old.name == "VCALSTORE" else "CALID"
             receipts.append(Receipt(old.name, name, seen.value(name) or ""))
@@ -167,8 +185,8 @@ def _modify_one(
     writer: Writer, calendar: CalendarRow, seen: Component, old: Component, new: Component
 ) -> None:
     tx, caller = writer.tx, writer.caller
-    place = Target(calendar.calid, calendar.id, calendar.calid)
-    rights.require(tx, caller, place, "MODIFY")
+    authority = rights.authority(tx, caller, calendar.id)
+    authority.require("MODIFY", old.name)
     if calendar.id not in writer.ticks:
         writer.lock(calendar.id)
     row = agendas.row_of(tx, calendar)
@@ -179,6 +197,9 @@ def _modify_one(
     made = _MADE_AT_READING[row.kind]
     _refuse_changes(old, new, made & patch.READ_ONLY[row.kind])
     patch.apply(held, _without(old, made), _without(new, made))
+    wished = seen.copy()
+    patch.apply(wished, _without(old, made), _without(new, made))
+    authority.allow_change(before, held, wished=(seen, wished))
     _keep_properties(writer, calendar, row, whole, before, {})
 
 
@@ -186,7 +207,8 @@ def edit_calendar(
     tx: Tx, caller: Caller, target: Target, edit: Callable[[Component], None], zones: Mapping[str, Component]
 ) -> None:
     """Change a calendar's properties by a function; see `ledger.edit_calendar`."""
-    rights.require(tx, caller, target, "MODIFY")
+    authority = rights.authority_in(tx, caller, target)
+    authority.require("MODIFY", "VAGENDA")
     writer = Writer(tx, caller, (target.calendar_id,))
     calendar = containers.calendar_of(tx, target)
     row = agendas.row_of(tx, calendar)
@@ -194,6 +216,7 @@ def edit_calendar(
     held = whole.children(row.kind)[0]
     before = held.copy()
     edit(held)
+    authority.allow_change(before, held)
     _keep_properties(writer, calendar, row, whole, before, zones)
 
 

@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 
 from kalends.calquery.tree import And, Compare, Condition, Constant, Query
 from kalends.calquery.tree import Literal as Text
-from kalends.core import containers, creating, rights, selecting, series, texts
+from kalends.core import agendas, containers, creating, rights, selecting, series, texts
 from kalends.core.containers import NEW
 from kalends.core.errors import DuplicateError, InvalidError, KalendsError, NotFoundError
+from kalends.core.hits import Hit
 from kalends.core.model import Caller, Receipt, Selection, Target
-from kalends.core.selecting import Hit
+from kalends.core.rights import Authority
+from kalends.core.vcar import Standing
 from kalends.core.writer import Writer
-from kalends.ical.tree import parse
+from kalends.ical.tree import Component, parse
 from kalends.ical.zones import Zones
 from kalends.store import objects
 from kalends.store.base import Tx
@@ -106,21 +108,22 @@ def _move_objects(
 ) -> list[Receipt]:
     if target.calendar_id == NEW:
         raise NotFoundError("no such calendar or store")
-    rights.require(tx, caller, source, "MOVE")
-    rights.require(tx, caller, target, "CREATE")
+    here, there = rights.authority_in(tx, caller, source), rights.authority_in(tx, caller, target)
+    here.require("MOVE", query.source)
+    there.require("CREATE", query.source)
     if target.is_store and query.source in _IN_CALENDARS:
         raise InvalidError(f"a {query.source} cannot be put into the calendar store")
     if source.calendar_id == target.calendar_id:
         raise InvalidError("what is moved is in that calendar already")
     writer = Writer(tx, caller, (source.calendar_id, target.calendar_id))
-    found = selecting.hits(tx, caller, source, query, expand=expand)
+    found = selecting.hits(tx, caller, source, query, expand=expand, permission="MOVE", authority=here)
     selecting.limited(found, caller)
     receipts: list[Receipt] = []
     for group in selecting.by_object(found):
         error: KalendsError | None = None
         try:
             with tx.savepoint():
-                moved = _move_group(writer, group, target)
+                moved = _move_group(writer, (here, there), group, target)
         except KalendsError as refused:
             error, moved = refused, [group[0]]
         receipts += [_receipt(hit, error) for hit in moved]
@@ -138,16 +141,21 @@ def move_object(
     check: Callable[[ObjectRow | None, ObjectRow | None], None],
 ) -> bool:
     """Move or rename one object; see `ledger.move_object`."""
-    rights.require(tx, caller, source, "MOVE")
-    rights.require(tx, caller, target, "CREATE")
+    here, goal = rights.authority_in(tx, caller, source), rights.authority_in(tx, caller, target)
+    here.require("MOVE")
+    goal.require("CREATE")
     writer = Writer(tx, caller, (source.calendar_id, target.calendar_id))
     row = objects.by_name(tx, source.calendar_id, name)
     there = objects.by_name(tx, target.calendar_id, new_name)
+    if row is not None and here.sight().object(row) is None:
+        row = None  # what is not seen is not there
     check(row, there)
     if row is None:
         raise NotFoundError("no such object")
+    here.allow_object("MOVE", row)
+    goal.allow_object("CREATE", row)
     if there is not None:
-        rights.require(tx, caller, target, "DELETE")
+        goal.allow_object("DELETE", there)
         writer.mark(there)
     if source.calendar_id == target.calendar_id:
         writer.rename(row, new_name)
@@ -159,7 +167,9 @@ def move_object(
     return there is not None
 
 
-def _move_group(writer: Writer, group: Sequence[Hit], target: Target) -> list[Hit]:
+def _move_group(
+    writer: Writer, sides: tuple[Authority, Authority], group: Sequence[Hit], target: Target
+) -> list[Hit]:
     """Move one object, or some instances of it. Returns the hits that stand for what was moved."""
     row, whole = group[0].row, group[0].whole
     if group[0].component.name != row.kind:
@@ -168,9 +178,11 @@ def _move_group(writer: Writer, group: Sequence[Hit], target: Target) -> list[Hi
     chosen = [hit.component for hit in group if hit.at is None]
     rest = [part for part in whole.children(row.kind) if not any(part is one for one in chosen)]
     if any(part is master for part in chosen) or not rest:
+        _allow(sides, row, whole, whole.children(row.kind))
         _refuse_twin(writer, group[0], target)
         writer.move(row, target.calendar_id)
         return [hit for hit in group if hit.component is master] or list(group)
+    _allow(sides, row, whole, [hit.component for hit in group])
     for hit in group:
         at = hit.at if hit.at is not None else texts.recurrence_key(hit.component, Zones(whole))
         assert at is not None, "an override without RECURRENCE-ID"
@@ -178,6 +190,26 @@ def _move_group(writer: Writer, group: Sequence[Hit], target: Target) -> list[Hi
         series.exclude(whole, row.kind, at)
     writer.update(row, whole)
     return list(group)
+
+
+def _allow(
+    sides: tuple[Authority, Authority], row: ObjectRow, whole: Component, parts: Sequence[Component]
+) -> None:
+    """Go on only where components may leave here and come there.
+
+    Raises:
+        DeniedError: MOVE is missing here or CREATE there, or a decree stands against a VCAR.
+
+    Source: RFC 4324 §8.25, §10.10; A-56.
+    """
+    here, there = sides
+    standing = Standing(row.state, row.method, Zones(whole))
+    for part in parts:
+        here.allow("MOVE", part, standing)
+        there.allow("CREATE", part, standing)
+        if part.name == "VCAR":
+            owners = agendas.owners(there.tx, there.calendar)
+            rights.respect_decrees(there.tx, there.calendar.id, part, owners)
 
 
 def _refuse_twin(writer: Writer, hit: Hit, target: Target) -> None:

@@ -1,7 +1,7 @@
-"""Who may do what. VCARs will answer these questions; until then owners and administrators may do all.
+"""Who may do what: VCARs decide. Every question has one function here, and nobody else decides about rights.
 
-Every question has one function here, and nobody else in the house decides about rights. `core.vcar` can judge
-by VCARs already; it is not asked yet.
+What VCARs do not speak of: administrators of the store may do everything, and whoever has a name here may
+make calendars of their own.
 """
 
 from __future__ import annotations
@@ -10,79 +10,128 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from kalends.core import agendas
-from kalends.core.errors import DeniedError, NotFoundError
+from kalends.core import agendas, judges
+from kalends.core.decreed import contradicts
+from kalends.core.errors import DeniedError
+from kalends.core.judges import DENIED, NOWHERE, Authority, authority_in
 from kalends.core.model import Caller, Target
 from kalends.core.sights import Shown, Sight
+from kalends.core.vrights import Place, Rule, changed_rules, rules_in, rules_of
+from kalends.ical.tree import Component
 from kalends.store import calendars
 from kalends.store.base import Tx
 from kalends.store.calendars import VCALSTORE, CalendarRow
 from kalends.store.objects import ObjectRow
 
 __all__ = [
-    "Permission", "Privileges", "Shown", "Sight", "may", "may_own", "owns", "privileges", "require", "shown",
-    "sight", "visible", "visible_calendars",
+    "DENIED", "NOWHERE", "Authority", "Permission", "Privileges", "Shown", "Sight", "authority",
+    "authority_in", "may", "may_own", "owns", "privileges", "require", "respect_decrees", "shown", "sight",
+    "visible", "visible_calendars",
 ]  # fmt: skip
 
 Permission = Literal["SEARCH", "CREATE", "DELETE", "MODIFY", "MOVE"]
 
+owns = judges.owns
+
+
+def authority(tx: Tx, caller: Caller, calendar_id: int, given: str = "") -> Authority:
+    """What the caller may do in a calendar; ask once and use it for all that a command does there.
+
+    Raises:
+        NotFoundError: it is gone.
+    """
+    return authority_in(tx, caller, Target(given, calendar_id, given))
+
 
 def may(tx: Tx, caller: Caller, calendar_id: int, permission: Permission) -> bool:
-    """Whether the caller has a permission in a calendar, or in the store (id 0).
-
-    The store's own properties, time zones and rights may be read by everyone who has a name here.
+    """Whether there is anything in a calendar, or in the store (id 0), that the caller may do this to.
 
     Source: RFC 4324 §4.2 (all rights are denied unless granted).
     """
-    who = caller.identity
-    if who.admin:
-        return True
-    if who.principal_id is None:
-        return False
-    if calendar_id == VCALSTORE:
-        return permission == "SEARCH"
     calendar = calendars.by_id(tx, calendar_id)
-    return calendar is not None and owns(tx, caller, calendar)
-
-
-def owns(tx: Tx, caller: Caller, calendar: CalendarRow) -> bool:
-    """Whether the caller is an OWNER of the calendar (CAL-OWNERS(), RFC 4324 §6.1.1.1)."""
-    who = caller.identity
-    if who.principal_id is None:
-        return False
-    if calendar.home_id == who.principal_id:  # the home's principal always is an owner: see agendas.home_of
-        return True
-    owners = agendas.owners(tx, calendar)
-    return who.upn in owners or not who.groups.isdisjoint(owners)
+    return calendar is not None and Authority(tx, caller, calendar).anything(permission)
 
 
 def visible(tx: Tx, caller: Caller, calendar: CalendarRow) -> bool:
-    """Whether the caller may know that the calendar exists."""
-    return caller.identity.admin or owns(tx, caller, calendar)
+    """Whether the caller may know that the calendar exists: owners, and who may do anything in it."""
+    if caller.identity.admin or owns(tx, caller, calendar):
+        return True
+    return Authority(tx, caller, calendar).known()
 
 
 def visible_calendars(tx: Tx, caller: Caller) -> list[CalendarRow]:
-    """The calendars the caller may know of, ordered by CALID."""
+    """The calendars of which the caller may see properties, ordered by CALID; owners theirs in any case.
+
+    Being allowed to ask for somebody's free/busy, as everybody is, does not list their calendar.
+    """
     who = caller.identity
     if who.admin:
         return calendars.every(tx)
-    if who.principal_id is None:
-        return []
-    return agendas.owned_by(tx, (who.upn, *sorted(who.groups)))
+    found: dict[int, CalendarRow] = {}
+    if who.principal_id is not None:
+        found = {row.id: row for row in agendas.owned_by(tx, (who.upn, *sorted(who.groups)))}
+    candidates = {
+        key
+        for key, rules in changed_rules(tx).items()
+        if key not in found and any(_shows_properties(rule, caller) for rule in rules)
+    }
+    if any(_shows_properties(rule, caller) for rule in rules_in(tx, VCALSTORE) if rule.decreed):
+        candidates = {row.id for row in calendars.every(tx)}.difference(found)
+    for key, row in calendars.many(tx, candidates).items():
+        if Authority(tx, caller, row).sight().of(agendas.properties(tx, row)) is not None:
+            found[key] = row
+    return sorted(found.values(), key=lambda row: row.calid)
+
+
+def _shows_properties(rule: Rule, caller: Caller) -> bool:
+    return shows_properties(rule) and rule.speaks_of(caller.identity, owner=False)
+
+
+def shows_properties(rule: Rule) -> bool:
+    """Whether a rule may let others than owners see a calendar's own properties."""
+    return (
+        rule.grant
+        and rule.is_about("SEARCH")
+        and any(one.form != "owners" for one in rule.who)
+        and (rule.scopes is None or any(query.source == "VAGENDA" for query in rule.scopes))
+    )
 
 
 def require(tx: Tx, caller: Caller, target: Target, permission: Permission) -> None:
-    """Go on only with a permission.
+    """Go on only where there is anything that the caller may do this to.
 
     Raises:
-        NotFoundError: the calendar is not visible to the caller, which looks like one that does not exist.
-        DeniedError: the store, which everyone can see, but not change.
+        NotFoundError: the caller may not know of the calendar, which looks like one that does not exist.
+        DeniedError: they may know of it, but have no such right.
     """
-    if may(tx, caller, target.calendar_id, permission):
-        return
-    if target.is_store:
-        raise DeniedError("this is not allowed in the calendar store")
-    raise NotFoundError("no such calendar or store")
+    authority_in(tx, caller, target).require(permission)
+
+
+def respect_decrees(tx: Tx, calendar_id: int, vcar: Component, owners: Sequence[str] = ()) -> None:
+    """Refuse a VCAR that says it is DECREED, or that contradicts one that is.
+
+    Args:
+        tx: a transaction.
+        calendar_id: where it is to stand.
+        vcar: the component.
+        owners: OWNERs there.
+
+    Raises:
+        DeniedError: in the words of every other refusal.
+
+    Source: RFC 4324 §4.2, §4.2.3, §8.10; ACL-03, ACL-10, ACL-11, ACL-13.
+    """
+    if is_decreed(vcar):
+        raise DeniedError(DENIED)
+    place: Place = "store" if calendar_id == VCALSTORE else "calendar"
+    decrees = [rule for rule in rules_in(tx, calendar_id) if rule.decreed]
+    if decrees and contradicts(rules_of(vcar, place), decrees, owners) is not None:
+        raise DeniedError(DENIED)
+
+
+def is_decreed(vcar: Component) -> bool:
+    """Whether a VCAR is one that no client can change (RFC 4324 §8.10)."""
+    return (vcar.value("DECREED") or "").strip().upper() == "TRUE"
 
 
 def may_own(tx: Tx, caller: Caller, owners: Sequence[str]) -> bool:
@@ -93,7 +142,8 @@ def may_own(tx: Tx, caller: Caller, owners: Sequence[str]) -> bool:
 
 def sight(tx: Tx, caller: Caller, calendar_id: int) -> Sight:
     """What the caller may see in a calendar; ask once and use it for all that is found there."""
-    return Sight(None, whole=may(tx, caller, calendar_id, "SEARCH"))
+    calendar = calendars.by_id(tx, calendar_id)
+    return Sight(None, whole=False) if calendar is None else Authority(tx, caller, calendar).sight()
 
 
 def shown(tx: Tx, caller: Caller, row: ObjectRow) -> Shown | None:
@@ -137,7 +187,35 @@ class Privileges:
     owns: bool = False
 
 
+_OBJECTS = ("VEVENT", "VTODO", "VJOURNAL")
+
+
 def privileges(tx: Tx, caller: Caller, calendar_id: int) -> Privileges:
-    """What the caller may do in a calendar, in outline."""
-    every = may(tx, caller, calendar_id, "MODIFY")
-    return Privileges(*[every] * 12)
+    """What the caller may do in a calendar, in outline; nothing in one that is gone."""
+    calendar = calendars.by_id(tx, calendar_id)
+    if calendar is None:
+        return Privileges()
+    one = Authority(tx, caller, calendar)
+    held = agendas.properties(tx, calendar)
+    busy, car = Component("VFREEBUSY"), Component("VCAR")
+    busy.add("FREEBUSY", "19700101T000000Z/PT1H")
+    car.add("CARID", "x")
+    seen = one.sight()
+
+    def objects(permission: str) -> bool:
+        return any(one.anything(permission, kind) for kind in _OBJECTS)
+
+    return Privileges(
+        search=objects("SEARCH"),
+        create=objects("CREATE"),
+        delete=objects("DELETE"),
+        modify=objects("MODIFY"),
+        move=objects("MOVE"),
+        free_busy=seen.of(busy) is not None,
+        whole=seen.whole,
+        read_properties=seen.of(held) is not None,
+        write_properties=one.anything("MODIFY", held.name),
+        read_rights=seen.of(car) is not None,
+        write_rights=all(one.anything(permission, "VCAR") for permission in ("CREATE", "MODIFY")),
+        owns=one.owner or caller.identity.admin,
+    )

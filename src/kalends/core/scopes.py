@@ -110,6 +110,7 @@ class Scope:
         grant: whether it stands in a GRANT, so that doubt means no.
         says_state: whether WHERE names a STATE(); a DENY that does not holds in every state.
         looks_at: the only properties that WHERE looks at; None when it needs the whole component.
+        always: whether there is no WHERE.
     """
 
     source: str
@@ -118,6 +119,7 @@ class Scope:
     grant: bool
     says_state: bool = False
     looks_at: frozenset[str] | None = None
+    always: bool = False
 
     def holds(self, component: Component, subject: Subject) -> bool:
         """Whether WHERE holds for a component.
@@ -169,7 +171,8 @@ def prepare(query: Query, bindings: Bindings, *, grant: bool) -> Scope:
     except QueryError:
         return Scope(query.source, FALSE if grant else TRUE, WHOLE, grant)
     says_state = bound.where is not None and mentions_state(bound.where)
-    return Scope(query.source, prepared, part, grant, says_state, _looks_at(bound.where))
+    looks_at, always = _looks_at(bound.where), bound.where is None
+    return Scope(query.source, prepared, part, grant, says_state, looks_at, always)
 
 
 def _looks_at(condition: Condition | None) -> frozenset[str] | None:

@@ -8,8 +8,11 @@ from kalends.calquery.project import project
 from kalends.calquery.tree import Column, Contained, Everything, Query
 from kalends.core import containers, contents, freebusy, rights, selecting
 from kalends.core.errors import NotFoundError
+from kalends.core.hits import Hit
 from kalends.core.model import Answer, Caller, Found, Selection, Target
-from kalends.core.sights import Sight
+from kalends.core.parts import shows
+from kalends.core.rights import Authority
+from kalends.core.vcar import Standing
 from kalends.ical.tree import Component
 from kalends.ical.zones import Zones
 from kalends.store.base import Tx
@@ -28,16 +31,14 @@ def search(tx: Tx, caller: Caller, target: Target, selections: Sequence[Selectio
     Source: RFC 4324 §10.12, §10.12.1 (VFREEBUSY is computed).
     """
     asked = [pair for selection in selections for pair in selecting.queries_of(tx, caller, target, selection)]
-    sight = rights.sight(tx, caller, target.calendar_id)
-    if not sight.whole:
-        if not target.is_store:
-            raise NotFoundError("no such calendar or store")
-        return [Answer(query) for query, _ in asked]
+    authority = rights.authority_in(tx, caller, target)
+    if not authority.known():
+        raise NotFoundError(rights.NOWHERE)
     answers: list[Answer] = []
     for query, expand in asked:
         how = _CONTAINERS.get(query.source)
         answers.append(
-            _objects(tx, caller, target, query, sight, expand=expand)
+            _objects(tx, caller, target, query, authority, expand=expand)
             if how is None
             else how(tx, caller, target, query)
         )
@@ -45,17 +46,36 @@ def search(tx: Tx, caller: Caller, target: Target, selections: Sequence[Selectio
     return answers
 
 
-def _objects(tx: Tx, caller: Caller, target: Target, query: Query, sight: Sight, *, expand: bool) -> Answer:
+def _objects(
+    tx: Tx, caller: Caller, target: Target, query: Query, authority: Authority, *, expand: bool
+) -> Answer:
     answer = Answer(query)
     show = _Projector(tx, caller, target, query)
-    for hit in selecting.find(tx, caller, target, query, expand=expand, light=True):
+    for hit in selecting.find(tx, caller, target, query, expand=expand, light=True, authority=authority):
         if hit is None:
             answer.truncated = True
-            continue
-        seen = sight.of(hit.seen, state=hit.row.state, method=hit.row.method)
-        if seen is not None:
-            show.add(answer, seen, hit.whole, hit.row.method)
+        elif not show.add(answer, hit.view, hit.whole, hit.row.method) and hit.cut is not None:
+            _refuse_hidden(answer, authority, query, hit)
     return answer
+
+
+def _refuse_hidden(answer: Answer, authority: Authority, query: Query, hit: Hit) -> None:
+    """Say 4.1 in the component when everything asked for is hidden, whether it is there or not.
+
+    Source: RFC 4324 §10.12; ACL-21.
+    """
+    top = next(
+        (one for one in hit.whole.components if any(part is hit.component for part in one.walk())), None
+    )
+    if top is not hit.component:
+        return  # of what stands inside of others, what is hidden is not there
+    standing = Standing(hit.row.state, hit.row.method, Zones(hit.whole))
+    granted, denied = authority.judge.parts(hit.component, standing)
+    names = [one.name for one in query.select if isinstance(one, Column) and one.component is None]
+    if names and not any(shows(name, granted, denied) for name in names):
+        shell = Component(hit.component.name)
+        shell.begin, shell.end = hit.component.begin, hit.component.end
+        answer.found.append(Found((shell,), hit.row.method, hidden=True))
 
 
 class _Projector:
@@ -67,11 +87,16 @@ class _Projector:
             tx, caller, calid, target
         )
 
-    def add(self, answer: Answer, component: Component, whole: Component, method: str | None) -> None:
-        """Add what is selected of a component to an answer; nothing where it has nothing of it."""
+    def add(self, answer: Answer, component: Component, whole: Component, method: str | None) -> bool:
+        """Add what is selected of a component to an answer; nothing where it has nothing of it.
+
+        Returns:
+            Whether it had.
+        """
         items = project(self.query, component, owners=self.owners, zones=Zones(whole))
         if items:
             answer.found.append(Found(tuple(items), method))
+        return bool(items)
 
 
 def _agendas(tx: Tx, caller: Caller, target: Target, query: Query) -> Answer:
@@ -99,7 +124,8 @@ def _store(tx: Tx, caller: Caller, target: Target, query: Query) -> Answer:
 
 
 def _free_busy(tx: Tx, caller: Caller, target: Target, query: Query) -> Answer:
-    made = freebusy.free_busy(tx, caller, target, query)
+    sight = rights.sight(tx, caller, target.calendar_id)
+    made = freebusy.free_busy(tx, caller, target, query, sight)
     answer = Answer(query)
     if made is not None:
         _Projector(tx, caller, target, query).add(answer, made, made, None)

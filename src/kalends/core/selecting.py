@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, groupby
 
 from kalends.calquery.bind import Bindings, bind
@@ -15,8 +14,9 @@ from kalends.calquery.parse import parse_line
 from kalends.calquery.plan import plan
 from kalends.calquery.ranges import Range
 from kalends.calquery.tree import And, Column, Compare, Condition, In, Like, Null, Or, Query, State
-from kalends.core import agendas, containers, expansion, rights, texts
+from kalends.core import agendas, containers, discreet, expansion, rights, texts
 from kalends.core.errors import InvalidError, NotFoundError, TooComplexError
+from kalends.core.hits import PAGE, Hit, nodes_of
 from kalends.core.model import Caller, Selection, Target
 from kalends.core.names import qualified
 from kalends.ical.tree import Component
@@ -26,40 +26,10 @@ from kalends.store import found as store_found
 from kalends.store.base import Tx
 from kalends.store.calendars import VCALSTORE, CalendarRow
 from kalends.store.found import FoundRow
-from kalends.store.objects import ObjectRow
 from kalends.store.sqltext import chunks
 
-PAGE = 200
-"""Objects fetched and parsed at once: their texts are in memory together."""
 _FAR = 2**62
 """Behind all times."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A component that a query found.
-
-    Attributes:
-        row: the object it is in.
-        whole: the object's text, parsed; to be changed freely, and shared by all hits of one object.
-        component: the component found, a node of `whole`.
-        parent: what it stands in.
-        at: for an instance that the master's rule makes, when the rule puts it, in seconds UTC (wall seconds
-            when it floats); None for what is written in the text itself.
-        shown: that instance as a component of its own; None when it is as written.
-    """
-
-    row: ObjectRow
-    whole: Component
-    component: Component
-    parent: Component
-    at: int | None = None
-    shown: Component | None = None
-
-    @property
-    def seen(self) -> Component:
-        """What the query found, as it is shown."""
-        return self.component if self.shown is None else self.shown
 
 
 def queries_of(tx: Tx, caller: Caller, target: Target, selection: Selection) -> list[tuple[Query, bool]]:
@@ -92,12 +62,13 @@ def _stored(tx: Tx, caller: Caller, target: Target, selection: Selection) -> lis
     place = target
     if selection.container is not None:
         place = containers.resolve(tx, caller, selection.container)
-    elif not rights.may(tx, caller, place.calendar_id, "SEARCH"):
-        raise NotFoundError("no such stored query")
     held = objects.by_uid(tx, place.calendar_id, selection.query_id or "", "BOOKED", "VQUERY")
-    if not held:
+    written = [vquery for row in held for vquery in agendas.parsed(row).children("VQUERY")]
+    seen = rights.sight(tx, caller, place.calendar_id).of(written[0]) if written else None
+    # One of which not all QUERYs may be seen would mean something else.
+    if seen is None or len(seen.all("QUERY")) != len(written[0].all("QUERY")):
         raise NotFoundError("no such stored query")
-    vquery = agendas.parsed(held[0]).children("VQUERY")[0]
+    vquery = seen
     expand = selection.expand or (vquery.value("EXPAND") or "").strip().upper() == "TRUE"
     try:
         return [(parse_line(line, max_terms=caller.policy.max_terms), expand) for line in vquery.all("QUERY")]
@@ -167,7 +138,16 @@ def _wall(tx: Tx, caller: Caller, target: Target, query: Query) -> Callable[[int
     return None if zone is None else zone.wall
 
 
-def hits(tx: Tx, caller: Caller, target: Target, query: Query, *, expand: bool = False) -> list[Hit]:
+def hits(
+    tx: Tx,
+    caller: Caller,
+    target: Target,
+    query: Query,
+    *,
+    expand: bool = False,
+    permission: rights.Permission = "SEARCH",
+    authority: rights.Authority | None = None,
+) -> list[Hit]:
     """The stored components that a query selects in one container, in a stable order.
 
     Args:
@@ -176,17 +156,28 @@ def hits(tx: Tx, caller: Caller, target: Target, query: Query, *, expand: bool =
         target: a calendar or the store.
         query: a query as parsed; it is bound here.
         expand: find instances, each for itself, instead of series.
+        permission: as for `find`.
+        authority: as for `find`.
 
     Raises:
         TooComplexError, InvalidError: the query cannot be run.
 
     Source: RFC 4324 §6.1.1, §8.16; QRY-27, QRY-28.
     """
-    return [hit for hit in find(tx, caller, target, query, expand=expand) if hit is not None]
+    found = find(tx, caller, target, query, expand=expand, permission=permission, authority=authority)
+    return [hit for hit in found if hit is not None]
 
 
 def find(
-    tx: Tx, caller: Caller, target: Target, query: Query, *, expand: bool = False, light: bool = False
+    tx: Tx,
+    caller: Caller,
+    target: Target,
+    query: Query,
+    *,
+    expand: bool = False,
+    light: bool = False,
+    permission: rights.Permission = "SEARCH",
+    authority: rights.Authority | None = None,
 ) -> Iterator[Hit | None]:
     """Like `hits`, in bounded memory: texts are fetched and parsed while the caller goes on.
 
@@ -197,6 +188,8 @@ def find(
         query: a query as parsed; it is bound here.
         expand: find instances, each for itself, instead of series.
         light: for reading only: parse no time zone that everybody knows.
+        permission: what the command needs: a writing one finds more than may be read (`sights.Seen`).
+        authority: of the caller there, when it is known already.
 
     Yields:
         Hits; None where RECUR-LIMIT cut an expansion short (RFC 4324 §8.30; QRY-29).
@@ -206,7 +199,16 @@ def find(
     """
     bound = bind(query, bindings(tx, caller, target))
     expanding = expand and query.source in expansion.EXPANDING
+    one = authority or rights.authority(tx, caller, target.calendar_id, target.given)
     try:
+        if not one.free("SEARCH"):
+            wall, zone = (
+                _wall(tx, caller, target, bound),
+                floating_zone(tx, caller, target.calendar_id),
+            )
+            found = discreet.Search(tx, caller, one.judge, target.calendar_id, bound, permission, wall, zone)
+            yield from found.find(expand=expanding, light=light)
+            return
         rows, window = store_found.find(
             tx,
             bound,
@@ -239,22 +241,9 @@ def _plain(tx: Tx, groups: Sequence[Sequence[FoundRow]], *, light: bool) -> Iter
         for group in part:
             row = places[group[0].component_id][1]
             whole, skipped = texts.read(row, light=light)
-            nodes = _nodes(whole)
+            nodes = nodes_of(whole)
             for one in group:
                 yield Hit(row, whole, *nodes[places[one.component_id][0] - skipped])
-
-
-def _nodes(whole: Component) -> list[tuple[Component, Component]]:
-    """Each component with what it stands in, by its place in a depth-first walk."""
-    nodes = [(whole, whole)]
-
-    def visit(parent: Component) -> None:
-        for child in parent.components:
-            nodes.append((child, parent))
-            visit(child)
-
-    visit(whole)
-    return nodes
 
 
 def _expanded(
@@ -327,7 +316,8 @@ def agendas_matching(
     )
     found: list[tuple[CalendarRow, Component]] = []
     for row in rows:
-        seen = rights.sight(tx, caller, row.id).of(agendas.live(tx, caller, row, agendas.properties(tx, row)))
+        one = rights.sight(tx, caller, row.id)
+        seen = one.of(agendas.live(tx, caller, row, agendas.properties(tx, row)))
         if seen is not None and Subject(seen).satisfies(prepared):
             found.append((row, seen))
     return found

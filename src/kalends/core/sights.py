@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kalends.core.vcar import BOOKED, Judge, Standing
+from kalends.core.vcar import BOOKED, Judge, Standing, Trace
 from kalends.ical.tree import Component, Line, parse
 from kalends.ical.values import unescape_text
 from kalends.ical.zones import Zones
@@ -90,43 +91,114 @@ class Sight:
         """
         if self.whole:
             return Shown(row, row.ics, whole=True)
-        whole = parse(row.ics) if vcalendar is None else vcalendar
-        zones = Zones(whole)
-        kept: list[Line | Component] = []
-        seen = cut = False
-        for item in whole.items:
-            if isinstance(item, Component) and (item.name != "VTIMEZONE" or row.kind == "VTIMEZONE"):
-                left = self.of(item, state=row.state, method=row.method, zones=zones)
-                cut = cut or left is not item
-                seen = seen or left is not None
-                if left is not None:
-                    kept.append(left)
-            else:
-                kept.append(item)
-        if not seen:
+        if self.judge is None:
             return None
-        if not cut:
+        seen = Seen(self.judge, row, parse(row.ics) if vcalendar is None else vcalendar)
+        if seen.whole:
             return Shown(row, row.ics, whole=True)
-        return Shown(row, _without_idle_zones(whole, kept, row.kind).to_bytes(), whole=False)
+        left = seen.vcalendar()
+        return None if left is None else Shown(row, left.to_bytes(), whole=False)
 
 
-def _without_idle_zones(whole: Component, kept: list[Line | Component], kind: str) -> Component:
-    """A VCALENDAR whose VTIMEZONEs are those that the rest refers to: others would tell where it happens."""
-    named = {
-        line.param("TZID")
-        for item in kept
-        if isinstance(item, Component) and item.name != "VTIMEZONE"
-        for part in item.walk()
-        for line in part.lines
-        if line.params
-    }
-    items = [
-        item
-        for item in kept
-        if kind == "VTIMEZONE"
-        or not (isinstance(item, Component) and item.name == "VTIMEZONE")
-        or unescape_text(item.value("TZID") or "") in named
-    ]
-    made = Component(whole.name, items)
-    made.begin, made.end = whole.begin, whole.end
+_IDENTITY: Mapping[str, frozenset[str]] = {
+    "VCAR": frozenset(("CARID",)),
+    "VQUERY": frozenset(("QUERYID",)),
+    "VTIMEZONE": frozenset(("TZID",)),
+}
+_UID = frozenset(("UID", "RECURRENCE-ID"))
+
+
+class Seen:
+    """What somebody sees of one object's components.
+
+    Args:
+        judge: who decides.
+        row: the object.
+        whole: its text, parsed.
+        permission: for SEARCH what may be read. For a writing command also that by which it finds what it
+            may be done to: MODIFY what may be changed, all of them the identifiers (UID, CARID …).
+
+    Attributes:
+        whole: nothing is hidden.
+    """
+
+    def __init__(self, judge: Judge, row: ObjectRow, whole: Component, permission: str = "SEARCH") -> None:
+        self.row, self.text = row, whole
+        self.standing = Standing(row.state, row.method, Zones(whole))
+        self._trace: Trace = {}
+        self._tops: list[tuple[Component, Component | None]] = []
+        for top in whole.components:
+            if top.name == "VTIMEZONE" and row.kind != "VTIMEZONE":
+                continue
+            self._tops.append((top, self._seen(judge, top, permission)))
+        self.whole = all(seen is top for top, seen in self._tops)
+
+    def _seen(self, judge: Judge, top: Component, permission: str) -> Component | None:
+        trace: Trace = {}
+        if permission == "SEARCH":
+            seen = judge.visible(top, self.standing, trace=trace)
+        else:
+            seen = _found(judge, top, self.standing, permission, trace)
+        if seen is top:
+            self._trace.update((id(part), part) for part in top.walk())
+        elif seen is not None:
+            self._trace.update(trace)
+            self._trace[id(top)] = seen
+        return seen
+
+    def of(self, component: Component) -> Component | None:
+        """What is seen of a component anywhere in the object; None for nothing."""
+        if component.name == "VTIMEZONE" and self.row.kind != "VTIMEZONE":
+            left = self.vcalendar()
+            return component if left is not None and any(one is component for one in left.items) else None
+        return self._trace.get(id(component))
+
+    def vcalendar(self) -> Component | None:
+        """The VCALENDAR with what is seen, and those VTIMEZONEs that this refers to; None for nothing.
+
+        Others would tell where something hidden happens. Its components are the very ones that `of` gives.
+        """
+        kept = {id(top): seen for top, seen in self._tops if seen is not None}
+        if not kept:
+            return None
+        named = {
+            line.param("TZID")
+            for seen in kept.values()
+            for part in seen.walk()
+            for line in part.lines
+            if line.params
+        }
+        items: list[Line | Component] = []
+        for item in self.text.items:
+            if isinstance(item, Line):
+                items.append(item)
+            elif id(item) in kept:
+                items.append(kept[id(item)])
+            elif item.name == "VTIMEZONE" and unescape_text(item.value("TZID") or "") in named:
+                items.append(item)
+        made = Component(self.text.name, items)
+        made.begin, made.end = self.text.begin, self.text.end
+        return made
+
+
+def _found(
+    judge: Judge, top: Component, standing: Standing, permission: str, trace: Trace
+) -> Component | None:
+    """What a writing command may go by when it looks for what it may be done to.
+
+    Who may change a value may compare it, for MODIFY asks for the old one; who may delete or move something
+    that they must not read, finds it by its identifier alone.
+    """
+    also = (permission,) if permission == "MODIFY" else ()
+    seen = judge.visible(top, standing, also=also, trace=trace)
+    if seen is top or not judge.reaches(permission, top, standing):
+        return seen
+    identity = _IDENTITY.get(top.name, _UID)
+    held: Sequence[Line | Component] = () if seen is None else seen.items
+    present = {item.name for item in held}
+    missing = [item for item in top.lines if item.name in identity and item.name not in present]
+    if not missing:
+        return seen
+    made = Component(top.name, [*missing, *held])
+    made.begin, made.end = top.begin, top.end
     return made

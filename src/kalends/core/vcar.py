@@ -17,7 +17,6 @@ Where RFC 4324 leaves it open:
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -25,10 +24,18 @@ from kalends.calquery.bind import Bindings
 from kalends.calquery.match import ENVELOPE_FREE, Subject
 from kalends.calquery.plan import Plan
 from kalends.core.model import Identity
-from kalends.core.scopes import WHOLE, Params, Part, Scope, is_container, prepare
+from kalends.core.parts import changed_children, cut_line, inner_of, may_change
+from kalends.core.scopes import WHOLE, Part, Scope, is_container, prepare
 from kalends.core.vrights import Rule
 from kalends.ical.tree import Component, Line
 from kalends.ical.zones import Zones
+
+_TOP = frozenset(
+    ("VAGENDA", "VCALSTORE", "VCAR", "VEVENT", "VFREEBUSY", "VJOURNAL", "VQUERY", "VTIMEZONE", "VTODO")
+)
+"""Components that stand in no other one: scopes FROM another kind are not about them."""
+Trace = dict[int, Component]
+"""What is seen of components, by their identity; those of which nothing is seen are missing."""
 
 _RESTRICTED = frozenset(("CREATE", "MODIFY", "MOVE"))
 """Permissions whose results RESTRICTION is about: what writes new values (RFC 4324 §8.32)."""
@@ -148,6 +155,8 @@ class Judge:
         old: Component,
         new: Component,
         standing: Standing = BOOKED,
+        *,
+        wished: tuple[Component, Component] | None = None,
     ) -> bool:
         """Whether a component may be changed so.
 
@@ -158,6 +167,8 @@ class Judge:
             old: as it is.
             new: as it is to be.
             standing: of the component.
+            wished: the same as the caller sees it, who may see only part of it: that is judged, too, so that
+                writing what stands there already, unseen, is refused like writing anything else.
 
         Source: RFC 4324 §4.2.2 (UPDATEPARTSTATUS), §8.32, §8.33, §9.4; ACL-08, ACL-16, ACL-19.
         """
@@ -168,10 +179,9 @@ class Judge:
             part for one in grants if self._result(one, new, after) for part in self._parts(one, old, before)
         ]
         denied = [part for one in denies for part in self._parts(one, old, before)]
-        return (
-            new.name == old.name
-            and not _changes_inside(old, new, denies)
-            and _may_change(old, new, granted, denied)
+        return new.name == old.name and all(
+            not _changes_inside(one, other, denies) and may_change(one, other, granted, denied)
+            for one, other in ((old, new), *([] if wished is None else [wished]))
         )
 
     def visible(
@@ -180,6 +190,7 @@ class Judge:
         standing: Standing = BOOKED,
         *,
         also: Sequence[str] = (),
+        trace: Trace | None = None,
     ) -> Component | None:
         """What of a component the caller may see.
 
@@ -187,6 +198,7 @@ class Judge:
             component: the component.
             standing: of the component.
             also: permissions that count as much as SEARCH does.
+            trace: takes what becomes of the contained components, too; empty when all is seen.
 
         Returns:
             The very component when all of it may be seen; else a new one with those of its lines and
@@ -195,9 +207,63 @@ class Judge:
         Source: RFC 4324 §8.33, §10.12; ACL-14, ACL-15, ACL-21.
         """
         subject = self._subject(component, standing)
+        return self._cut(component, subject, *self._seeing(also), trace)
+
+    def _seeing(self, also: Sequence[str]) -> tuple[list[_Ready], list[_Ready]]:
         grants, denies = self._sides("SEARCH")
-        grants = grants + [one for name in also for one in self._sides(name)[0] if one not in grants]
-        return self._cut(component, subject, grants, denies)
+        return grants + [one for name in also for one in self._sides(name)[0] if one not in grants], denies
+
+    def parts(
+        self, component: Component, standing: Standing = BOOKED, *, also: Sequence[str] = ()
+    ) -> tuple[list[Part], list[Part]]:
+        """Which parts of a component the caller is granted and denied to see, whether they are there or not.
+
+        Args:
+            component: a top component.
+            standing: of the component.
+            also: permissions that count as much as SEARCH does.
+        """
+        subject = self._subject(component, standing)
+        grants, denies = self._seeing(also)
+        return (
+            [part for one in grants for part in self._parts(one, component, subject)],
+            [part for one in denies for part in self._parts(one, component, subject)],
+        )
+
+    def reaches(self, permission: str, component: Component, standing: Standing = BOOKED) -> bool:
+        """Whether something may be done to some part of a top component, nothing being said of the result."""
+        subject = self._subject(component, standing)
+        grants, denies = self._sides(permission)
+        return any(self._parts(one, component, subject) for one in grants) and not any(
+            part.whole for one in denies for part in self._parts(one, component, subject)
+        )
+
+    def covers(
+        self, permission: str, component: Component, inside: Component, standing: Standing = BOOKED
+    ) -> bool:
+        """Whether something may be done to a component that stands in a top one.
+
+        Args:
+            permission: as in `may`.
+            component: the top component.
+            inside: what is in it.
+            standing: of the top component.
+        """
+        trace: Trace = {}
+        seen = self._cut(component, self._subject(component, standing), *self._sides(permission), trace)
+        return seen is component or trace.get(id(inside)) is inside
+
+    def anything(self, permission: str, source: str) -> bool:
+        """Whether there can be anything of a kind that something may be done to, whatever is stored.
+
+        Args:
+            permission: as in `may`.
+            source: upper-case component name, or VCALENDAR for any.
+        """
+        grants, denies = self._sides(permission)
+        return any(
+            _possible(one, source) and self._hopeful(one, permission, source) for one in grants
+        ) and not any(self._total(one) or _shuts(one, source) for one in denies)
 
     def selects(
         self,
@@ -217,11 +283,17 @@ class Judge:
         seen = self.visible(component, standing)
         if seen is None:
             return None
-        subject = self._subject(seen, standing)
-        subject.container = self._seen_container()
+        subject = self.subject(seen, standing)
         return seen if subject.satisfies(prepared) else None
 
-    def _seen_container(self) -> Component | None:
+    def subject(self, seen: Component, standing: Standing = BOOKED) -> Subject:
+        """What may be seen of a component, for queries: in the container as it may be seen."""
+        subject = self._subject(seen, standing)
+        subject.container = self.seen_container()
+        return subject
+
+    def seen_container(self) -> Component | None:
+        """What may be seen of the container's own properties."""
         container = self.context.container
         return None if container is None else self.visible(container)
 
@@ -254,6 +326,17 @@ class Judge:
         deciding = grants if allowed else denies
         touching = [one.rule for one in deciding if self._touches(one, component, subject)]
         return Verdict(allowed, tuple(touching))
+
+    def _hopeful(self, ready: _Ready, permission: str, source: str) -> bool:
+        """Whether there can be a result of a kind that a GRANT's RESTRICTIONs allow."""
+        return (
+            ready.restrictions is None
+            or permission not in _RESTRICTED
+            or any(
+                is_container(scope.source) or "VCALENDAR" in (scope.source, source) or scope.source == source
+                for scope in ready.restrictions
+            )
+        )
 
     def _anything(self, permission: str) -> bool:
         grants, denies = self._sides(permission)
@@ -309,7 +392,7 @@ class Judge:
         if not is_container(scope.source):
             return [scope.part] if _from(scope, component, subject, top=True) else []
         parts = self._of_container(scope, subject)
-        return parts if component.name == scope.source else _inner(parts, component.name)
+        return parts if component.name == scope.source else inner_of(parts, component.name)
 
     def _parts(self, ready: _Ready, component: Component, subject: Subject) -> list[Part]:
         """Which parts of a top component a rule is about."""
@@ -325,13 +408,18 @@ class Judge:
         )
 
     def _cut(
-        self, component: Component, subject: Subject, grants: Sequence[_Ready], denies: Sequence[_Ready]
+        self,
+        component: Component,
+        subject: Subject,
+        grants: Sequence[_Ready],
+        denies: Sequence[_Ready],
+        trace: Trace | None = None,
     ) -> Component | None:
         granted = [part for one in grants for part in self._parts(one, component, subject)]
         if not denies and any(part.whole for part in granted):
             return component
         denied = [part for one in denies for part in self._parts(one, component, subject)]
-        return self._filter(component, subject, granted, denied, grants, denies)
+        return self._filter(component, subject, granted, denied, (grants, denies), trace)
 
     def _filter(
         self,
@@ -339,8 +427,8 @@ class Judge:
         subject: Subject,
         granted: Sequence[Part],
         denied: Sequence[Part],
-        grants: Sequence[_Ready],
-        denies: Sequence[_Ready],
+        rules: tuple[Sequence[_Ready], Sequence[_Ready]],
+        trace: Trace | None,
     ) -> Component | None:
         """A component without what is not granted or is denied; itself when that is nothing."""
         if any(part.whole for part in denied):
@@ -348,15 +436,17 @@ class Judge:
         kept: list[Line | Component] = []
         for item in component.items:
             if isinstance(item, Line):
-                seen: Line | Component | None = _line(item, granted, denied)
+                seen: Line | Component | None = cut_line(item, granted, denied)
             else:
                 inside = _within(item, component, subject)
                 seen = self._filter(
                     item, inside,
-                    [*_inner(granted, item.name), *self._deeper(grants, item, inside)],
-                    [*_inner(denied, item.name), *self._deeper(denies, item, inside)],
-                    grants, denies,
+                    [*inner_of(granted, item.name), *self._deeper(rules[0], item, inside)],
+                    [*inner_of(denied, item.name), *self._deeper(rules[1], item, inside)],
+                    rules, trace,
                 )  # fmt: skip
+                if trace is not None and seen is not None:
+                    trace[id(item)] = seen
             if seen is not None:
                 kept.append(seen)
         if len(kept) == len(component.items) and all(
@@ -386,9 +476,17 @@ def _possible(ready: _Ready, source: str) -> list[Part]:
     for scope in ready.scopes:
         if source == "VCALENDAR" or scope.source in (source, "VCALENDAR"):
             found.append(scope.part)
-        elif is_container(scope.source):
-            found += _inner([scope.part], source)
+        elif is_container(scope.source) or source not in _TOP:
+            found += inner_of([scope.part], source)
     return found
+
+
+def _shuts(ready: _Ready, source: str) -> bool:
+    """Whether a denial is about all of a kind."""
+    return any(
+        scope.part.whole and scope.always and scope.source in (source, "VCALENDAR")
+        for scope in ready.scopes or ()
+    )
 
 
 def _from(scope: Scope, component: Component, subject: Subject, *, top: bool) -> bool:
@@ -406,129 +504,10 @@ def _within(child: Component, parent: Component, subject: Subject) -> Subject:
     )  # fmt: skip
 
 
-def _inner(parts: Sequence[Part], name: str) -> list[Part]:
-    return [inner for part in parts if (inner := part.inside(name)) is not None]
-
-
-def _line(line: Line, granted: Sequence[Part], denied: Sequence[Part]) -> Line | None:
-    """What may be seen of a line; the line itself when all of it may."""
-    allowed = _allowed(line, granted)
-    if allowed is _NOTHING:
-        return None
-    hidden: set[str] = set()
-    for part in denied:
-        if part.means(line):
-            params = part.params(line)
-            if params is None:
-                return None
-            hidden |= params
-    if not line.params:
-        return line
-    kept = tuple(
-        one for one in line.params if (allowed is None or one[0] in allowed) and one[0] not in hidden
-    )
-    return line if len(kept) == len(line.params) else line.with_params(kept)
-
-
-_NOTHING: frozenset[str] = frozenset(("\0",))
-"""Stands for: not even the value."""
-
-
-def _allowed(line: Line, granted: Sequence[Part]) -> Params:
-    """The parameters that are granted of a line, None for all; `_NOTHING` when the line itself is not."""
-    found: frozenset[str] | None = None
-    for part in granted:
-        if part.means(line):
-            params = part.params(line)
-            if params is None:
-                return None
-            found = params if found is None else found | params
-    return _NOTHING if found is None else found
-
-
-def _may_change(old: Component, new: Component, granted: Sequence[Part], denied: Sequence[Part]) -> bool:
-    """Whether all that differs may be changed; where nothing is granted, not even nothing may."""
-    if not granted or any(part.whole for part in denied):
-        return False
-    if any(part.whole for part in granted) and not denied:
-        return True
-    return _children_may(old, new, granted, denied) and _lines_may(old, new, granted, denied)
-
-
-def _changed_children(old: Component, new: Component) -> list[Component]:
-    """The contained components that only one of the two has."""
-    before = Counter(child.to_ics() for child in old.components)
-    after = Counter(child.to_ics() for child in new.components)
-    return [
-        child for child in (*old.components, *new.components) if before[text := child.to_ics()] != after[text]
-    ]
-
-
 def _changes_inside(old: Component, new: Component, denies: Sequence[_Ready]) -> bool:
     """Whether a contained component differs whose kind has a DENY of its own (FROM VALARM)."""
-    kinds = {part.name for child in _changed_children(old, new) for part in child.walk()}
+    kinds = {part.name for child in changed_children(old, new) for part in child.walk()}
     return any(scope.source in kinds for one in denies for scope in one.scopes or ())
-
-
-def _children_may(old: Component, new: Component, granted: Sequence[Part], denied: Sequence[Part]) -> bool:
-    """Contained components are changed, added and removed as a whole."""
-    return all(
-        any(part.whole for part in _inner(granted, name)) and not _inner(denied, name)
-        for name in {child.name for child in _changed_children(old, new)}
-    )
-
-
-def _lines_may(old: Component, new: Component, granted: Sequence[Part], denied: Sequence[Part]) -> bool:
-    gone, come = _differing(old.lines, new.lines), _differing(new.lines, old.lines)
-    left = list(come)
-    for line in gone:
-        twin = next((one for one in left if one.name == line.name and one.value == line.value), None)
-        if twin is not None and _params_may(line, twin, granted, denied):
-            left.remove(twin)
-        elif not _free(line, granted, denied):
-            return False
-    return all(_free(line, granted, denied) for line in left)
-
-
-def _differing(lines: Iterable[Line], others: Iterable[Line]) -> list[Line]:
-    """Lines that have no equal among the others, each equal counted once."""
-    counted = Counter(_key(line) for line in others)
-    found: list[Line] = []
-    for line in lines:
-        key = _key(line)
-        if counted[key]:
-            counted[key] -= 1
-        else:
-            found.append(line)
-    return found
-
-
-def _key(line: Line) -> tuple[object, ...]:
-    return (line.name, line.params, line.value)
-
-
-def _free(line: Line, granted: Sequence[Part], denied: Sequence[Part]) -> bool:
-    """Whether a line may be put in, or taken out."""
-    return any(part.free(line) for part in granted) and not any(part.means(line) for part in denied)
-
-
-def _params_may(old: Line, new: Line, granted: Sequence[Part], denied: Sequence[Part]) -> bool:
-    """Whether the parameters that differ may be changed, the value being the same."""
-    allowed = _allowed(old, granted)
-    if allowed is _NOTHING:
-        return False
-    names = {name for name, _ in (*old.params, *new.params)}
-    changed = {name for name in names if old.param_values(name) != new.param_values(name)}
-    if allowed is not None and not changed <= allowed:
-        return False
-    return not any(_denies(part, old, changed) or _denies(part, new, changed) for part in denied)
-
-
-def _denies(part: Part, line: Line, changed: Iterable[str]) -> bool:
-    if not part.means(line):
-        return False
-    params = part.params(line)
-    return params is None or not params.isdisjoint(changed)
 
 
 def may(

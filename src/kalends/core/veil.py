@@ -24,19 +24,24 @@ from kalends.calquery.tree import (
     Query,
     State,
 )
-from kalends.core.scopes import OF_TIME, Part
+from kalends.core.scopes import OF_TIME, Params, Part
 from kalends.core.vcar import Judge
 
 _TIMES = frozenset(("DTSTART", "DTEND", "DUE", "DURATION", "RECURRENCE-ID"))
 """Properties that follow from each other: all of them are to be seen, or none, to be asked about."""
 
 
-def askable(judge: Judge, query: Query) -> Query:
+_FOUND_BY: dict[str, Params] = {"UID": None, "RECURRENCE-ID": None}
+"""What a writing command may find things by, whatever may be read."""
+
+
+def askable(judge: Judge, query: Query, permission: str = "SEARCH") -> Query:
     """A query that selects at least all that the caller's own query selects of what they see.
 
     Args:
         judge: the caller's.
         query: bound.
+        permission: of the command; for a writing one, what it may go by is seen, too (`sights.Seen`).
 
     Returns:
         The query, with what must not be asked of whole components left open.
@@ -44,6 +49,9 @@ def askable(judge: Judge, query: Query) -> Query:
     if query.where is None:
         return query
     granted, denied = judge.possible("SEARCH", query.source)
+    if permission != "SEARCH":
+        more, _ = judge.possible(permission, query.source)
+        granted = [*granted, *more, Part(columns=_FOUND_BY)]
     if any(_cuts_parameters(part) for part in (*granted, *denied)):
         names: frozenset[str] | None = None
     else:

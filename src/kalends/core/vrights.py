@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 from kalends.calquery.errors import QueryError
 from kalends.calquery.parse import parse_line
-from kalends.calquery.tree import Query
+from kalends.calquery.tree import AllProperties, Query
 from kalends.core.errors import InvalidError
 from kalends.core.model import Identity
 from kalends.core.upns import UpnFilter, parse_filter
 from kalends.ical.tree import Component, Line, parse
 from kalends.ical.values import unescape_text
-from kalends.store import objects
+from kalends.store import vcars
 from kalends.store.base import Tx
 from kalends.store.calendars import VCALSTORE
+from kalends.store.vcars import VcarRow
 
 Place = Literal["store", "calendar"]
 """Whose VCAR a rule comes from."""
 
-_CACHED_OCTETS = 8_192
-"""VCARs up to here are kept read: 2048 of them take some ten megabytes at most."""
+_REMEMBERED_OCTETS = 8_192
+_REMEMBERED = 2_048
+"""VCARs up to that size are remembered, that many: some ten megabytes at most."""
 _EVERYBODY = UpnFilter("all")
 
 
@@ -56,6 +57,16 @@ class Rule:
     def is_about(self, permission: str) -> bool:
         """Whether the rule is about a permission."""
         return "*" in self.permissions or permission in self.permissions
+
+    def is_total(self, container: str) -> bool:
+        """Whether it is about everything in a container, whatever that is, and results of any kind."""
+        return self.restrictions is None and (
+            self.scopes is None
+            or any(
+                query.source == container and query.where is None and AllProperties() in query.select
+                for query in self.scopes
+            )
+        )
 
     def speaks_of(self, identity: Identity, *, owner: bool) -> bool:
         """Whether the rule speaks of somebody."""
@@ -110,21 +121,16 @@ def _queries(lines: Sequence[Line], *, grant: bool) -> tuple[Query, ...] | None:
     return tuple(found)
 
 
-@lru_cache(maxsize=2048)
-def _rules_small(ics: bytes, place: Place) -> tuple[Rule, ...]:
-    return _rules(ics, place)
-
-
-def _rules(ics: bytes, place: Place) -> tuple[Rule, ...]:
-    return tuple(rule for vcar in parse(ics).children("VCAR") for rule in rules_of(vcar, place))
+_read: dict[tuple[str, Place], tuple[Rule, ...]] = {}
+"""VCARs that were read, by the hash of their octets: a thing that cannot grow old."""
 
 
 def rules_in(tx: Tx, calendar_id: int) -> list[Rule]:
     """The rules that hold in a calendar or in the store: its own, and what the store's VCARs say of it.
 
-    The texts are looked up each time, so that a change holds from the next command on, in a transaction that
-    is undone later, too; only reading them is remembered, by their octets. Equal VCARs, as most calendars
-    have them, are read once.
+    Which VCARs there are is looked up each time, so that a change holds from the next command on, in a
+    transaction that is undone later, too; only reading them is remembered, by their octets. Equal VCARs, as
+    most calendars have them, are read once.
 
     Args:
         tx: a transaction.
@@ -132,9 +138,26 @@ def rules_in(tx: Tx, calendar_id: int) -> list[Rule]:
 
     Source: RFC 4324 §4.2, §8.14.
     """
-    found = [] if calendar_id == VCALSTORE else _held(tx, calendar_id, "calendar")
-    above = _held(tx, VCALSTORE, "store")
-    return found + (above if calendar_id == VCALSTORE else [rule for rule in above if reaches_down(rule)])
+    held = vcars.held(tx, calendar_id)
+    read = _rules(tx, held)
+    found: list[Rule] = []
+    for row in held:
+        rules = read[row.id]
+        if row.calendar_id == calendar_id:
+            found += rules
+        else:
+            found += [rule for rule in rules if reaches_down(rule)]
+    return found
+
+
+def changed_rules(tx: Tx) -> dict[int, list[Rule]]:
+    """The rules of all calendars that have others than they were born with, by calendar."""
+    held = vcars.changed(tx)
+    read = _rules(tx, held)
+    found: dict[int, list[Rule]] = {}
+    for row in held:
+        found.setdefault(row.calendar_id, []).extend(read[row.id])
+    return found
 
 
 def reaches_down(rule: Rule) -> bool:
@@ -142,8 +165,52 @@ def reaches_down(rule: Rule) -> bool:
     return rule.decreed or not rule.grant
 
 
-def _held(tx: Tx, calendar_id: int, place: Place) -> list[Rule]:
-    out: list[Rule] = []
-    for row in objects.every(tx, calendar_id, kind="VCAR", state="BOOKED"):
-        out += _rules_small(row.ics, place) if len(row.ics) <= _CACHED_OCTETS else _rules(row.ics, place)
-    return out
+def _rules(tx: Tx, held: Sequence[VcarRow]) -> dict[int, tuple[Rule, ...]]:
+    """What VCARs say, by key."""
+    found: dict[int, tuple[Rule, ...]] = {}
+    unread: dict[int, VcarRow] = {}
+    for row in held:
+        rules = _read.get((row.etag, _place(row)))
+        if rules is None:
+            unread[row.id] = row
+        else:
+            found[row.id] = rules
+    if unread:
+        for key, ics in vcars.texts(tx, unread).items():
+            row = unread[key]
+            place = _place(row)
+            found[key] = tuple(rule for vcar in parse(ics).children("VCAR") for rule in rules_of(vcar, place))
+            if row.size <= _REMEMBERED_OCTETS:
+                if len(_read) >= _REMEMBERED:
+                    _read.clear()
+                _read[row.etag, place] = found[key]
+    return found
+
+
+def _place(row: VcarRow) -> Place:
+    return "store" if row.calendar_id == VCALSTORE else "calendar"
+
+
+def unlimited(
+    rules: Iterable[Rule], identity: Identity, permission: str, *, owner: bool, container: str
+) -> bool:
+    """Whether somebody may do something to everything in a container: an owner, mostly.
+
+    It says no where only a judge can tell, and costs next to nothing.
+
+    Args:
+        rules: those that hold there.
+        identity: who asks.
+        permission: as in `Rule.permissions`.
+        owner: whether they own the container.
+        container: VAGENDA, or VCALSTORE for the store.
+    """
+    granted = False
+    for rule in rules:
+        if not rule.is_about(permission) or (rule.grant and (granted or not rule.is_total(container))):
+            continue
+        if rule.speaks_of(identity, owner=owner):
+            if not rule.grant:
+                return False
+            granted = True
+    return granted

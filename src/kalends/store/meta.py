@@ -8,6 +8,8 @@ SCHEMA = "schema"
 """Number of the newest migration that has run."""
 CSID = "csid"
 """The store's CSID."""
+RIGHTS = "rights"
+"""Set once the store's own VCARs were made: what an administrator removes does not come back."""
 INDEXED_TO = "indexed-to"
 """Horizon of the last reindex, seconds since 1970 UTC."""
 

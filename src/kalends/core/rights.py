@@ -25,8 +25,8 @@ from kalends.store.objects import ObjectRow
 
 __all__ = [
     "DENIED", "NOWHERE", "Authority", "Permission", "Privileges", "Shown", "Sight", "authority",
-    "authority_in", "may", "may_own", "owns", "privileges", "require", "respect_decrees", "shown", "sight",
-    "visible", "visible_calendars",
+    "authority_in", "listed", "may", "may_own", "owns", "privileges", "require", "respect_decrees",
+    "shown", "sight", "visible", "visible_calendars",
 ]  # fmt: skip
 
 Permission = Literal["SEARCH", "CREATE", "DELETE", "MODIFY", "MOVE"]
@@ -59,11 +59,18 @@ def visible(tx: Tx, caller: Caller, calendar: CalendarRow) -> bool:
     return Authority(tx, caller, calendar).known()
 
 
-def visible_calendars(tx: Tx, caller: Caller) -> list[CalendarRow]:
-    """The calendars of which the caller may see properties, ordered by CALID; owners theirs in any case.
+def listed(tx: Tx, caller: Caller, calendar: CalendarRow) -> bool:
+    """Whether the caller may see properties of the calendar, so that it stands in lists; owners in any case.
 
     Being allowed to ask for somebody's free/busy, as everybody is, does not list their calendar.
     """
+    if caller.identity.admin or owns(tx, caller, calendar):
+        return True
+    return Authority(tx, caller, calendar).sight().of(agendas.properties(tx, calendar)) is not None
+
+
+def visible_calendars(tx: Tx, caller: Caller) -> list[CalendarRow]:
+    """The calendars that are `listed` for the caller, ordered by CALID."""
     who = caller.identity
     if who.admin:
         return calendars.every(tx)
@@ -78,7 +85,7 @@ def visible_calendars(tx: Tx, caller: Caller) -> list[CalendarRow]:
     if any(_shows_properties(rule, caller) for rule in rules_in(tx, VCALSTORE) if rule.decreed):
         candidates = {row.id for row in calendars.every(tx)}.difference(found)
     for key, row in calendars.many(tx, candidates).items():
-        if Authority(tx, caller, row).sight().of(agendas.properties(tx, row)) is not None:
+        if listed(tx, caller, row):
             found[key] = row
     return sorted(found.values(), key=lambda row: row.calid)
 

@@ -108,7 +108,7 @@ class Home(Resource):
     def members(self, tx: Tx, context: Context) -> Iterator[Resource]:
         """Its calendars, then inbox and outbox where they are the caller's own."""
         for calendar in calendars.every(tx, self.row.id):
-            if calendar.slug is not None and rights.visible(tx, context.caller, calendar):
+            if calendar.slug is not None and rights.listed(tx, context.caller, calendar):
                 yield calendar_resource(context, self, calendar)
         if self.is_own(context):
             yield Inbox(paths.calendar(context.prefix, self.row.path, paths.INBOX), self)
@@ -366,7 +366,7 @@ def under_home(tx: Tx, context: Context, home: Home, segment: str) -> Calendar |
         kind = Inbox if segment == paths.INBOX else Outbox
         return kind(paths.calendar(context.prefix, home.row.path, segment), home)
     row = calendars.by_slug(tx, home.row.id, segment)
-    if row is None or not rights.visible(tx, context.caller, row):
+    if row is None or not rights.listed(tx, context.caller, row):
         return None
     return calendar_resource(context, home, row)
 

@@ -1,0 +1,74 @@
+"""C:free-busy-query: when calendars are busy, without saying with what (RFC 4791 §7.10)."""
+
+from __future__ import annotations
+
+from kalends.core import freebusy, rights
+from kalends.core.defaults import PRODID
+from kalends.core.errors import InvalidError
+from kalends.dav.context import Context
+from kalends.dav.errors import DavError
+from kalends.dav.filters import required_range
+from kalends.dav.messages import Response
+from kalends.dav.reports.asking import too_many
+from kalends.dav.reports.base import Report, register
+from kalends.dav.resources import Calendar, CalendarObject, Home, Resource
+from kalends.dav.xmlread import Element
+from kalends.dav.xmlwrite import CALDAV
+from kalends.ical.moment import DAY
+from kalends.ical.tree import Component
+from kalends.store.base import Tx
+
+
+@register
+class FreeBusyQuery(Report):
+    """Busy times of a calendar, or of all calendars of a home.
+
+    The Depth is not looked at: a calendar's busy times are those of its members, and an empty answer to a
+    request without a Depth header would let somebody book twice.
+    """
+
+    name = f"{CALDAV}free-busy-query"
+    on = ("calendar", "home", "object")
+
+    def parse(self, element: Element, context: Context) -> None:
+        """Read the range."""
+        found = element.all(f"{CALDAV}time-range")
+        if len(found) != 1:
+            raise DavError(400, None, "A C:free-busy-query holds one C:time-range.")
+        self.low, self.high = required_range(found[0], context.caller.policy)
+        if self.high - self.low > freebusy.MAX_DAYS * DAY:
+            raise too_many(f"Free/busy is told for at most {freebusy.MAX_DAYS} days at once.")
+
+    def run(self, tx: Tx, context: Context, resource: Resource) -> Response:
+        """Merge what the calendars say."""
+        if isinstance(resource, CalendarObject):
+            raise DavError(403, None, "Free/busy is asked of a collection.")
+        caller = context.caller
+        busy: list[freebusy.Span] = []
+        tentative: list[freebusy.Span] = []
+        for calendar in self._calendars(tx, context, resource):
+            try:
+                sure, maybe = freebusy.busy_spans(tx, caller, calendar.target, self.low, self.high)
+            except InvalidError as error:
+                raise too_many(error.reason) from error
+            busy += sure
+            tentative += maybe
+        busy = freebusy.merged(busy, self.low, self.high)
+        tentative = freebusy.without(freebusy.merged(tentative, self.low, self.high), busy)
+        whole = Component("VCALENDAR")
+        whole.add("VERSION", "2.0")
+        whole.add("PRODID", PRODID)
+        whole.items.append(freebusy.component(caller, self.low, self.high, busy, tentative))
+        return Response(200, (("Content-Type", "text/calendar; charset=utf-8"),), whole.to_bytes())
+
+    def _calendars(self, tx: Tx, context: Context, resource: Resource) -> list[Calendar]:
+        """Those of which the caller may know when they are busy; 404 where that is none (RFC 4791 §7.10)."""
+        if isinstance(resource, Home):
+            found = [one for one in resource.members(tx, context) if isinstance(one, Calendar)]
+        else:
+            assert isinstance(resource, Calendar)
+            found = [resource]
+        told = [one for one in found if rights.privileges(tx, context.caller, one.row.id).free_busy]
+        if not told:
+            raise DavError(404, None, "There is nothing at this path.")
+        return told

@@ -10,7 +10,7 @@ from kalends.beep.mime import split_entity
 from kalends.beep.security import Security
 from kalends.beep.session import Role
 from kalends.beep.session import Session as Wire
-from kalends.cap.actions import Action, Audit, Cancel, Execute, Outcome, Prepare
+from kalends.cap.actions import Action, Audit, Await, Cancel, Execute, Forget, Outcome, Prepare
 from kalends.cap.session import LANGUAGES, URI, Session
 from kalends.core import containers, identity
 from kalends.core.languages import diagnostic
@@ -83,6 +83,7 @@ class Pair:
         self.actions: list[Action] = []
         self.cancelled: list[int] = []
         self.audits: list[Audit] = []
+        self.awaiting: dict[int, dict[int, int]] = {}
         self.got: list[events.Event] = []
         self.asked: list[events.MessageReceived] = []
         self._capability = capability
@@ -140,15 +141,26 @@ class Pair:
                 self.cancelled.append(action.number)
             elif isinstance(action, Audit):
                 self.audits.append(action)
+            elif isinstance(action, Await):
+                self.awaiting[action.number] = dict(action.ticks)
+            elif isinstance(action, Forget):
+                del self.awaiting[action.number]
             else:
                 self.actions.append(action)
 
     def step(self, outcome: Outcome | None = None, index: int = 0) -> None:
         """Do one action (or pretend that it had an outcome)."""
         action = self.actions.pop(index)
-        assert not isinstance(action, Cancel | Audit)
+        assert isinstance(action, Execute | Prepare)
         done = self._do(action) if outcome is None else outcome
         self._note(self.cap.finish(action.number, done, UTC, self.now))
+
+    def wake(self) -> None:
+        """Tell all who wait for a change that there is one."""
+        for number in list(self.awaiting):
+            del self.awaiting[number]
+            self._note(self.cap.wake(number, self.now))
+        self.run()
 
     def wait(self, seconds: float) -> None:
         """Let time pass, timer by timer."""

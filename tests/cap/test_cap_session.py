@@ -405,7 +405,7 @@ def test_draining_session_finishes_and_refuses(calendars: Store) -> None:
     pair = Pair(calendars, lazy=True)
     create = pair.send(command("CMD:CREATE", *event("d"), targets=("relcalz1",)))
     pair.run()
-    pair.cap.drain()
+    assert pair.cap.drain() == []
     assert pair.cap.busy
     late = pair.send(command("CMD:CREATE", *event("late"), targets=("relcalz1",)))
     pair.client.start_channel([events.ProfileOffer(URI)])

@@ -11,6 +11,11 @@ from kalends.ical.properties import PROPERTIES
 Comparison = Literal["moment", "duration", "trigger", "integer", "boolean", "folded", "text"]
 """How values of a column compare: `trigger` is a duration or an instant, `folded` text without its case."""
 
+TICK: Final = "X-KALENDS-TICK"
+"""Our extension: the calendar's counter at the last change of what is asked about (docs/watch.md)."""
+CHANGE: Final = "X-KALENDS-CHANGE"
+"""Our extension: a FROM that means the log of changes instead of what is stored."""
+
 CONTAINERS: Final = frozenset(("VAGENDA", "VCALSTORE"))
 """Sources whose contents are only selected by `*.*`."""
 
@@ -153,6 +158,8 @@ def comparison(column: Column) -> Comparison:
     """
     if column.param is not None:
         return "folded" if column.param in _FOLDED_PARAMS else "text"
+    if column.name == TICK:
+        return "integer"
     if column.name == "TRIGGER":
         return "trigger"
     if column.name in _FOLDED_PROPERTIES:

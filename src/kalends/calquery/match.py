@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from kalends.calquery.carries import carries
 from kalends.calquery.cells import DERIVED, Cell, cells, fold_case
-from kalends.calquery.columns import comparison
+from kalends.calquery.columns import TICK, comparison
 from kalends.calquery.like import pattern
 from kalends.calquery.lower import DATE_LENGTH, NumberTest, Test, TextTest, is_duration, lower
 from kalends.calquery.occasions import Occasions
@@ -54,6 +54,7 @@ class Subject:
             none, so that a range of RECURRENCE-ID finds single events too (RFC 4324 §6.1.1.15).
         occasions: when the components of the object happen, for conditions that ask for it; made of the
             component itself when it is not given.
+        tick: the calendar's counter at its last change; None where nobody counts.
     """
 
     __slots__ = (
@@ -67,6 +68,7 @@ class Subject:
         "method",
         "parent",
         "state",
+        "tick",
         "zones",
     )
 
@@ -82,6 +84,7 @@ class Subject:
         container: Component | None = None,
         expanded: bool = False,
         occasions: Occasions | None = None,
+        tick: int | None = None,
     ) -> None:
         self.component = component
         self.parent = parent
@@ -92,6 +95,7 @@ class Subject:
         self.container = container
         self.expanded = expanded
         self._occasions = occasions
+        self.tick = tick
         self._cells: dict[str, list[Cell]] | None = None
         self._contained: dict[str, list[Subject]] = {}
 
@@ -110,6 +114,8 @@ class Subject:
             index.pop("METHOD", None)
         if self.method is not None and "METHOD" not in index:
             index["METHOD"] = [Cell("METHOD", 0, 0, self.method, fold_case(self.method))]
+        if self.tick is not None:
+            index[TICK] = [Cell(TICK, 0, 0, str(self.tick), None, self.tick)]
         if self.expanded and "RECURRENCE-ID" not in index:
             index["RECURRENCE-ID"] = [cell._replace(origin=DERIVED) for cell in index.get("DTSTART", ())]
         return index
@@ -135,6 +141,7 @@ class Subject:
             zones=self.zones,
             default_tz=self.default_tz,
             occasions=self.occasions,
+            tick=None if child is self.container else self.tick,
         )
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from kalends.calquery.columns import TICK
 from kalends.calquery.lower import NumberTest, lower
 from kalends.calquery.plan import All, Any, Plan
 from kalends.calquery.tree import Column, Compare
@@ -130,3 +131,26 @@ def _pick(choose: Callable[[int, int], int], one: int | None, other: int | None)
     if one is None or other is None:
         return other if one is None else one
     return choose(one, other)
+
+
+def ticks_from(prepared: Plan) -> int | None:
+    """The tick before which nothing can satisfy a condition.
+
+    Args:
+        prepared: a condition, bound and planned.
+
+    Returns:
+        The smallest tick that may match; None when every tick may.
+
+    Raises:
+        QueryError: a tick that is no number.
+    """
+    match prepared:
+        case Compare(Column(name, None, None) as column, ">" | ">=" as operator, value) if name == TICK:
+            test = lower(column, operator, value)
+            return test.low + (operator == ">") if isinstance(test, NumberTest) else None
+        case All(parts):
+            known = [first for part in parts if (first := ticks_from(part)) is not None]
+            return max(known, default=None)
+        case _:
+            return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kalends.cap.commands import Kind, Work
@@ -45,6 +46,26 @@ class Prepare:
 
 
 @dataclass(frozen=True, slots=True)
+class Await:
+    """Call `Session.wake` with that number when one of these calendars has changed; nothing runs until then.
+
+    Attributes:
+        number: of the SEARCH that waits.
+        ticks: by calendar, the tick it knows; 0 is the store, which means a change of any calendar.
+    """
+
+    number: int
+    ticks: Mapping[int, int] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The SEARCH of that number waits no more."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel:
     """Stop the work of that number if it still can be; `finish` is called for it all the same."""
 
@@ -68,5 +89,5 @@ class Audit:
     end: bool = False
 
 
-Action = Execute | Prepare | Cancel | Audit
+Action = Execute | Prepare | Cancel | Await | Forget | Audit
 Outcome = list[Reply] | list[Request] | Exception

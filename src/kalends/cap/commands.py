@@ -7,7 +7,7 @@ Work re-reads who the caller is, so that a removed user loses access with the ne
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 from kalends.cap import replies
 from kalends.cap.capability import own_capability
 from kalends.cap.messages import Request
-from kalends.cap.replies import Reply
+from kalends.cap.replies import NothingYet, Reply
 from kalends.cap.selections import is_point_read, selections_of
 from kalends.cap.status import (
     ACCESS_DENIED,
@@ -26,7 +26,7 @@ from kalends.cap.status import (
     Status,
     status_of,
 )
-from kalends.core import containers, ledger, search
+from kalends.core import changed, containers, ledger, search
 from kalends.core.acting import Standing
 from kalends.core.capability import CHARSETS
 from kalends.core.errors import DeniedError, KalendsError
@@ -224,11 +224,34 @@ class Search(Verb):
         selections = selections_of(request.vcalendar, strict=around.strict)
         _no_data(self.name, request)
 
+        if request.latency is not None and changed.waits(selections):
+            return Task(self._waiting(request, around, selections))
+
         def run(tx: Tx, caller: Caller, target: Target) -> Reply:
             return replies.answers(request.ident, target.given, search.search(tx, caller, target, selections))
 
         quick = len(request.targets) == 1 and all(is_point_read(selection) for selection in selections)
         return Task(_each_target(self.kind, request, around, run), quick)
+
+    def _waiting(self, request: Request, around: Circumstances, selections: Sequence[Selection]) -> Work:
+        """Work that says when there is nothing to tell yet, so that its session can wait (docs/watch.md)."""
+
+        def work(tx: Tx) -> list[Reply]:
+            ticks: dict[int, int] = {}
+            news = False
+
+            def run(tx: Tx, caller: Caller, target: Target) -> Reply:
+                nonlocal news
+                found = search.search(tx, caller, target, selections)
+                news = news or any(answer.found for answer in found)
+                ticks[target.calendar_id] = changed.counter(tx, target)
+                return replies.answers(request.ident, target.given, found)
+
+            said = _each_target("read", request, around, run)(tx)
+            quiet = not news and all(reply.ran for reply in said)
+            return NothingYet(said, ticks) if quiet else said
+
+        return work
 
 
 class Delete(Verb):

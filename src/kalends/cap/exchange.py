@@ -58,6 +58,7 @@ class Job:
         prepare: what runs without one.
         clock: its LATENCY, and whether it is being stopped.
         question: msgno of the TIMEOUT sent last; None before the first.
+        quiet: what it would answer now, while it waits for a change; None when it does not wait.
         aborts: commands that stop it, answered when it is over: their exchange, their place in it, they.
     """
 
@@ -70,6 +71,7 @@ class Job:
     prepare: Callable[[], list[Request]] | None = None
     clock: Clock = field(default_factory=Clock)
     question: int | None = None
+    quiet: list[Reply] | None = None
     aborts: list[tuple[Exchange, int, Request]] = field(default_factory=list)
 
 
@@ -112,7 +114,7 @@ class Lane:
 
     def drop(self, job: Job) -> bool:
         """Take a job out if it has not begun; tells whether it had not."""
-        if job.number in self._running:
+        if job.number in self._running or job not in self._waiting:
             return False
         self._waiting.remove(job)
         return True

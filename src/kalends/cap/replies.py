@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kalends import __version__
@@ -36,6 +36,18 @@ class Reply:
     target: str | None
     text: str
     ran: bool = True
+
+
+class NothingYet(list[Reply]):
+    """The replies of a SEARCH for what changes, when nothing has.
+
+    Attributes:
+        ticks: by calendar, the tick up to which nothing has; 0 is the store, which means every calendar.
+    """
+
+    def __init__(self, replies: Iterable[Reply], ticks: Mapping[int, int]) -> None:
+        super().__init__(replies)
+        self.ticks = dict(ticks)
 
 
 def envelope(

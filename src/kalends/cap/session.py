@@ -13,12 +13,12 @@ from kalends.beep.codes import ReplyCode
 from kalends.beep.errors import LocalProtocolError
 from kalends.beep.session import Session as Wire
 from kalends.cap import capability, mime, replies
-from kalends.cap.actions import Action, Audit, Cancel, Execute, Outcome, Prepare
+from kalends.cap.actions import Action, Audit, Await, Cancel, Execute, Forget, Outcome, Prepare
 from kalends.cap.commands import VERBS, Circumstances, Kind, Verb, offered_language
 from kalends.cap.exchange import Exchange, Job, JobKind, Lane
 from kalends.cap.latency import Happening, Order, Phase, Timers
 from kalends.cap.messages import Request, read_id, read_message
-from kalends.cap.replies import Reply
+from kalends.cap.replies import NothingYet, Reply
 from kalends.cap.status import (
     ABORTED,
     BAD_ARGS,
@@ -322,11 +322,13 @@ class Session:
             if job.kind == "prepare":
                 actions.append(Prepare(job.number, job))
             else:
-                assert job.task is not None
-                task, channel = job.task, job.exchange.channel
-                seconds = self._limit(job, now)
-                actions.append(Execute(job.number, channel, job.kind, task.work, seconds, task.quick))
+                actions.append(self._execute(job, job.kind, now))
         return actions
+
+    def _execute(self, job: Job, kind: Kind, now: float) -> Execute:
+        assert job.task is not None
+        task, seconds = job.task, self._limit(job, now)
+        return Execute(job.number, job.exchange.channel, kind, task.work, seconds, task.quick)
 
     def _limit(self, job: Job, now: float) -> float | None:
         """Seconds a job may work: what is left of LATENCY with ACTION=ABORT, or the server's own limit."""
@@ -358,6 +360,11 @@ class Session:
         if lane is not None:
             lane.end(job)
         actions: list[Action] = []
+        if isinstance(outcome, NothingYet) and self._may_wait(job):
+            self._jobs[number] = job
+            job.quiet = outcome
+            actions.append(Await(number, outcome.ticks))
+            return actions if lane is None else [*actions, *self._pump(lane, now)]
         if job.kind == "prepare":
             actions = self._prepared(job, outcome, lane, utc, now)
         else:
@@ -375,6 +382,31 @@ class Session:
             return []
         end = refused and self._refused_identities >= MAX_REFUSED_IDENTITIES
         return [Audit(self._standing.login, job.request.options, not refused, end)]
+
+    def _may_wait(self, job: Job) -> bool:
+        """Whether a SEARCH that found nothing yet may go on waiting for it."""
+        return job.clock.phase in _STOPPABLE and not self._draining and self._reachable(job.exchange.channel)
+
+    def wake(self, number: int, now: float) -> list[Action]:
+        """A calendar has changed that a waiting SEARCH asked about: look again.
+
+        Args:
+            number: of the Await.
+            now: seconds of the shell's clock.
+        """
+        job = self._jobs.get(number)
+        if job is None or job.quiet is None:
+            return []
+        job.quiet = None
+        return [self._execute(job, "read", now)]
+
+    def _give_up(self, job: Job) -> list[Action]:
+        """Answer a waiting SEARCH with what it has: nothing."""
+        assert job.quiet is not None
+        quiet, job.quiet = job.quiet, None
+        del self._jobs[job.number]
+        self._done(job, quiet)
+        return [Forget(job.number)]
 
     def _prepared(self, job: Job, outcome: Outcome, lane: Lane | None, utc: int, now: float) -> list[Action]:
         if isinstance(outcome, Exception):
@@ -527,6 +559,11 @@ class Session:
 
     def _stop(self, job: Job, now: float) -> list[Action]:
         """Stop a job: at once if it has not begun, else by asking the store (LAT-03, A-40)."""
+        if job.quiet is not None:
+            job.quiet = None
+            del self._jobs[job.number]
+            self._done(job, InterruptedCommandError("stopped while it waited"))
+            return [Forget(job.number)]
         lane = self._lanes.get(job.exchange.channel)
         if lane is None or not lane.drop(job):
             return [Cancel(job.number)]
@@ -550,9 +587,11 @@ class Session:
         if job.clock.due is not None:
             self._timers.set(job.number, job.clock.due)
 
-    def drain(self) -> None:
-        """Refuse new channels and commands from now on; what is being worked on goes on."""
+    def drain(self) -> list[Action]:
+        """Refuse new channels and commands; what is worked on goes on, what waits is answered."""
         self._draining = True
+        waiting = [job for job in self._jobs.values() if job.quiet is not None]
+        return [action for job in waiting for action in self._give_up(job)]
 
     @property
     def busy(self) -> bool:
@@ -572,6 +611,9 @@ class Session:
         actions: list[Action] = []
         for number in self._timers.take(now):
             job = self._jobs[number]
+            if job.quiet is not None and job.clock.action == "ABORT":  # it is in time: there is nothing
+                actions += self._give_up(job)
+                continue
             order = job.clock.ring()
             if order is not None:
                 actions += self._obey(job, order, now)

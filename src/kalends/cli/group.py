@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "move": ("kalends.cli.changing:move", "Move components to another calendar, over CAP."),
     "delete": ("kalends.cli.changing:delete", "Delete components, over CAP."),
     "capability": ("kalends.cli.asking:capability", "Show what a CAP server can do."),
+    "watch": ("kalends.cli.watching:watch", "Print what changes in a calendar, as it happens."),
     "shell": ("kalends.cli.shell:shell", "Ask queries interactively."),
     "port": ("kalends.cli.port:port", "What a port is registered for, and what listens there."),
     "demo": ("kalends.cli.demo:demo", "Show it all: a store, a server, a narrated session."),

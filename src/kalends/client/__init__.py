@@ -19,7 +19,7 @@ from kalends.client.errors import (
     TrustError,
 )
 from kalends.client.options import Options
-from kalends.client.results import Capability, Found, Outcome, Reply, Status
+from kalends.client.results import Capability, Change, Found, Outcome, Reply, Status
 from kalends.client.sync import Client, connect
 from kalends.client.trust import Trust
 
@@ -29,6 +29,7 @@ __all__ = [
     "AsyncClient",
     "AuthError",
     "Capability",
+    "Change",
     "Client",
     "ClientError",
     "ConflictError",

@@ -15,9 +15,9 @@ from kalends.client.answers import read_replies
 from kalends.client.commands import Calendars, Command, Queries
 from kalends.client.errors import ConnectError, LostError, TimedOutError
 from kalends.client.options import Options, Settings, read_settings
-from kalends.client.results import Capability, Found, Outcome, Reply
+from kalends.client.results import Capability, Change, Found, Outcome, Reply
 from kalends.client.session import Exchange, Stage
-from kalends.client.sync import GOODBYE, reason_of
+from kalends.client.sync import GOODBYE, WATCH_SECONDS, reason_of
 from kalends.client.wire import Wire
 
 T = TypeVar("T")
@@ -254,6 +254,28 @@ class AsyncClient:
         """As Client.book."""
         return await self._perform(verbs.book(what, target, mark=mark))
 
+    async def tick(self, target: str) -> int:
+        """As Client.tick."""
+        return await self._perform(verbs.tick(target))
+
+    async def watch(
+        self, target: str, *, since: int | None = None, latency: int = WATCH_SECONDS
+    ) -> AsyncIterator[Change]:
+        """As Client.watch, for `async for`."""
+        watching = verbs.Watching(target, since, latency)
+        while True:
+            exchange = self._send(watching.command())
+            try:
+                replies = [
+                    reply async for payload in self._payloads(exchange) for reply in read_replies(payload)
+                ]
+            finally:
+                if not exchange.done and self._pipe is not None:  # cancelled
+                    self._pipe.wire.session.forget(exchange)
+                    self._pipe.flush()
+            for change in watching.take(replies):
+                yield change
+
     async def raw(self, command: Calendars) -> list[Reply]:
         """As Client.raw."""
         return await self._perform(verbs.raw(command))
@@ -354,15 +376,14 @@ class AsyncClient:
         pipe = self._pipe
         assert pipe is not None
         try:
-            async with asyncio.timeout(self._options.timeout) as limit:
+            async with asyncio.timeout(seconds := pipe.wire.session.patience(exchange)) as limit:
                 seen = pipe.octets
                 while not exchange.news:
                     await pipe.wait()
                     if pipe.octets != seen:
                         seen = pipe.octets
-                        limit.reschedule(pipe.loop.time() + self._options.timeout)
+                        limit.reschedule(pipe.loop.time() + seconds)
         except TimeoutError:
             pipe.wire.session.fail(LostError("an earlier command got no answer"))
             pipe.flush()
-            seconds = self._options.timeout
             raise TimedOutError(f"{self._address} sent nothing for {seconds:g} seconds") from None

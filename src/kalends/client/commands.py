@@ -30,6 +30,7 @@ class Command:
         items: what follows CMD and TARGET in the VCALENDAR.
         params: further parameters of CMD.
         text: the whole VCALENDAR when the caller wrote it; everything else is then empty.
+        latency: seconds after which it is to be answered whatever there is; None for the session's setting.
     """
 
     verb: str
@@ -37,6 +38,7 @@ class Command:
     items: tuple[Line | Component, ...] = ()
     params: tuple[Param, ...] = ()
     text: bytes | None = None
+    latency: int | None = None
 
     def payload(self, command_id: str, latency: int | None = None, ask: bool = False) -> bytes:
         """Write the command as a BEEP payload.
@@ -50,7 +52,8 @@ class Command:
         """
         if self.text is not None:
             return HEADER + self.text
-        params: tuple[Param, ...] = (("ID", (command_id,)), *self.params)
+        named = any(name == "ID" for name, _ in self.params)
+        params = self.params if named else (("ID", (command_id,)), *self.params)
         if latency is not None:
             params += (("LATENCY", (str(latency),)), ("ACTION", ("ASK" if ask else "ABORT",)))
         calendar = Component("VCALENDAR")
@@ -130,6 +133,17 @@ def identify(upn: str | None) -> Command:
 def search(query: Queries, targets: Iterable[str], *, expand: bool = False) -> Command:
     """SEARCH (§10.12)."""
     return Command("SEARCH", _targets(targets), (vquery(query, expand=expand),))
+
+
+def poll(target: str, since: int, latency: int) -> Command:
+    """SEARCH for what changes after a tick: answered when there is something, or `latency` is over."""
+    query = f"SELECT * FROM X-KALENDS-CHANGE WHERE X-KALENDS-TICK > '{since}'"  # noqa: S608 - CAL-QUERY, a number
+    return Command("SEARCH", _targets((target,)), (vquery(query),), latency=latency)
+
+
+def abort(command_id: str) -> Command:
+    """ABORT (§10.2) of the command with that ID."""
+    return Command("ABORT", params=(("ID", (command_id,)),))
 
 
 def create(what: Calendars, targets: Iterable[str], largest: int = LARGEST_COMMAND) -> list[Command]:

@@ -150,6 +150,48 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that changed in a calendar; all of it is untrusted.
+
+    Attributes:
+        tick: the calendar's counter then; what to go on from.
+        action: created, changed, marked, restored, removed, moved here, moved away.
+        kind, uid: of the object. title: its SUMMARY or NAME, or ''.
+        who: UPN of who did it, or ''. via: by which face. at: when, as `YYYYMMDDTHHMMSSZ`, or ''.
+    """
+
+    tick: int
+    action: str
+    kind: str
+    uid: str
+    title: str
+    who: str
+    via: str
+    at: str
+
+    @classmethod
+    def read(cls, component: Component) -> Change | None:
+        """Read an X-KALENDS-CHANGE; None for what is none."""
+        tick = _number(component.value("X-KALENDS-TICK"))
+        if component.name != "X-KALENDS-CHANGE" or not tick:
+            return None
+
+        def text(name: str) -> str:
+            return unescape_text(component.value(name) or "")
+
+        return cls(
+            tick,
+            text("X-KALENDS-ACTION"),
+            text("X-KALENDS-KIND"),
+            text("UID"),
+            text("SUMMARY"),
+            text("X-KALENDS-ACTOR"),
+            text("X-KALENDS-VIA"),
+            text("LAST-MODIFIED"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one object.
 

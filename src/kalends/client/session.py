@@ -68,7 +68,7 @@ class Exchange:
     """A command under way and what has come in answer to it.
 
     Attributes:
-        command: what was asked.
+        command: what was asked. ident: under which ID.
         answers: payloads that came and nobody took yet.
         done: nothing more will come.
         error: why it failed; raised once the answers before it are taken.
@@ -76,6 +76,7 @@ class Exchange:
     """
 
     command: Command
+    ident: str = ""
     answers: deque[bytes] = field(default_factory=deque)
     done: bool = False
     error: ClientError | None = None
@@ -173,6 +174,17 @@ class CapSession:
             raise LostError(f"the session with {self.address} is over") from self.failure
         return self._send(command)
 
+    def forget(self, exchange: Exchange) -> None:
+        """Nobody waits for a command any more: have it aborted, so that it holds up no other answer."""
+        exchange.discarded = True
+        exchange.answers.clear()
+        if not exchange.done and self.stage is Stage.READY:
+            self._send(commands.abort(exchange.ident)).discarded = True
+
+    def patience(self, exchange: Exchange) -> float:
+        """Seconds the server may be silent while that command is awaited."""
+        return self.options.timeout + (exchange.command.latency or 0)
+
     def release(self) -> None:
         """Say goodbye; the stage is OVER when the server agreed."""
         if self.stage not in (Stage.READY, Stage.INTRODUCING) or self._exchanges:
@@ -216,9 +228,12 @@ class CapSession:
 
     def _send(self, command: Command) -> Exchange:
         self._serial += 1
-        latency = self.options.latency if command.verb in _BOUNDED else None
-        payload = command.payload(f"k{self._serial}", latency, self.options.on_timeout is not None)
-        exchange = Exchange(command)
+        ident = f"k{self._serial}"
+        latency, ask = self.options.latency if command.verb in _BOUNDED else None, self.options.on_timeout
+        if command.latency is not None:
+            latency, ask = command.latency, None
+        payload = command.payload(ident, latency, ask is not None)
+        exchange = Exchange(command, ident)
         try:
             msgno = self.beep.send_message(self._channel, payload)
         except LocalProtocolError as error:

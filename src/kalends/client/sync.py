@@ -16,13 +16,15 @@ from kalends.client.answers import read_replies
 from kalends.client.commands import Calendars, Command, Queries
 from kalends.client.errors import ConnectError, LostError, TimedOutError
 from kalends.client.options import Options, Settings, read_settings
-from kalends.client.results import Capability, Found, Outcome, Reply
+from kalends.client.results import Capability, Change, Found, Outcome, Reply
 from kalends.client.session import Exchange, Stage
 from kalends.client.wire import Wire
 
 T = TypeVar("T")
 CHUNK = 256 * 1024
 """Octets read from the socket at once."""
+WATCH_SECONDS = 60
+"""Seconds one command of `watch` waits at most: routers forget connections that are silent for longer."""
 GOODBYE = 2.0
 """Seconds the server has for agreeing to the end of the session; then the connection is just closed."""
 
@@ -162,6 +164,35 @@ class Client:
         """Book an object and clear away the scheduling messages of its UID (RFC 4324 §2.2)."""
         return self._perform(verbs.book(what, target, mark=mark))
 
+    def tick(self, target: str) -> int:
+        """The counter of a calendar's changes now: what `watch` can begin from."""
+        return self._perform(verbs.tick(target))
+
+    def watch(
+        self, target: str, *, since: int | None = None, latency: int = WATCH_SECONDS
+    ) -> Iterator[Change]:
+        """Tell what changes in a calendar, as it happens; it has no end but that of the session.
+
+        While it waits the session answers nothing else; leave the iterator, or use another session.
+
+        Args:
+            target: the calendar.
+            since: the `tick` of the last change known; None for from now on.
+            latency: seconds after which a command that waits is renewed.
+
+        Raises:
+            RefusedError: it may not be watched. LostError, TimedOutError: go on from the last tick told.
+        """
+        watching = verbs.Watching(target, since, latency)
+        while True:
+            exchange = self._session.send(watching.command())
+            try:
+                replies = [reply for payload in self._payloads(exchange) for reply in read_replies(payload)]
+            finally:
+                if not exchange.done:  # given up, with Ctrl-C perhaps
+                    self._session.forget(exchange)
+            yield from watching.take(replies)
+
     def raw(self, command: Calendars) -> list[Reply]:
         """Send a command octet for octet as written; the replies are not judged."""
         return self._perform(verbs.raw(command))
@@ -247,16 +278,16 @@ class Client:
             raise exchange.error
 
     def _await(self, exchange: Exchange) -> None:
-        until = time.monotonic() + self._options.timeout
+        seconds = self._session.patience(exchange)
+        until = time.monotonic() + seconds
         while not exchange.news:
             left = until - time.monotonic()
             if left <= 0:
                 self._session.fail(LostError("an earlier command got no answer"))
                 self.abandon()
-                seconds = self._options.timeout
                 raise TimedOutError(f"{self._address} sent nothing for {seconds:g} seconds")
             if self._safe_step(left):
-                until = time.monotonic() + self._options.timeout
+                until = time.monotonic() + seconds
 
     def _safe_step(self, longest: float) -> bool:
         try:

@@ -12,7 +12,7 @@ from kalends.calquery.literals import write_literal
 from kalends.client import commands
 from kalends.client.commands import Calendars, Command, Queries
 from kalends.client.errors import ReplyError, refusal
-from kalends.client.results import Capability, Found, Outcome, Reply, Result, Status
+from kalends.client.results import Capability, Change, Found, Outcome, Reply, Result, Status
 from kalends.ical.errors import ICalError
 from kalends.ical.tree import Component
 
@@ -211,6 +211,59 @@ def find_uid(uid: str, targets: Iterable[str], supported: frozenset[str]) -> Pro
     found = [one for reply in replies for one in finder.take(reply)]
     finder.finish()
     return found
+
+
+def tick(target: str) -> Procedure[int]:
+    """The calendar's counter of changes.
+
+    Raises:
+        ReplyError: the server does not count.
+    """
+    watching = Watching(target, None, 0)
+    replies = yield watching.command()
+    watching.take(replies)
+    assert watching.since is not None
+    return watching.since
+
+
+class Watching:
+    """A calendar being watched: which command to send next, and what its answer tells.
+
+    Args:
+        target: the calendar.
+        since: the tick from which on changes are told; None for from now on.
+        latency: seconds one command may wait.
+    """
+
+    def __init__(self, target: str, since: int | None, latency: int) -> None:
+        self.target = target
+        self.since = since
+        self._latency = latency
+
+    def command(self) -> Command:
+        """What to ask next."""
+        if self.since is None:
+            return commands.search("SELECT X-KALENDS-TICK FROM VAGENDA", (self.target,))
+        return commands.poll(self.target, self.since, self._latency)
+
+    def take(self, replies: Iterable[Reply]) -> list[Change]:
+        """What an answer tells.
+
+        Raises:
+            RefusedError: the calendar may not be watched. ReplyError: the server does not count changes.
+        """
+        finder = Finder()
+        found = [one.component for reply in replies for one in finder.take(reply)]
+        finder.finish()
+        if self.since is None:
+            ticks = [value for part in found if (value := part.value("X-KALENDS-TICK")) is not None]
+            if len(ticks) != 1 or not ticks[0].isascii() or not ticks[0].isdecimal():
+                raise ReplyError("this server does not tell what changes")
+            self.since = int(ticks[0])
+            return []
+        told = [change for part in found if (change := Change.read(part)) is not None]
+        self.since = max([self.since, *(change.tick for change in told)])
+        return told
 
 
 def book(what: Calendars, target: str, *, mark: bool = False) -> Procedure[list[Outcome]]:

@@ -78,13 +78,14 @@ class Search:
                 for one in group:
                     node, parent = nodes[places[one.component_id][0] - skipped]
                     left = seen.of(node)
-                    if left is not None and self._matches(prepared, seen, left, parent):
+                    if left is not None and self._matches(prepared, seen, left, parent, row.tick):
                         yield Hit(row, whole, node, parent, cut=None if left is node else left)
 
-    def _matches(self, prepared: Plan, seen: Seen, left: Component, parent: Component) -> bool:
+    def _matches(self, prepared: Plan, seen: Seen, left: Component, parent: Component, tick: int) -> bool:
         subject = self.judge.subject(left, seen.standing)
         subject.parent = seen.of(parent)
         subject.default_tz = self.zone
+        subject.tick = tick
         return subject.satisfies(prepared)
 
     def _expanded(self) -> Iterator[Hit | None]:
@@ -115,12 +116,12 @@ class Search:
         if left is None:
             return
         real = {id(cut): node for node in whole.components if (cut := seen.of(node)) is not None}
-        subject = Subject(left, state=row.state, method=row.method, default_tz=self.zone)
+        subject = Subject(left, state=row.state, method=row.method, default_tz=self.zone, tick=row.tick)
         subject.container = self.judge.seen_container()
         limit = self.caller.policy.recur_limit
         timeless = [one for one in left.children(self.query.source) if one.first("DTSTART") is None]
         for one in timeless:
-            if self._matches(plan(self.query.where), seen, one, whole):
+            if self._matches(plan(self.query.where), seen, one, whole, row.tick):
                 node = real[id(one)]
                 yield Hit(row, whole, node, whole, cut=None if one is node else one)
         for found in expansion.beyond(left, self.query, lo, hi, limit=limit, subject=subject):

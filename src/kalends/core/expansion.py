@@ -115,7 +115,7 @@ def beyond(
             found = _instance(whole, occurrence, zones)
             one = Subject(
                 found.shown or found.component, state=subject.state, method=subject.method, zones=zones,
-                default_tz=subject.default_tz, container=subject.container, expanded=True,
+                default_tz=subject.default_tz, container=subject.container, expanded=True, tick=subject.tick,
             )  # fmt: skip
             if one.satisfies(prepared):
                 yield found

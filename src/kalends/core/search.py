@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from kalends.calquery.columns import CHANGE, TICK
 from kalends.calquery.project import project
 from kalends.calquery.tree import Column, Contained, Everything, Query
-from kalends.core import containers, contents, freebusy, rights, selecting
+from kalends.core import changed, containers, contents, freebusy, rights, selecting
 from kalends.core.errors import NotFoundError
 from kalends.core.hits import Hit
 from kalends.core.model import Answer, Caller, Found, Selection, Target
@@ -54,7 +55,9 @@ def _objects(
     for hit in selecting.find(tx, caller, target, query, expand=expand, light=True, authority=authority):
         if hit is None:
             answer.truncated = True
-        elif not show.add(answer, hit.view, hit.whole, hit.row.method) and hit.cut is not None:
+            continue
+        seen = show.counted(hit.view, hit.row.tick)
+        if not show.add(answer, seen, hit.whole, hit.row.method) and hit.cut is not None:
             _refuse_hidden(answer, authority, query, hit)
     return answer
 
@@ -87,6 +90,15 @@ class _Projector:
             tx, caller, calid, target
         )
 
+    def counted(self, component: Component, tick: int) -> Component:
+        """A component with the tick of its last change, where SELECT names that."""
+        if Column(TICK) not in self.query.select:
+            return component
+        counted = component.copy()
+        counted.items = [item for item in counted.items if item.name != TICK]
+        counted.add(TICK, str(tick))
+        return counted
+
     def add(self, answer: Answer, component: Component, whole: Component, method: str | None) -> bool:
         """Add what is selected of a component to an answer; nothing where it has nothing of it.
 
@@ -114,8 +126,9 @@ def _containers(
     )
     room = caller.policy.max_results
     for row, seen in matching:
-        shown = contents.filled(tx, caller, row, seen, room) if inner else seen
-        _Projector(tx, caller, Target(row.calid, row.id, row.calid), query).add(answer, shown, shown, None)
+        show = _Projector(tx, caller, Target(row.calid, row.id, row.calid), query)
+        shown = show.counted(contents.filled(tx, caller, row, seen, room) if inner else seen, row.tick)
+        show.add(answer, shown, shown, None)
     return answer
 
 
@@ -132,9 +145,18 @@ def _free_busy(tx: Tx, caller: Caller, target: Target, query: Query) -> Answer:
     return answer
 
 
+def _changes(tx: Tx, caller: Caller, target: Target, query: Query) -> Answer:
+    answer = Answer(query)
+    show = _Projector(tx, caller, target, query)
+    for change in changed.changes(tx, caller, target, query):
+        show.add(answer, change, change, None)
+    return answer
+
+
 _CONTAINERS: dict[str, Callable[[Tx, Caller, Target, Query], Answer]] = {
     "VAGENDA": _agendas,
     "VCALSTORE": _store,
     "VFREEBUSY": _free_busy,
+    CHANGE: _changes,
 }
 """How a FROM is answered that means no stored object."""

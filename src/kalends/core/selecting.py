@@ -273,7 +273,7 @@ def _expanded(
             placed = [(places[one.component_id][0] - skipped, one) for one in by_id.get(object_id, ())]
             instances = expansion.of_rows(whole, placed)
             if object_id in later:
-                subject = Subject(whole, state=row.state, method=row.method, default_tz=zone)
+                subject = Subject(whole, state=row.state, method=row.method, default_tz=zone, tick=row.tick)
                 room = max(0, limit - len(instances))
                 more = expansion.beyond(whole, query, row.expanded_to, hi, limit=room, subject=subject)
                 for one in chain(instances, more):
@@ -318,7 +318,7 @@ def agendas_matching(
     for row in rows:
         one = rights.sight(tx, caller, row.id)
         seen = one.of(agendas.live(tx, caller, row, agendas.properties(tx, row)))
-        if seen is not None and Subject(seen).satisfies(prepared):
+        if seen is not None and Subject(seen, tick=row.tick).satisfies(prepared):
             found.append((row, seen))
     return found
 
@@ -338,7 +338,11 @@ def store_matching(
         agendas.live(tx, caller, row, agendas.properties(tx, row), children)
     )
     bound = bind(query, bindings(tx, caller, target))
-    return [(row, seen)] if seen is not None and Subject(seen).satisfies(plan(bound.where)) else []
+    return (
+        [(row, seen)]
+        if seen is not None and Subject(seen, tick=row.tick).satisfies(plan(bound.where))
+        else []
+    )
 
 
 def limited(found: Sequence[object], caller: Caller) -> None:

@@ -9,6 +9,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 from kalends.beep import events
@@ -17,7 +18,7 @@ from kalends.beep.limits import Limits
 from kalends.beep.security import Security
 from kalends.beep.session import Role
 from kalends.beep.session import Session as Wire
-from kalends.cap.actions import Action, Audit, Cancel, Execute, Outcome, Prepare
+from kalends.cap.actions import Action, Audit, Await, Cancel, Execute, Forget, Outcome, Prepare
 from kalends.cap.session import LANGUAGES, URI
 from kalends.cap.session import Session as CapSession
 from kalends.cap.status import status_of
@@ -28,6 +29,7 @@ from kalends.core.model import Identity
 from kalends.serve.certificate import named_by
 from kalends.serve.config import Config
 from kalends.serve.executor import Executor
+from kalends.serve.feed import Feed, Waiter
 from kalends.serve.throttle import Throttle
 from kalends.serve.waiting import Waiting
 from kalends.store.base import Deadline
@@ -54,6 +56,7 @@ class Shared:
 
     config: Config
     executor: Executor
+    feed: Feed
     tls: ssl.SSLContext | None
     secret: bytes
     throttle: Throttle
@@ -82,6 +85,7 @@ class Connection(asyncio.Protocol):
         self._early: list[bytes] = []
         self._waiting = Waiting(quick=shared.reads_inline)
         self._running: dict[int, tuple[str, Deadline]] = {}
+        self._watching: dict[int, Waiter] = {}
         self._draining = False
         self._yielded = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -148,6 +152,8 @@ class Connection(asyncio.Protocol):
         for task in self._tasks:
             task.cancel()
         self._waiting.clear()
+        for waiter in self._watching.values():
+            self._shared.feed.forget(waiter)
         self._shared.forget(self)
 
     def pause_writing(self) -> None:
@@ -235,12 +241,24 @@ class Connection(asyncio.Protocol):
         if self._transport is None:  # gone: what was not begun is not begun any more
             return
         for action in actions:
-            if isinstance(action, Cancel):
-                self._cancel(action.number)
-            elif isinstance(action, Audit):
-                self._audit(action)
-            else:
-                self._waiting.put(action)
+            match action:
+                case Cancel(number):
+                    self._cancel(number)
+                case Await(number, ticks):
+                    self._watching[number] = self._shared.feed.wait(ticks, partial(self._wake, number))
+                case Forget(number):
+                    self._shared.feed.forget(self._watching.pop(number))
+                case Audit():
+                    self._audit(action)
+                case _:
+                    self._waiting.put(action)
+
+    def _wake(self, number: int) -> None:
+        """A calendar has changed that a SEARCH of ours waits for."""
+        del self._watching[number]
+        if self._transport is not None:
+            self._perform(self._cap.wake(number, self._loop.time()))
+            self._advance(self._wire.take_events())
 
     def _audit(self, told: Audit) -> None:
         """Log who acts as whom; end the session once the answers are written, if it comes to that."""
@@ -451,8 +469,8 @@ class Connection(asyncio.Protocol):
     def drain(self) -> None:
         """Finish what runs, begin nothing new, then close."""
         self._draining = True
-        self._cap.drain()
-        self._close_if_done()
+        self._perform(self._cap.drain())
+        self._advance(self._wire.take_events())
 
     def _close_if_done(self) -> None:
         if self._cap.busy or self._wire.bytes_queued or self._upgrading or self._transport is None:

@@ -25,6 +25,7 @@ from kalends.serve.connection import Connection, Shared
 from kalends.serve.credentials import Credentials
 from kalends.serve.dav import Engine, Face
 from kalends.serve.executor import Executor
+from kalends.serve.feed import Feed
 from kalends.serve.http.limits import HttpLimits
 from kalends.serve.http.listener import HttpListener
 from kalends.serve.proxies import Proxies
@@ -95,9 +96,11 @@ class Server:
             log.info("made a certificate for %s: %s", config.csid, identity.cert)
         log.info("certificate SHA-256 %s", identity.fingerprint)
         loop = asyncio.get_running_loop()
+        executor = Executor(self.store, loop, config.read_threads)
         self._shared = Shared(
             config=config,
-            executor=Executor(self.store, loop, config.read_threads),
+            executor=executor,
+            feed=Feed(self.store, executor, loop),
             tls=server_context(identity, config.client_ca),
             secret=server_secret(config),
             throttle=Throttle(),
@@ -201,6 +204,11 @@ class Server:
         return None if self._http is None else self._http.address
 
     @property
+    def feed(self) -> Feed:
+        """Who waits for changes."""
+        return self._shared.feed
+
+    @property
     def connections(self) -> int:
         """How many connections there are."""
         return len(self._connections)
@@ -249,6 +257,7 @@ class Server:
                 self.cut_off()
         if http is not None:
             await http
+        self._shared.feed.close()
         if self._noting is not None:
             self._noting.cancel()
             await self._save_uses()

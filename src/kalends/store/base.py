@@ -88,5 +88,21 @@ class Store(Protocol):
     def submit(self, work: Callable[[Tx], T], deadline: Deadline | None = None) -> Future[T]:
         """Like `write`, but returns at once; the future is done after the durable commit."""
 
+    def on_commit(self, heard: Callable[[], None]) -> None:
+        """Let `heard` be called, in any thread, soon after each commit: ours, and others' we are told of.
+
+        It may be called once for several commits, and without one. Call it once, before the first write.
+        """
+
+    def changed_elsewhere(self) -> bool:
+        """Whether another process has committed since this was asked last.
+
+        It costs microseconds and never waits; only one thread may ask. Where the database tells by itself
+        (see `on_commit`) this is always False.
+        """
+
+    def announce(self) -> None:
+        """Tell other processes that something was committed, where they do not see it by themselves."""
+
     def close(self) -> None:
         """Finish what runs, refuse new work, checkpoint and close. May be called twice."""

@@ -48,6 +48,7 @@ _SELECT = (
     "select id, calid, home_id, slug, tick, floor_tick, rights_tick, longest, allow_conflict, auto_process,"
     " exclusive from calendar where id = ?"
 )
+_TICKS = "select id, tick from calendar where id in (??)"
 _BY_CALID = _SELECT.replace("id = ?", "calid = ?")
 _BY_SLUG = _SELECT.replace("id = ?", "home_id = ? and slug = ?")
 _BUMP = (
@@ -105,6 +106,22 @@ def many(tx: Tx, ids: Iterable[int]) -> dict[int, CalendarRow]:
         calendar.id: calendar
         for part in chunks(wanted)
         for calendar in map(_row, tx.rows(with_list(_MANY, len(part)), part))
+    }
+
+
+def ticks(tx: Tx, ids: Iterable[int] | None) -> dict[int, int]:
+    """The counters of calendars, by id.
+
+    Args:
+        tx: a transaction.
+        ids: which; None for all.
+    """
+    if ids is None:
+        return dict(cast("list[tuple[int, int]]", tx.rows("select id, tick from calendar")))
+    return {
+        row[0]: row[1]
+        for part in chunks(sorted(set(ids)))
+        for row in cast("list[tuple[int, int]]", tx.rows(with_list(_TICKS, len(part)), part))
     }
 
 

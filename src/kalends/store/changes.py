@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from kalends.store.base import Row, SqlValue, Tx
+from kalends.store.sqltext import chunks, with_list
 
 Op = Literal["put", "state", "move-in", "move-out", "remove", "props", "rights"]
 Via = Literal["cap", "dav", "imip", "web", "cli", "job"]
@@ -46,6 +48,10 @@ _SINCE = _SELECT.replace(
     " order by tick, object_id limit ?",
 )
 _SINCE_AT = _SINCE.replace("tick > ? and", "tick = ? and")
+_FIRST = (
+    "select object_id from change where calendar_id = ? and object_id in (??)"
+    " group by object_id having min(tick) > ?"
+)
 _NO_LIMIT = 2**62
 
 
@@ -85,6 +91,22 @@ def since(tx: Tx, calendar_id: int, tick: int, limit: int | None = None) -> list
         last = rows[-1][1]
         rows = [row for row in rows if row[1] != last] + tx.rows(_SINCE_AT, (calendar_id, last, _NO_LIMIT))
     return [_row(row) for row in rows]
+
+
+def newcomers(tx: Tx, calendar_id: int, tick: int, object_ids: Sequence[int]) -> set[int]:
+    """Which of these objects the log of a calendar does not know from before.
+
+    Args:
+        tx: a transaction.
+        calendar_id: the calendar.
+        tick: what counts as before: changes up to this one.
+        object_ids: objects that changed after it.
+    """
+    found: set[int] = set()
+    for part in chunks(object_ids):
+        rows = tx.rows(with_list(_FIRST, len(part)), (calendar_id, *part, tick))
+        found.update(cast("int", row[0]) for row in rows)
+    return found
 
 
 def history(

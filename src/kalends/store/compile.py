@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from kalends.calquery.cells import DERIVED
-from kalends.calquery.columns import CONTAINERS, comparison
+from kalends.calquery.columns import CONTAINERS, TICK, comparison
 from kalends.calquery.like import Pattern, pattern
 from kalends.calquery.lower import DATE_LENGTH, NumberTest, Test, TextTest, lower
 from kalends.calquery.match import ENVELOPE_FREE
 from kalends.calquery.plan import FALSE, TRUE, All, Any, Inner, Plan, Some, plan
-from kalends.calquery.ranges import EVER, UNBOUNDED, Bounds, Range, bounds
+from kalends.calquery.ranges import EVER, UNBOUNDED, Bounds, Range, bounds, ticks_from
 from kalends.calquery.tree import (
     AnyOf,
     Carries,
@@ -52,6 +52,12 @@ UID_SOURCES: Final = {
 }
 """The property that `object.uid` repeats, by source."""
 
+_ENVELOPED: Final = "exists (select 1 from (select "
+_ENVELOPE: Final = {
+    "METHOD": "o.method as value, lower(o.method) as folded, cast(null as bigint) as num",
+    TICK: "cast(o.tick as text) as value, cast(null as text) as folded, o.tick as num",
+}
+"""Columns that are kept beside the object: what a cell of theirs would hold."""
 _DATED: Final = frozenset(("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"))
 _DURATION_STARTS: Final = "('P', 'p', '+', '-')"
 _CONTAINED: Final = "select 1 from component"
@@ -155,6 +161,7 @@ class Writer:
         if self.expand:
             self.add(", i.start_at, i.end_at, i.recurrence_at, i.floating")
         uids = _uids(prepared, self.source)
+        since = ticks_from(prepared) if uids is None else None
         # CROSS JOIN keeps SQLite from choosing another table to begin with
         if uids is not None:
             self.add(" from object o cross join component c")
@@ -165,6 +172,14 @@ class Writer:
             self.among("o.uid", sorted(uids))
             self.add(" and ")
             self.among("+o.calendar_id", calendar_ids)  # the plus: SQLite shall search by the UID
+        elif since is not None:
+            self.add(" from object o cross join component c")
+            self.left_join_instances()
+            self.add(" where c.object_id = o.id")
+            self.kind("c.")
+            self.add(" and ")
+            self.among("o.calendar_id", calendar_ids)
+            self.add(" and o.tick >= ?", since)
         elif self.expand and limits != UNBOUNDED:
             self.add(" from (")
             self.instances(limits, calendar_ids)
@@ -360,8 +375,9 @@ class Writer:
 
     def exists(self, column: Column, inside: Callable[[], None]) -> None:
         """There is a cell of a column for which `inside` (about alias x) holds."""
-        if column.name == "METHOD" and column.param is None:
-            self.method(column, inside)
+        envelope = _ENVELOPE.get(column.name) if column.param is None else None
+        if envelope is not None:
+            self.envelope(column, envelope, inside)
             return
         alias = self.here if column.component is None else self.aliases[column.component]
         name = column.name if column.param is None else f"{column.name};{column.param}"
@@ -369,15 +385,14 @@ class Writer:
         inside()
         self.add(self.closing)
 
-    def method(self, column: Column, inside: Callable[[], None]) -> None:
-        """METHOD is the envelope's: kept beside the object, not in cells."""
+    def envelope(self, column: Column, cell: str, inside: Callable[[], None]) -> None:
+        """What is the envelope's: kept beside the object, not in cells."""
         if column.component == "VAGENDA":
             self.add("1 = 0")
             return
-        self.add(
-            "exists (select 1 from (select o.method as value, lower(o.method) as folded,"
-            " cast(null as bigint) as num, 0 as origin) x where x.value is not null and "
-        )
+        self.add(_ENVELOPED)
+        self.add(cell)
+        self.add(", 0 as origin) x where x.value is not null and ")
         inside()
         self.add(")")
 

@@ -32,6 +32,7 @@ except ImportError as error:
         "postgresql:// needs psycopg: install Kalends with its extra: pip install 'kalends[postgres]'"
     ) from error
 
+from kalends.store.listening import CHANNEL, Listener
 from kalends.store.postgres_errors import RETRY, is_gone, mapped
 from kalends.store.postgres_schema import Catalogue, Connection, migrate, redacted
 
@@ -64,6 +65,9 @@ set lock_timeout = {LOCK_SECONDS * 1000}; set idle_in_transaction_session_timeou
 select set_config('synchronous_commit', 'on', false)
  where current_setting('synchronous_commit') in ('off', 'local')
 """
+
+
+_ANNOUNCE = "select set_config('synchronous_commit', 'off', true), pg_notify(%s, %s)"
 
 
 class PostgresTx:
@@ -224,6 +228,8 @@ class PostgresStore:
         self._queued = threading.BoundedSemaphore(QUEUED_JOBS)
         self._closed = threading.Event()
         self._watch = Watch("kalends-watch")
+        self._heard: Callable[[], None] | None = None
+        self._listener: Listener | None = None
         first = self._connect()
         try:
             migrate(first, self.url, read_only=read_only)
@@ -317,6 +323,25 @@ class PostgresStore:
         future.add_done_callback(lambda _: self._queued.release())
         return future
 
+    def on_commit(self, heard: Callable[[], None]) -> None:
+        """Call `heard` after each commit: here in the thread that wrote, for others in one that listens."""
+        self._heard = heard
+        self._listener = Listener(self._connect, heard)
+
+    def changed_elsewhere(self) -> bool:
+        """False: PostgreSQL tells by itself."""
+        return False
+
+    def announce(self) -> None:
+        """NOTIFY the other processes; nobody waits for the disk for that."""
+        name = "" if self._listener is None else self._listener.name
+        with self._session(None, fresh=False) as connection:
+            try:
+                connection.execute(_ANNOUNCE, (CHANNEL, name))
+            except psycopg.Error as error:
+                connection.close()
+                raise mapped(error, self.url) from error
+
     def close(self) -> None:
         """Finish what was submitted or runs, and close all sessions."""
         with self._lock:
@@ -324,6 +349,8 @@ class PostgresStore:
                 return
             self._closed.set()
         self._workers.shutdown(wait=True)
+        if self._listener is not None:
+            self._listener.stop()
         for _ in range(self._connections):
             self._slots.acquire(timeout=LOCK_SECONDS)
         self._watch.stop()
@@ -369,6 +396,8 @@ class PostgresStore:
                     connection.info.transaction_status != TransactionStatus.IDLE
                 ):  # the work had nothing to ask
                     _commit(connection, self.url, writes=begin is _WRITE)
+                    if begin is _WRITE and self._heard is not None:
+                        self._heard()
             except BaseException:
                 _roll_back(connection)
                 if tx.met is not None and (isinstance(tx.met, RETRY) or is_gone(tx.met)):

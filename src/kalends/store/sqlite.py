@@ -48,6 +48,8 @@ STATEMENTS = 256
 """Prepared statements kept a connection: all of ours, and a good number of compiled queries."""
 WRITER_CACHE_KIB = 16_384
 READER_CACHE_KIB = 4_096
+PROBE_CACHE_KIB = 64
+"""The connection that only asks whether something has changed reads nothing."""
 WAL_LIMIT_OCTETS = 64 * 1024 * 1024
 """A log that grew larger (under a long read) is cut back to this after a checkpoint."""
 APPLICATION_ID = 0x4B414C43
@@ -188,6 +190,9 @@ class SqliteStore:
         self._redo: deque[_Job] = deque()
         self._closed = threading.Event()
         self._lock = threading.Lock()
+        self._heard: Callable[[], None] | None = None
+        self._probe: apsw.Connection | None = None
+        self._version = 0
         if _lib_number() < SAFE_VERSION:
             log.warning(
                 "SQLite %s can damage a database (WAL reset); 3.51.3 or later is safe",
@@ -313,6 +318,27 @@ class SqliteStore:
                     self._jobs.put(job)
         return job.future
 
+    def on_commit(self, heard: Callable[[], None]) -> None:
+        """Call `heard` in the writer's thread after each commit of ours."""
+        self._heard = heard
+
+    def changed_elsewhere(self) -> bool:
+        """Whether anybody has committed since this was asked last: a look at the log's index in memory."""
+        if self._closed.is_set() or self._path is None:
+            return False
+        try:
+            if self._probe is None:
+                self._probe = self._connect(_READ_ONLY, PROBE_CACHE_KIB)
+            version = cast("int", self._probe.pragma("data_version"))
+        except apsw.Error as error:
+            log.debug("cannot ask whether %s has changed: %s", self.url, error)
+            return False
+        changed, self._version = version != self._version, version
+        return changed
+
+    def announce(self) -> None:
+        """Nothing to do: others look at the file."""
+
     def close(self) -> None:
         """Finish what was submitted, checkpoint and close."""
         with self._lock:
@@ -330,6 +356,7 @@ class SqliteStore:
             if job is None:
                 break
             self._batch(job)
+        _close_quietly(self._probe)
         while self._readers:
             self._readers.pop().close()
         if not self.read_only:
@@ -426,6 +453,8 @@ class SqliteStore:
         else:
             for job, result in results:
                 job.future.set_result(result)
+            if self._heard is not None:
+                self._heard()
 
 
 @contextmanager

@@ -82,10 +82,12 @@ def test_any_name_a_client_chooses_for_a_calendar_is_kept(bill: Client, name: st
 
 
 def test_a_calendar_is_deleted_with_all_it_holds(bill: Client, world: DavWorld) -> None:  # RFC 4918 §9.6.1
-    bill.put(EVENT, ics(event("a")))
-    assert bill("DELETE", CALENDAR, depth="0").status == 400
-    assert bill("DELETE", CALENDAR).status == 204
-    assert bill("GET", EVENT).status == 404
+    bill("MKCALENDAR", HOME + "old/")
+    bill.put(HOME + "old/a.ics", ics(event("a")))
+    assert bill("DELETE", HOME + "old/", depth="0").status == 400
+    assert bill("DELETE", HOME + "old/", if_match='"x"').status == 412
+    assert bill("DELETE", HOME + "old/").status == 204
+    assert bill("GET", HOME + "old/a.ics").status == 404
     assert bill("DELETE", HOME).status == 405
 
 

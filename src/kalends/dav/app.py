@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from kalends.core.model import Caller, Policy
 from kalends.dav import paths, xmlread
@@ -35,6 +36,8 @@ def plan(request: Request, caller: Caller) -> Plan:
         `work` runs in a transaction, where its body's iterator is drained, too; what either raises is told by
         `refusal`.
     """
+    if request.headers.get("schedule-reply", "").strip().upper() == "F":  # RFC 6638 §8.1
+        caller = replace(caller, schedule_reply=False)
     context = Context(request, caller)
     try:
         return _plan(context)

@@ -81,6 +81,23 @@ def check_unmodified(context: Context, changed_at: int | None) -> None:
         raise failed("If-Unmodified-Since: the resource was changed since.")
 
 
+def check_schedule_tag(context: Context, tag: str | None) -> None:
+    """Check If-Schedule-Tag-Match.
+
+    Args:
+        context: the request.
+        tag: the Schedule-Tag of the resource, without quotes; None when there is none.
+
+    Raises:
+        DavError: 412 when it is another one.
+
+    Source: RFC 6638 §8.3.
+    """
+    given = context.header("if-schedule-tag-match")
+    if given is not None and given != "*" and (tag is None or f'"{tag}"' not in etags(given)):
+        raise failed("If-Schedule-Tag-Match: the organizer changed the event since; fetch it and try again.")
+
+
 def not_modified(context: Context, etag: str, changed_at: int) -> bool:
     """Whether a GET may be answered with 304.
 

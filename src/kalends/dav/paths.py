@@ -74,6 +74,8 @@ def decode(segment: str) -> str:
 
     Source: RFC 3986 §2.1, §3.3, §7.3.
     """
+    if _PLAIN.match(segment) and segment not in (".", "..") and len(segment) <= MAX_SEGMENT:
+        return segment
     if "%" in segment and _BAD_PERCENT.search(segment):
         raise DavError(400, None, "The path holds a '%' that is not followed by two hexadecimal digits.")
     try:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import ClassVar
 
-from kalends.core import agendas, identity, rights
+from kalends.core import agendas, identity, rights, scheduling
 from kalends.core.model import Target
 from kalends.core.sights import Shown, Sight
 from kalends.dav import paths
@@ -121,7 +121,7 @@ class Home(Resource):
 
 
 class Inbox(Resource):
-    """A scheduling inbox (RFC 6638 §2.2): messages of the default calendar that nobody has processed yet."""
+    """A scheduling inbox (RFC 6638 §2.2): messages that nobody has processed yet."""
 
     __slots__ = ("home",)
     kind = "inbox"
@@ -132,23 +132,28 @@ class Inbox(Resource):
         self.home = home
 
     def calendar(self, tx: Tx, context: Context) -> Calendar | None:
-        """The calendar whose messages these are, or None."""
+        """The calendar that new invitations go to, or None."""
         default = self.home.row.default_calendar
         row = None if default is None else calendars.by_id(tx, default)
         return None if row is None else calendar_resource(context, self.home, row)
 
     def members(self, tx: Tx, context: Context) -> Iterator[Resource]:
-        """The messages."""
-        calendar = self.calendar(tx, context)
-        if calendar is not None:
-            for row in listings.listing(tx, calendar.row.id, "UNPROCESSED"):
-                yield Message(self.path, calendar, row)
+        """The messages in all calendars of the home."""
+        held: dict[int, Calendar] = {}
+        for row in scheduling.inbox(tx, self.home.row.id):
+            if row.calendar_id not in held:
+                calendar = calendars.by_id(tx, row.calendar_id)
+                assert calendar is not None, "an object without its calendar"
+                held[row.calendar_id] = calendar_resource(context, self.home, calendar)
+            yield Message(self.path, held[row.calendar_id], row)
 
     def member(self, tx: Tx, context: Context, name: str) -> Message | None:
         """The message of that name, or None."""
-        calendar = self.calendar(tx, context)
-        row = None if calendar is None else objects.by_name(tx, calendar.row.id, name, "UNPROCESSED")
-        return None if calendar is None or row is None else Message(self.path, calendar, row)
+        for calendar in calendars.every(tx, self.home.row.id):
+            row = objects.by_name(tx, calendar.id, name, "UNPROCESSED")
+            if row is not None:
+                return Message(self.path, calendar_resource(context, self.home, calendar), row)
+        return None
 
 
 class Outbox(Resource):
@@ -355,7 +360,11 @@ def find(tx: Tx, context: Context, address: Address) -> Resource | None:
     collection = under_home(tx, context, home, address.calendar)
     if collection is None or address.member is None:
         return collection
-    return None if isinstance(collection, Outbox) else collection.member(tx, context, address.member)
+    return (
+        None
+        if isinstance(collection, Outbox) or address.slash
+        else collection.member(tx, context, address.member)
+    )
 
 
 def under_home(tx: Tx, context: Context, home: Home, segment: str) -> Calendar | Inbox | Outbox | None:

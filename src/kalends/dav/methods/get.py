@@ -13,8 +13,10 @@ from kalends.store.base import Tx
 
 
 def validators(found: CalendarObject) -> tuple[tuple[str, str], ...]:
-    """ETag and Last-Modified of an object."""
-    return (("ETag", found.etag), ("Last-Modified", http_date(found.row.changed_at)))
+    """ETag, Last-Modified and, where it has one, Schedule-Tag of an object."""
+    pair = (("ETag", found.etag), ("Last-Modified", http_date(found.row.changed_at)))
+    tag = found.row.schedule_tag
+    return pair if tag is None else (*pair, ("Schedule-Tag", f'"{tag}"'))
 
 
 @register

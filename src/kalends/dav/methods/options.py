@@ -7,7 +7,7 @@ from kalends.dav.messages import Plan, Response, ready
 from kalends.dav.methods.base import METHODS, Method, register
 from kalends.dav.properties.base import EVERYWHERE
 
-CLASSES = "1, 3, calendar-access, extended-mkcol"
+CLASSES = "1, 3, access-control, calendar-access, calendar-auto-schedule, extended-mkcol"
 """The DAV header: what is true, and nothing else."""
 
 

@@ -1,15 +1,15 @@
-"""POST: a new member of a calendar, under a name that the server chooses (RFC 5995)."""
+"""POST: a new member under a name of the server's (RFC 5995); free-busy of others (RFC 6638 §5)."""
 
 from __future__ import annotations
 
 import hashlib
 
-from kalends.dav import incoming, paths
+from kalends.dav import asking_busy, incoming, paths
 from kalends.dav.context import Context
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import Method, not_allowed, register
 from kalends.dav.methods.put import refuse_place, store_object
-from kalends.dav.resources import Calendar, resolve
+from kalends.dav.resources import Calendar, Outbox, resolve
 from kalends.ical.tree import Component
 from kalends.store import objects
 from kalends.store.base import Tx
@@ -17,14 +17,16 @@ from kalends.store.base import Tx
 
 @register
 class Post(Method):
-    """A calendar is its own add-member URI."""
+    """A calendar is its own add-member URI; an outbox answers who is busy."""
 
     name = "POST"
-    on = ("calendar",)
+    on = ("calendar", "outbox")
 
     def plan(self, context: Context) -> Plan:
-        """Read the text first, then write."""
+        """Read the text first, then write, or ask."""
         address = context.address
+        if address.calendar == paths.OUTBOX and address.member is None:
+            return self._ask(context)
         if address.calendar is None or address.member is not None or address.calendar in paths.RESERVED:
             return Plan("read", lambda tx: refuse_place(tx, context))
         tree = incoming.calendar_object(context)
@@ -36,6 +38,18 @@ class Post(Method):
             return store_object(tx, context, found, free_name(tx, found, tree), tree)
 
         return Plan("write", work)
+
+    @staticmethod
+    def _ask(context: Context) -> Plan:
+        question = asking_busy.read_question(context)
+
+        def ask(tx: Tx) -> Response:
+            found = resolve(tx, context, context.address)
+            if not isinstance(found, Outbox):
+                raise not_allowed(found)
+            return asking_busy.answer(tx, context, question)
+
+        return Plan("read", ask)
 
 
 def free_name(tx: Tx, calendar: Calendar, tree: Component) -> str:

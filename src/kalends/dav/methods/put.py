@@ -79,6 +79,8 @@ def store_object(tx: Tx, context: Context, calendar: Calendar, name: str, tree: 
         return Response(201 if made else 200, (*validators(found), *headers, *shown, applied), row.ics)
     if row.ics == context.request.body:  # a strong ETag only for the octets sent (RFC 4791 §5.3.4)
         headers = (*validators(found), *headers)
+    elif row.schedule_tag is not None:  # RFC 6638 §3.2.10
+        headers = (("Schedule-Tag", f'"{row.schedule_tag}"'), *headers)
     return Response(201 if made else 204, headers)
 
 
@@ -100,6 +102,7 @@ def check_conditions(tx: Tx, context: Context, calendar: Calendar, row: ObjectRo
     try:
         conditions.check_write(context, etag)
         conditions.check_unmodified(context, None if seen is None else seen.row.changed_at)
+        conditions.check_schedule_tag(context, None if seen is None else seen.row.schedule_tag)
         conditions.check_if(context, lambda path: etag_at(tx, context, path, etag))
     except DavError as error:
         if error.status == 412 and seen is not None and context.representation:

@@ -13,7 +13,7 @@ from kalends.store.ids import EPOCH_SECONDS, IdSource, new_id
 
 def test_store_parameters_are_translated_outside_of_quotes_and_comments() -> None:
     sql = "select '?%', \"a?\", ? % 2, '''?' -- ?\n, /* ? % */ ? like '%'"
-    assert sqltext.to_psycopg(sql) == "select '?%%', \"a?\", %s %% 2, '''?' -- ?\n, /* ? %% */ %s like '%%'"
+    assert sqltext.numbered(sql) == "select '?%', \"a?\", $1 % 2, '''?' -- ?\n, /* ? % */ $2 like '%'"
 
 
 def test_store_lists_are_cut_to_fit() -> None:

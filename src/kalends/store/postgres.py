@@ -20,7 +20,7 @@ from kalends.store.errors import (
     StoreUnavailableError,
 )
 from kalends.store.postgres_text import array, merged
-from kalends.store.sqltext import to_psycopg
+from kalends.store.sqltext import numbered
 from kalends.store.watch import Watch
 
 try:
@@ -57,6 +57,7 @@ PREPARE_AFTER = 2
 """A statement that comes back this often is prepared on the server."""
 STATEMENTS = 256
 
+_MARKS = ("savepoint nested", "release nested")
 _READ = "begin isolation level repeatable read read only"
 _WRITE = "begin isolation level read committed"
 _SESSION = f"""
@@ -98,6 +99,8 @@ class PostgresTx:
         """Stop when the deadline passed, or when the database gave the transaction up."""
         if self._deadline is not None and self._deadline.passed(time.monotonic()):
             raise DeadlineError(TOO_LONG)
+        while self._queued and self._queued[-1][0].startswith(_MARKS):
+            self._queued.pop()  # the commit does that, too
         self.flush()
         if self.met is not None and self._connection.info.transaction_status != TransactionStatus.INTRANS:
             raise mapped(self.met) from self.met
@@ -109,7 +112,7 @@ class PostgresTx:
             if self._queued or self._first is not None:
                 self._flush(sql, params)
             else:
-                self._cursor.execute(to_psycopg(sql), params)
+                self._cursor.execute(numbered(sql), params)
         except psycopg.Error as error:
             self.met = error
             raise mapped(error) from error
@@ -126,8 +129,8 @@ class PostgresTx:
             self._first = None
         with self._connection.pipeline() if len(queued) > 1 else nullcontext():
             for earlier, values in queued:
-                self._connection.execute(to_psycopg(earlier), values)
-            self._cursor.execute(to_psycopg(sql), params)
+                self._connection.execute(numbered(earlier), values)
+            self._cursor.execute(numbered(sql), params)
 
     def rows(self, sql: str, params: Sequence[SqlValue] = ()) -> list[Row]:
         """Run a query and return all its rows."""
@@ -170,20 +173,31 @@ class PostgresTx:
         """A nested block that is undone alone when it raises."""
         self._depth += 1
         name = f"nested{self._depth}"
-        self._execute(f"savepoint {name}")  # and with it whatever is queued, which does not belong inside
+        if any(not sql.startswith(_MARKS) for sql, _ in self._queued):
+            self.flush()  # it does not belong inside
+        mark = (f"savepoint {name}", ())
+        self._queued.append(mark)  # neither this nor the release is worth a round trip of its own
         try:
             yield
-            self._execute(f"release {name}")
+            if self._queued and self._queued[-1] is mark:
+                self._queued.pop()
+            else:
+                self.flush()
+                self._queued.append((f"release {name}", ()))
         except BaseException:
             if not self._connection.broken:
-                self._undo(name)
+                self._undo(name, mark)
             raise
         finally:
             self._depth -= 1
 
-    def _undo(self, name: str) -> None:
-        self._queued.clear()
+    def _undo(self, name: str, mark: tuple[str, Sequence[Any]]) -> None:
         self.memo.clear()
+        unsent = next((at for at, one in enumerate(self._queued) if one is mark), None)
+        if unsent is not None:
+            del self._queued[unsent:]
+            return
+        self._queued.clear()
         try:
             self._cursor.execute(f"rollback to {name}; release {name}")
         except psycopg.Error as error:  # what led here is raised; the transaction is lost as a whole
@@ -254,6 +268,9 @@ class PostgresStore:
                 self._dsn, autocommit=True, connect_timeout=CONNECT_SECONDS, prepare_threshold=PREPARE_AFTER
             )
             connection.prepared_max = STATEMENTS
+            connection.cursor_factory = (
+                psycopg.RawCursor
+            )  # with PostgreSQL's own parameters: nothing to rewrite
             # One type for every integer, else each size of number would make a prepared statement of its own.
             connection.adapters.register_dumper(int, Int8Dumper)
             connection.execute(_SESSION)

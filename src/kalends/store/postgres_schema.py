@@ -97,7 +97,7 @@ def migrate(connection: Connection, url: str, *, read_only: bool) -> None:
         assert row is not None
         for number, sql in schema.pending(int(row[0]), "postgres"):
             connection.execute(sql)
-            connection.execute("update meta set value = %s where key = 'schema'", (str(number),))
+            connection.execute("update meta set value = $1 where key = 'schema'", (str(number),))
 
 
 def _version(connection: Connection, url: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import count
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -12,24 +13,22 @@ T = TypeVar("T")
 MAX_IN_LIST = 500
 """Values in one IN (…): far below SQLite's 32,766 parameters, and few distinct statements to cache."""
 
-# A quoted string, a quoted name, a comment, or one of the two characters that mean something else in psycopg.
-_SPECIAL = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|\?|%", re.DOTALL)
+# A quoted string, a quoted name, a comment, or a parameter.
+_SPECIAL = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|\?", re.DOTALL)
 
 
 @lru_cache(maxsize=1024)
-def to_psycopg(sql: str) -> str:
-    """Turn `?` parameters into psycopg's `%s`, leaving quoted text and comments alone.
+def numbered(sql: str) -> str:
+    """Turn `?` parameters into PostgreSQL's own `$1`, `$2`, leaving quoted text and comments alone.
 
     Args:
         sql: a statement with `?` for each parameter.
-
-    Returns:
-        The statement with `%s` for each parameter and every literal % doubled.
     """
+    numbers = count(1)
 
     def replace(match: re.Match[str]) -> str:
         found = match[0]
-        return "%s" if found == "?" else found.replace("%", "%%")
+        return f"${next(numbers)}" if found == "?" else found
 
     return _SPECIAL.sub(replace, sql)
 

@@ -123,6 +123,20 @@ class TestParameters:
         assert holds("PARAM(ATTENDEE,ROLE) = 'REQ-PARTICIPANT'", one)
         assert not holds("PARAM(ATTENDEE,ROLE) = 'CHAIR'", one)
 
+    def test_QRY11_the_type_of_a_property_is_the_default_of_VALUE(self) -> None:
+        timed, dated = event("DTSTART:20260101T000000Z"), event("DTSTART;VALUE=DATE:20260101")
+        for where, expected in (
+            ("PARAM(DTSTART,VALUE) = 'DATE-TIME'", (True, False)),
+            ("PARAM(DTSTART,VALUE) = 'date'", (False, True)),
+            ("PARAM(DTSTART,VALUE) != 'DATE'", (True, False)),
+            ("PARAM(DTSTART,VALUE) LIKE 'DATE%'", (True, True)),
+            ("PARAM(DTSTART,VALUE) NOT LIKE 'DATE-%'", (False, True)),
+            ("PARAM(DTSTART,VALUE) IS NULL", (False, False)),
+            ("PARAM(DTSTART,VALUE) IS NOT NULL", (True, True)),
+            ("PARAM(DTEND,VALUE) = 'DATE-TIME'", (False, False)),
+        ):
+            assert (holds(where, timed), holds(where, dated)) == expected, where
+
     def test_one_of_several(self) -> None:
         both = event(
             "ATTENDEE;ROLE=CHAIR:mailto:a@example.com", "ATTENDEE;PARTSTAT=DECLINED:mailto:b@example.com"

@@ -348,3 +348,13 @@ def test_merging_spans_is_the_union_of_their_seconds(
     assert seconds(merged) == seconds(spans)
     assert all(end < begin for (_, end), (begin, _) in itertools.pairwise(merged))
     assert seconds(freebusy.without(merged, busy)) == seconds(spans) - seconds(taken)
+
+
+def test_QRY11_the_default_of_VALUE_counts_in_WHERE(world: World) -> None:
+    world.create(
+        calendar(event("timed"), event("dated", start="DTSTART;VALUE=DATE:20260310").replace("PT1H", "P1D"))
+    )
+    asked = "SELECT * FROM VEVENT WHERE PARAM(DTSTART,VALUE)"
+    assert world.uids(f"{asked} = 'DATE-TIME'") == ["timed"]
+    assert world.uids(f"{asked} = 'DATE'") == ["dated"]
+    assert world.uids(f"{asked} NOT LIKE 'DATE-%'") == ["dated"]

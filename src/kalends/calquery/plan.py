@@ -28,6 +28,7 @@ from kalends.calquery.tree import (
     OwnerTest,
     State,
 )
+from kalends.calquery.value_defaults import with_value_defaults
 
 MAX_CONTAINED: Final = 4
 """Contained kinds in one WHERE: events hold four kinds; every one more can double the plan."""
@@ -93,7 +94,7 @@ def plan(condition: Condition | None) -> Plan:
         return _default_states()
     if len(kinds(condition)) > MAX_CONTAINED:
         raise TooComplexError(f"conditions on more than {MAX_CONTAINED} kinds of contained components")
-    planned = _plan(_simple(condition), frozenset())
+    planned = _plan(_simple(with_value_defaults(condition)), frozenset())
     return planned if mentions_state(condition) else conjunction([_default_states(), planned])
 
 

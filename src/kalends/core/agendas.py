@@ -32,6 +32,10 @@ STORE_UID = "VCALSTORE"
 """Identifier of the one object that holds the store's properties; the CSID may be configured anew."""
 COMPONENTS = "X-KALENDS-COMPONENTS"
 """Which components a calendar is meant for, for faces that ask (CalDAV); CAP puts in what it likes."""
+TRANSP = "X-KALENDS-TRANSP"
+"""TRANSPARENT when a calendar's events do not make its owner busy (RFC 6638 §9.1)."""
+AUTO_PROCESS = "X-KALENDS-AUTO-PROCESS"
+"""FALSE when scheduling messages are the clients' business, as RFC 4324 means them, and not the server's."""
 MAX_OWNERS = 1_000
 """OWNERs of one calendar: groups serve larger circles."""
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+\Z")
@@ -244,6 +248,16 @@ def home_of(tx: Tx, agenda: Component) -> int | None:
 def allows_conflict(held: Component) -> bool:
     """The value of ALLOW-CONFLICT."""
     return (held.value("ALLOW-CONFLICT") or "TRUE").strip().upper() != "FALSE"
+
+
+def makes_busy(held: Component) -> bool:
+    """Whether a calendar's events make its owner busy (RFC 6638 §9.1)."""
+    return (held.value(TRANSP) or "").strip().upper() != "TRANSPARENT"
+
+
+def auto_processes(held: Component) -> bool:
+    """Whether the server processes a calendar's scheduling messages by itself (RFC 6638 §4)."""
+    return (held.value(AUTO_PROCESS) or "").strip().upper() != "FALSE"
 
 
 def changed_at(tx: Tx, calendar_id: int, held: Component) -> str:

@@ -240,7 +240,7 @@ def found_calendar(
     try:
         calendars.add(
             tx, id=new, calid=calid, home_id=home, slug=slug or _slug(tx, calid, home),
-            allow_conflict=agendas.allows_conflict(agenda),
+            allow_conflict=agendas.allows_conflict(agenda), auto_process=agendas.auto_processes(agenda),
         )  # fmt: skip
     except store.DuplicateError as error:
         raise DuplicateError(f"the CALID {calid} is taken") from error
@@ -377,7 +377,7 @@ def _allow(tx: Tx, caller: Caller, target: Target, permission: rights.Permission
 
 
 def settle(tx: Tx, calendar: CalendarRow, held: Component) -> None:
-    """Let a calendar's row follow its properties: home of its first known owner, ALLOW-CONFLICT."""
+    """Let a calendar's row follow its properties: home of its first known owner, and the switches."""
     home = agendas.home_of(tx, held)
     if home != calendar.home_id:
         calendars.set_name(
@@ -385,6 +385,8 @@ def settle(tx: Tx, calendar: CalendarRow, held: Component) -> None:
         )
     if agendas.allows_conflict(held) != calendar.allow_conflict:
         calendars.set_flags(tx, calendar.id, allow_conflict=agendas.allows_conflict(held))
+    if agendas.auto_processes(held) != calendar.auto_process:
+        calendars.set_flags(tx, calendar.id, auto_process=agendas.auto_processes(held))
 
 
 def unused_calid(tx: Tx, home: str, slug: str) -> str:

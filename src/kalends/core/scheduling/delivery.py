@@ -9,7 +9,7 @@ from kalends.core.errors import ConflictError, DuplicateError, TooComplexError
 from kalends.core.model import Caller
 from kalends.core.scheduling import copies, locks, parties
 from kalends.core.scheduling.instances import Key, parts
-from kalends.core.scheduling.people import People, Person, booked_by_home, default_calendar
+from kalends.core.scheduling.people import People, Person, booked_by_home, calendar_for, default_calendar
 from kalends.core.writer import Writer, etag_of
 from kalends.ical.tree import Component, parse
 from kalends.store import calendars, ids, jobs, objects
@@ -55,9 +55,13 @@ class Post:
 
     def places(self, person: Person) -> set[int]:
         """The calendars that a message to a person may change."""
+        found = {default_calendar(self.tx, person), self.place(person)}
+        return {place for place in found if place is not None}
+
+    def place(self, person: Person) -> int | None:
+        """The calendar in which a person has this object, or is to have it."""
         row = self.booked(person)
-        inbox = default_calendar(self.tx, person)
-        return {place for place in (inbox, row.calendar_id if row is not None else None) if place is not None}
+        return calendar_for(self.tx, person, self.kind) if row is None else row.calendar_id
 
     def hold(self, everybody: list[Person]) -> None:
         """Lock all that messages to these people may change, and read it anew if need be."""
@@ -103,7 +107,7 @@ class Post:
             themselves, or has no room for it (ALLOW-CONFLICT).
         """
         row = self.booked(person)
-        place = row.calendar_id if row is not None else default_calendar(self.tx, person)
+        place = self.place(person)
         calendar = None if place is None else calendars.by_id(self.tx, place)
         if calendar is None or not calendar.auto_process or (row is None and not news):
             return False
@@ -164,8 +168,11 @@ class Post:
         The job's payload is JSON: `from`, `to` (addresses), `method` and `ics` (the iTIP text).
 
         Returns:
-            SCHEDULE-STATUS: pending; unknown here, although the address is one of ours; or no way there.
+            SCHEDULE-STATUS: pending; unknown here, although the address is one of ours; a group; or no
+            way there.
         """
+        if self.people.is_group(to):
+            return NOT_ALLOWED  # its members are invited by their names
         scheme, _, mailbox = to.partition(":")
         if scheme != "mailto" or mailbox.rpartition("@")[2] == self.caller.policy.realm.lower():
             return UNKNOWN

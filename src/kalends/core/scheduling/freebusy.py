@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from kalends.core import freebusy, rights
+from kalends.core import agendas, freebusy, rights
 from kalends.core.defaults import PRODID
 from kalends.core.errors import InvalidError
 from kalends.core.freebusy import MAX_DAYS, Span, merged, without
@@ -119,6 +119,8 @@ def _of(tx: Tx, caller: Caller, person: Person, lo: int, hi: int) -> Component |
     for calendar in calendars.every(tx, person.row.id):
         if rights.privileges(tx, caller, calendar.id).free_busy:
             seen = True
+            if not agendas.makes_busy(agendas.properties(tx, calendar)):
+                continue
             place = Target(calendar.calid, calendar.id, calendar.calid)
             some, maybe = freebusy.busy_spans(tx, caller, place, lo, hi)
             busy += some

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from kalends.core import agendas
 from kalends.core.errors import DefaultCalendarError
 from kalends.ical.values import normal_address
 from kalends.store import calendars, objects, principals
@@ -50,6 +51,11 @@ class People:
             self._found[uri] = None if row is None or row.kind == "group" else self._person(row)
         return self._found[uri]
 
+    def is_group(self, uri: str) -> bool:
+        """Whether a (normalised) address is a group's."""
+        row = principals.by_address(self.tx, uri)
+        return row is not None and row.kind == "group"
+
     def living_at(self, calendar: CalendarRow) -> Person | None:
         """In whose home a calendar lies."""
         row = None if calendar.home_id is None else principals.by_id(self.tx, calendar.home_id)
@@ -69,6 +75,20 @@ def default_calendar(tx: Tx, person: Person) -> int | None:
         return person.row.default_calendar
     homes = calendars.every(tx, person.row.id)
     return homes[0].id if homes else None
+
+
+def calendar_for(tx: Tx, person: Person, kind: str) -> int | None:
+    """The calendar in which an invitation is booked: the default one, unless it is not meant for that kind.
+
+    Source: RFC 6638 §4.3; RFC 4791 §5.2.3.
+    """
+    chosen = default_calendar(tx, person)
+    homes = calendars.every(tx, person.row.id)
+    for calendar in sorted(homes, key=lambda one: one.id != chosen):
+        meant = agendas.meant_for(agendas.properties(tx, calendar))
+        if not meant or kind in meant:
+            return calendar.id
+    return chosen
 
 
 def refuse_removal(tx: Tx, calendar: CalendarRow) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from kalends.core.scheduling import changes, parties
 from kalends.core.scheduling.delivery import Post
 from kalends.core.scheduling.instances import Key, parts
-from kalends.core.scheduling.people import Person, default_calendar
+from kalends.core.scheduling.people import Person
 from kalends.ical.tree import Component
 
 MAX_TRIED = 50
@@ -33,8 +33,7 @@ def answer(post: Post, room: Person, view: Component) -> dict[Key, str]:
         PARTSTAT by instance: ACCEPTED or DECLINED.
     """
     found = parts(view, post.kind)
-    row = post.booked(room)
-    place = row.calendar_id if row is not None else default_calendar(post.tx, room)
+    place = post.place(room)
     if place is None:
         return dict.fromkeys(found, "DECLINED")
     taken: list[Key] = list(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kalends.core.agendas import TRANSP
 from kalends.dav import paths, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.drafts import Draft
@@ -13,8 +14,6 @@ from kalends.dav.xmlwrite import CALDAV, CALENDARSERVER
 from kalends.store import principals
 from kalends.store.base import Tx
 
-TRANSP = "X-KALENDS-TRANSP"
-"""Of a VAGENDA: TRANSPARENT when its events do not make its owner busy."""
 _TYPES = {"user": "INDIVIDUAL", "group": "GROUP", "room": "ROOM", "resource": "RESOURCE"}
 
 

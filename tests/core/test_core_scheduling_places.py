@@ -1,0 +1,139 @@
+"""Where an invitation goes, and whose business it is (RFC 6638 §4.3, RFC 4324 §2.2)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from core_world import NOW, component, selection
+from scheduling_world import Village, wrapped
+
+from kalends.core import identity, ledger, scheduling
+from kalends.core.errors import DefaultCalendarError, SchedulingTwinError
+from kalends.core.model import Target
+from kalends.ical.tree import parse
+from kalends.store import calendars, objects
+from kalends.store.base import Store
+from kalends.store.objects import ObjectRow
+
+
+def invitation(kind: str, *more: str, uid: str = "x", guest: str = "mary") -> str:
+    extra = "\n".join(more)
+    return wrapped(
+        f"BEGIN:{kind}\nUID:{uid}\nDTSTART:20260310T090000Z\nSUMMARY:x\nORGANIZER:mailto:bill@example.com\n"
+        f"ATTENDEE:mailto:{guest}@example.com\n{extra}\nEND:{kind}"
+    )
+
+
+def everywhere(village: Village, uid: str = "x") -> dict[str, ObjectRow]:
+    """The booked objects of a UID, by the CALID they are in."""
+
+    def find(tx: object) -> dict[str, ObjectRow]:
+        rows = objects.by_uid_anywhere(tx, uid, "BOOKED")  # type: ignore[arg-type]
+        homes = calendars.many(tx, [row.calendar_id for row in rows])  # type: ignore[arg-type]
+        return {homes[row.calendar_id].calid: row for row in rows}
+
+    return village.store.read(find)
+
+
+def test_43_a_task_goes_to_the_calendar_that_is_meant_for_tasks(store: Store) -> None:
+    village = Village(store)
+    village.put("bill", "x", invitation("VTODO"))
+    assert set(everywhere(village)) == {"bill/calendar", "mary/tasks"}
+    assert [row.method for row in village.inbox("mary")] == ["REQUEST"]
+
+
+def test_an_invitation_that_was_moved_to_another_calendar_is_found_there(store: Store) -> None:
+    village = Village(store)
+    village.put("bill", "x", invitation("VEVENT"))
+    mary = village.caller("mary")
+    tasks = village.target("mary/tasks", mary)
+    moved = replace(selection("SELECT * FROM VEVENT WHERE STATE() = 'BOOKED'"), container="mary/calendar")
+    store.write(lambda tx: ledger.move(tx, mary, tasks, [moved]))
+    village.put("bill", "x", invitation("VEVENT").replace("SUMMARY:x", "SUMMARY:new"))
+    found = everywhere(village)
+    assert set(found) == {"bill/calendar", "mary/tasks"}
+    assert b"SUMMARY:new" in found["mary/tasks"].ics
+
+
+def test_3241_one_invitation_is_in_one_calendar(store: Store) -> None:
+    village = Village(store)
+    village.put("bill", "x", invitation("VEVENT"))
+    mary = village.who("mary")
+    tasks = village.target("mary/tasks", mary)
+    text = parse(village.text("mary", "x"))
+    with pytest.raises(SchedulingTwinError):
+        store.write(lambda tx: ledger.put_object(tx, mary, tasks, "again.ics", text))
+
+
+def test_22_where_processing_is_the_clients_business_messages_wait(store: Store) -> None:
+    village = Village(store)
+    mary = village.caller("mary")
+    place = Target("mary/calendar", village.place("mary").calendar_id, "mary/calendar")
+    chosen = selection("SELECT * FROM VAGENDA")
+    nothing = component("VAGENDA", "")
+    off = component("VAGENDA", "X-KALENDS-AUTO-PROCESS:FALSE")
+    store.write(lambda tx: ledger.modify(tx, mary, [place], chosen, nothing, off))
+    village.put("bill", "x", invitation("VEVENT"))
+    assert set(everywhere(village)) == {"bill/calendar"}
+    assert [row.method for row in village.inbox("mary")] == ["REQUEST"]
+    village.put("bill", "x", invitation("VEVENT").replace("SUMMARY:x", "SUMMARY:y"))
+    assert [row.method for row in village.inbox("mary")] == ["REQUEST", "REQUEST"]  # OBM-11: both are kept
+    village.put("mary", "own", invitation("VEVENT", uid="own").replace("bill@", "mary@"))
+    assert village.inbox("bill") == []
+    store.write(lambda tx: ledger.modify(tx, mary, [place], chosen, off, nothing))
+    village.put("bill", "x", invitation("VEVENT").replace("SUMMARY:x", "SUMMARY:z"))
+    assert set(everywhere(village)) == {"bill/calendar", "mary/calendar"}
+    assert [row.method for row in village.inbox("mary")] == ["REQUEST"]
+
+
+def test_4311_the_default_calendar_is_needed(store: Store) -> None:
+    Village(store)
+
+    def refuse(calid: str) -> None:
+        def work(tx: object) -> None:
+            row = calendars.by_calid(tx, calid)  # type: ignore[arg-type]
+            assert row is not None
+            scheduling.refuse_removal(tx, row)  # type: ignore[arg-type]
+
+        store.read(work)
+
+    refuse("mary/tasks")
+    with pytest.raises(DefaultCalendarError):
+        refuse("mary/calendar")
+
+
+def test_a_calendar_without_conflicts_keeps_the_message_and_not_the_event(store: Store) -> None:
+    village = Village(store)
+    mary = village.caller("mary")
+    place = village.place("mary")
+    village.put("mary", "busy", invitation("VEVENT", "DURATION:PT1H", uid="busy").replace("ORGANIZER", "X-O"))
+    old, new = component("VAGENDA", "ALLOW-CONFLICT:TRUE"), component("VAGENDA", "ALLOW-CONFLICT:FALSE")
+    store.write(lambda tx: ledger.modify(tx, mary, [place], selection("SELECT * FROM VAGENDA"), old, new))
+    village.put("bill", "x", invitation("VEVENT", "DURATION:PT1H"))
+    assert set(everywhere(village)) == {"bill/calendar"}
+    assert [row.method for row in village.inbox("mary")] == ["REQUEST"]
+
+
+def test_a_group_is_not_invited_by_its_name(store: Store) -> None:
+    village = Village(store)
+    store.write(lambda tx: identity.add_user(tx, village.policy, "staff", now=NOW, kind="group"))
+    village.put("bill", "x", invitation("VEVENT", guest="staff"))
+    assert "SCHEDULE-STATUS=5.3" in village.text("bill", "x")
+
+
+def test_what_is_imported_was_told_long_ago(store: Store) -> None:
+    village = Village(store)
+    bill = village.caller("bill")
+    file = parse(invitation("VEVENT"))
+    store.write(lambda tx: ledger.import_objects(tx, bill, village.place("bill"), file))
+    assert set(everywhere(village)) == {"bill/calendar"}
+
+
+def test_OBM14_global_alarms_travel_and_local_ones_do_not(store: Store) -> None:
+    village = Village(store)
+    alarm = "BEGIN:VALARM\nSEQUENCE{}:{}\nACTION:DISPLAY\nDESCRIPTION:x\nTRIGGER:-PT{}M\nEND:VALARM"
+    village.put("bill", "x", invitation("VEVENT", alarm.format(";LOCAL=TRUE", 1, 5), alarm.format("", 2, 10)))
+    held = village.text("mary", "x")
+    assert "TRIGGER:-PT10M" in held
+    assert "TRIGGER:-PT5M" not in held

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: help install demo test lint bench constraints clean
+.PHONY: help install demo test lint bench bench-peers constraints clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 22
 
@@ -31,6 +31,15 @@ lint: $(STAMP) ## ruff, mypy --strict, the house's import rules
 
 bench: $(STAMP) ## the benchmarks, as ratios against a peer or a physical limit
 	$(BIN)/python -m bench
+
+PEERS := .venv-peers
+$(PEERS)/.installed: constraints-peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r constraints-peers.txt
+	@touch $(PEERS)/.installed
+
+bench-peers: $(STAMP) $(PEERS)/.installed ## CalDAV beside Radicale and Xandikos, in one run (they go into .venv-peers)
+	$(BIN)/python -m bench dav
 
 constraints: ## resolve the pinned versions with hashes anew (needs the uv program)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \

@@ -11,7 +11,18 @@ from pathlib import Path
 
 from bench.measure import Report
 
-BENCHES = ("ical", "beep", "layers", "create", "search", "imports", "conflict", "double_booking", "port")
+BENCHES = (
+    "ical",
+    "beep",
+    "layers",
+    "create",
+    "search",
+    "imports",
+    "conflict",
+    "double_booking",
+    "port",
+    "http",
+)
 
 
 def main() -> None:

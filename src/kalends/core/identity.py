@@ -405,8 +405,7 @@ def _principal(row: PrincipalRow, addresses: Iterable[str]) -> Principal:
 
 def verifier_of(tx: Tx, upn: str) -> str | None:
     """The stored SCRAM verifier, or None for an unknown user or one without a password."""
-    found = principals.by_upn(tx, upn.strip().lower())
-    return None if found is None else found.secret
+    return principals.secret_of(tx, upn.strip().lower())
 
 
 def identify(tx: Tx, upn: str) -> Identity | None:

@@ -116,6 +116,12 @@ def by_upn(tx: Tx, upn: str) -> PrincipalRow | None:
     return None if row is None else _row(row)
 
 
+def secret_of(tx: Tx, upn: str) -> str | None:
+    """The SCRAM verifier of a principal; None without one, and for an unknown UPN."""
+    row = tx.row("select secret from principal where upn = ?", (upn,))
+    return None if row is None else cast("str | None", row[0])
+
+
 def by_address(tx: Tx, uri: str) -> PrincipalRow | None:
     """The principal with that (normalised) address, or None."""
     row = tx.row(_BY_ADDRESS, (uri,))

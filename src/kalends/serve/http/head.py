@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _HOST = re.compile(
     r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?\.?)(?::\d{1,5})?\Z"
@@ -80,10 +81,15 @@ def is_host(text: str) -> bool:
     return bool(_HOST.match(text))
 
 
+@lru_cache(512)
+def _name(raw: bytes) -> str:
+    return raw.decode("latin-1").lower()
+
+
 def _joined(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for raw, value in lines:
-        name, text = raw.decode("latin-1").lower(), value.decode("latin-1")
+        name, text = _name(raw), value.decode("latin-1")
         if name not in headers:
             headers[name] = text
         elif name in SINGLE:

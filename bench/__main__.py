@@ -22,6 +22,7 @@ BENCHES = (
     "double_booking",
     "port",
     "http",
+    "dav",
 )
 
 

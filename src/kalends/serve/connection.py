@@ -91,6 +91,7 @@ class Connection(asyncio.Protocol):
         self._tasks: set[asyncio.Task[None]] = set()
         self._attempt = ""
         self.address = "?"
+        self.descriptor = -1
 
     # -- asyncio.Protocol -------------------------------------------------------------------------------
 
@@ -101,6 +102,8 @@ class Connection(asyncio.Protocol):
         transport.set_write_buffer_limits(high=WRITE_OCTETS)
         peer = transport.get_extra_info("peername")
         self.address = peer[0] if isinstance(peer, tuple) else "local"
+        sock = transport.get_extra_info("socket")
+        self.descriptor = -1 if sock is None else sock.fileno()
         now = self._loop.time()
         limits = _limits(self._shared.config)
         refusal = self._shared.admit(self)

@@ -24,11 +24,13 @@ from kalends.serve.config import Config, ConfigError
 from kalends.serve.connection import Connection, Shared
 from kalends.serve.credentials import Credentials
 from kalends.serve.dav import Engine, Face
+from kalends.serve.descriptors import is_scarce, make_room
 from kalends.serve.executor import Executor
 from kalends.serve.feed import Feed
 from kalends.serve.http.limits import HttpLimits
 from kalends.serve.http.listener import HttpListener
 from kalends.serve.proxies import Proxies
+from kalends.serve.rates import Rates
 from kalends.serve.signpost import open_signposts
 from kalends.serve.site import Site
 from kalends.serve.throttle import Throttle
@@ -42,6 +44,8 @@ PURGE_SECONDS = 86_400
 """Between two looks for what is older than the retention: that counts in days."""
 NOTE_SECONDS = 900
 """Between two times that the use of app passwords is written down; the store keeps it by the hour."""
+COMPLAINTS_PER_SECOND = 0.1
+"""Lines in the log about connections there is no room for."""
 BACKLOG = 1024
 """Connections the kernel may hold while the loop is busy."""
 
@@ -65,6 +69,7 @@ class Server:
             connections=config.max_connections, per_address=config.max_connections_per_address
         )
         self._connections: set[Connection] = set()
+        self._complaints = Rates(COMPLAINTS_PER_SECOND, 1, 1)
         self._by_address: Counter[str] = Counter()
         self._listeners: list[asyncio.Server] = []
         self._shared: Shared
@@ -85,6 +90,7 @@ class Server:
         """
         config = self.config
         now = int(time.time())
+        make_room(config.max_connections)
         try:
             await asyncio.to_thread(
                 self.store.write, lambda tx: containers.ensure_store(tx, config.policy, now)
@@ -219,10 +225,17 @@ class Server:
     def _admit(self, connection: Connection) -> str | None:
         """Count a connection; a text says why it gets no session."""
         full = len(self._connections) >= self.config.max_connections
+        scarce = not full and is_scarce(connection.descriptor)
+        if scarce and self._complaints.allows("files", time.monotonic()):
+            log.warning(
+                "connections are refused: the limit of open files is reached with %d connections;"
+                " raise it (ulimit -n, LimitNOFILE) or lower max_connections",
+                len(self._connections),
+            )
         many = self._by_address[connection.address] >= self.config.max_connections_per_address
         self._connections.add(connection)
         self._by_address[connection.address] += 1
-        if full:
+        if full or scarce:
             return "the server is full; try again later"
         return "too many connections from your address" if many else None
 

@@ -598,3 +598,12 @@ def test_calls_on_channels_that_are_not_ours_are_local_errors() -> None:
         pair.initiator.accept_release()
     pair.run()
     assert pair.at_listener == []
+
+
+def test_bc06_names_may_be_narrowed_once_a_host_is_chosen() -> None:
+    """RFC 3080 §2.3.1.2: a session that is one virtual host's is no other one's."""
+    raw = Raw(security=Security(server_names=("a.test", "b.test")))
+    raw.session.answer_to(lambda name: name.lower() == "a.test")
+    assert b"<error code='550'>" in raw.control(1, start(1, attributes=" serverName='b.test'"))
+    raw.control(2, start(1, attributes=" serverName='A.Test'"))
+    assert one(raw.events, StartRequested).server_name == "A.Test"

@@ -230,7 +230,6 @@ def test_bt09_malformed_blobs_are_refused_and_another_try_is_possible(blob: byte
         ("ANONYMOUS", b"a\nb", 501),
         ("ANONYMOUS", b"\xff", 501),
         ("EXTERNAL", b"\xff", 501),
-        ("EXTERNAL", b"somebody@else", 535),
         ("SCRAM-SHA-256", b"p=tls-unique,,n=bob,r=abc", 501),
         ("SCRAM-SHA-256", b"n,,m=x,n=bob,r=abc", 501),
         ("SCRAM-SHA-256", b"n,,n=bo=b,r=abc", 501),
@@ -256,6 +255,23 @@ def test_bt10_external_with_certificate() -> None:
     login = Login()
     login.authenticate(External("cert@example.com"))
     assert login.outcome()[0].authzid == "cert@example.com"
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_bt10_external_acts_as_somebody_else_only_where_that_is_allowed(allowed: bool) -> None:
+    """RFC 4422 §2: the shell is asked whether who the certificate names may be the authzid."""
+    login = Login()
+    login.may_act_as = allowed
+    login.authenticate(External("somebody@else"))
+    wanted = [e for e in login.events if isinstance(e, CredentialsWanted)]
+    assert [(e.authcid, e.authzid) for e in wanted] == [("cert@example.com", "somebody@else")]
+    told = login.outcome()[0]
+    if allowed:
+        assert told == Authenticated("EXTERNAL", "cert@example.com", "somebody@else")
+    else:
+        assert told == AuthenticationFailed(
+            "EXTERNAL", 535, "the certificate does not vouch for that identity"
+        )
 
 
 def test_bt10_external_without_certificate_is_not_offered() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import ssl
 from pathlib import Path
 
 import pytest
@@ -123,3 +125,40 @@ def test_who_may_act_as_whom(at: Here) -> None:
     assert at("user", "may-act-as", "add", "amira", "bruno").code == 1  # a filter names its realm
     assert at("user", "may-act-as", "remove", "amira", "*@rooms.example.com").code == 0
     assert at("user", "may-act-as", "remove", "amira", "*@rooms.example.com").code == 1
+
+
+def test_whose_a_certificate_is(at: Here, tmp_path: Path) -> None:
+    """UPN-06: by a PEM file or a fingerprint, in any spelling; it is one user's."""
+    der = b"0\x03\x02\x01\x01"
+    file = tmp_path / "laptop.pem"
+    file.write_text(ssl.DER_cert_to_PEM_cert(der))
+    mark = hashlib.sha256(der).hexdigest()
+    done = at("user", "certificate", "add", "amira", str(file), "--label", "laptop")
+    assert (done.code, done.out) == (0, f"{mark} is amira@example.com's\n")
+    assert at("user", "certificate", "add", "amira", mark.upper()).code == 1
+    (one,) = answered(at("user", "certificate", "list", "amira", "--json"))  # type: ignore[misc]
+    assert (one["fingerprint"], one["label"]) == (mark, "laptop")
+    assert "laptop" in at("user", "certificate", "list", "amira").out
+    spelt = ":".join(mark[i : i + 2] for i in range(0, 64, 2)).upper()
+    assert at("user", "certificate", "remove", "amira", f"SHA256:{spelt}").code == 0
+    assert at("user", "certificate", "remove", "amira", mark).code == 1
+    assert (
+        at("user", "certificate", "list", "amira").out
+        == "no certificates were entered for amira@example.com\n"
+    )
+    file.write_text("nonsense")
+    assert at("user", "certificate", "add", "amira", str(file)).code == 2
+    assert at("user", "certificate", "add", "amira", "12:34").code == 1
+
+
+def test_a_virtual_hosts_store_is_administered_with_its_own_realm(run: Here, tmp_path: Path) -> None:
+    """SES-09."""
+    file = tmp_path / "k.toml"
+    file.write_text(
+        f"csid = 'a.test'\nstore = '{tmp_path}/a.db'\n"
+        f"[[virtual-host]]\ncsid = 'b.test'\nrealm = 'b.example'\nstore = '{tmp_path}/b.db'\n"
+    )
+    done = run("user", "add", "zoe", "--no-password", "--config", str(file), "--store", f"{tmp_path}/b.db")
+    assert done.out.startswith("added zoe@b.example with")
+    done = run("user", "add", "zoe", "--no-password", "--config", str(file))
+    assert done.out.startswith("added zoe@a.test with")

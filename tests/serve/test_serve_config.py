@@ -133,5 +133,65 @@ def test_any_password_is_hidden(user: str, password: str) -> None:
 
 def test_every_setting_is_told_once() -> None:
     names = [name for name, _, _ in SETTINGS]
-    assert names == list(Config.__dataclass_fields__)
+    assert [*names, "virtual_hosts"] == list(Config.__dataclass_fields__)
     assert all(text and not text.endswith(".") for _, text, _ in SETTINGS)
+
+
+VHOSTS = """
+csid = "a.test"
+store = "a.db"
+aliases = ["www.a.test"]
+
+[[virtual-host]]
+csid = "b.test"
+realm = "b.example"
+store = "b.db"
+identity-from = ["cn"]
+"""
+
+
+def test_SES09_virtual_hosts_have_names_stores_and_certificates_of_their_own(tmp_path: Path) -> None:
+    file = tmp_path / "k.toml"
+    file.write_text(VHOSTS)
+    config = load_config({"command_timeout": "5", "client_ca": "/ca.pem"}, HOME, file)
+    (host,) = config.virtual_hosts
+    assert (config.names, host.names) == (("a.test", "www.a.test"), ("b.test",))
+    assert (config.realm, host.realm) == ("a.test", "b.example")
+    assert (host.store, host.data_folder.name, host.client_ca, host.tls_cert) == (
+        "b.db",
+        "b.test",
+        None,
+        None,
+    )
+    assert (host.identity_from, host.command_timeout) == (("cn",), 5.0)
+    assert host.policy.csid == "b.test"
+    assert config.serving("b.db") == host
+    assert (config.serving("other.db").csid, config.serving("other.db").store) == ("a.test", "other.db")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[[virtual-host]]\ncsid = 'b.test'", "a virtual host needs store"),
+        ("[[virtual-host]]\nstore = 'b.db'", "a virtual host needs csid"),
+        ("[[virtual-host]]\ncsid = 'b.test'\nstore = 'b.db'\ncap-port = 1", "no setting 'cap-port'"),
+        ("[[virtual-host]]\ncsid = 'b test'\nstore = 'b.db'", "csid: expected a host name"),
+        ("[[virtual-host]]\ncsid = 'b.test'\nstore = 'b.db'\ntls-cert = 'x.pem'", "go together"),
+        ("csid = 'b.test'\n[[virtual-host]]\ncsid = 'b.test'\nstore = 'b.db'", "one name: b.test"),
+        ("store = 'b.db'\n[[virtual-host]]\ncsid = 'b.test'\nstore = './b.db'", "one store"),
+        ("virtual-host = [1]", "expected settings of a host"),
+        ("virtual-host = 1", "expected settings of a host"),
+    ],
+)
+def test_virtual_hosts_that_cannot_be_used(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "k.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        load_config({}, HOME, file)
+
+
+def test_what_tells_the_user_of_a_certificate() -> None:
+    assert load_config({"identity_from": "CN, san-email"}, HOME).identity_from == ("cn", "san-email")
+    with pytest.raises(ConfigError, match="expected one or more of fingerprint"):
+        load_config({"identity_from": "hair"}, HOME)
+    assert load_config({"anonymous": "@Example.com"}, HOME).policy.anonymous == "@example.com"

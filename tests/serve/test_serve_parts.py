@@ -19,13 +19,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from serve_client import config_for
 
+from kalends.core import containers, identity
+from kalends.core.model import Policy
 from kalends.serve import logs, systemd
 from kalends.serve import throttle as throttles
-from kalends.serve.certificate import named_by, server_context, server_identity, server_secret
+from kalends.serve.certificate import names_in, server_context, server_identity, server_secret, user_of
 from kalends.serve.config import ConfigError
 from kalends.serve.executor import Executor
 from kalends.serve.throttle import Throttle
-from kalends.store.base import Store
+from kalends.store.base import Store, Tx
 from kalends.store.errors import StoreUnavailableError
 
 # -- certificate --------------------------------------------------------------------------------------------
@@ -99,10 +101,10 @@ def test_name_in_a_client_certificate(field: str, name: str) -> None:
         "subject": ((("commonName", "Bob"),), (("emailAddress", "b@x"),)),
         "subjectAltName": (("email", "bob@x"), ("DNS", "host.x"), ("URI", "mailto:who@x")),
     }
-    assert named_by(peer, field) == name
-    assert named_by({}, field) is None
+    assert names_in(peer, field) == [name]
+    assert names_in({}, field) == []
     twice = {key: value + value for key, value in peer.items()}
-    assert named_by(twice, field) is None
+    assert names_in(twice, field) == [name, name]
 
 
 # -- throttle -----------------------------------------------------------------------------------------------
@@ -263,3 +265,31 @@ def test_work_that_waits_at_the_end_is_told_so(sqlite_store: Store) -> None:
         return await told.get()
 
     assert isinstance(asyncio.run(scene()), StoreUnavailableError)
+
+
+@pytest.mark.parametrize(
+    ("peer", "told_by", "upn"),
+    [
+        ({"subject": ((("emailAddress", "BOB@Example.COM"),),)}, ("san-email", "subject-email"), "bob@example.com"),
+        ({"subjectAltName": (("email", "ghost@example.com"),), "subject": ((("commonName", "bob"),),)}, ("san-email", "cn"), None),
+        ({"subjectAltName": (("email", "bob@example.com"), ("email", "x@y")), "subject": ((("commonName", "bob"),),)}, ("san-email", "cn"), None),
+        ({"subject": ((("commonName", "bob"),),)}, ("san-email", "cn"), "bob@example.com"),
+        ({"subject": ((("commonName", "bob@"),),)}, ("cn",), None),
+        ({"subject": ((("commonName", "@example.com"),),)}, ("cn",), None),
+        ({"subject": ((("commonName", "@"),),)}, ("cn",), None),
+        ({"subject": ((("commonName", "bob"),),)}, ("fingerprint",), None),
+        ({}, ("fingerprint", "san-email", "cn"), None),
+    ],
+)  # fmt: skip
+def test_UPN11_the_first_field_that_is_there_counts(
+    sqlite_store: Store, peer: dict[str, object], told_by: tuple[str, ...], upn: str | None
+) -> None:
+    """RFC 4324 §4.1.1: addresses in certificates are compared without case; what is ambiguous is nobody's."""
+    policy = Policy(csid="cal.example.com", realm="example.com")
+
+    def work(tx: Tx) -> str | None:
+        containers.ensure_store(tx, policy, 0)
+        identity.add_user(tx, policy, "bob", now=0)
+        return user_of(tx, peer, b"", told_by, policy)
+
+    assert sqlite_store.write(work) == upn

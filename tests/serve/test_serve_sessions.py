@@ -534,8 +534,9 @@ def test_tls_below_1_2_is_refused(tmp_path: Path) -> None:
     """BT-05."""
 
     async def scene(server: Server) -> None:
-        assert server._shared.tls is not None
-        assert server._shared.tls.minimum_version == ssl.TLSVersion.TLSv1_2
+        context = server._shared.hosts.default.tls
+        assert context is not None
+        assert context.minimum_version == ssl.TLSVersion.TLSv1_2
 
     play(tmp_path, scene)
 

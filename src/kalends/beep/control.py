@@ -221,10 +221,7 @@ class ChannelManager:
         return None
 
     def _refuse_name(self, name: str | None) -> Refusal | None:
-        allowed = self._link.security.server_names
-        if name is None or allowed is None or self._link.server_name is not None:
-            return None
-        if name.lower() in (a.lower() for a in allowed):
+        if name is None or self._link.server_name is not None or self._link.answers_to(name):
             return None
         return ReplyCode.REFUSED, "this server does not answer to that serverName"
 

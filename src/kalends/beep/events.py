@@ -261,11 +261,16 @@ class CredentialsWanted:
     """Who wants to authenticate, normalised; untrusted."""
     authzid: str
     """Whom to act as; equal to authcid when the client named nobody."""
+    server_name: str | None = None
+    """The serverName that rules the session, or that of this <start>; None if the peer named none."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyPlain:
-    """Server side of SASL PLAIN: run ``work.run()`` in a thread and hand its result to finish_verify."""
+    """Server side of SASL PLAIN: run ``work.run()`` in a thread and hand its result to finish_verify.
+
+    A shell that knows other passwords of the user than the stored one may look at ``work.password`` itself.
+    """
 
     channel: int
     """The SASL channel."""

@@ -22,6 +22,14 @@ def untranslated(text: str, localize: Sequence[str]) -> tuple[str, str]:
     return text, management.OUR_LANGUAGE
 
 
+def _judge(names: tuple[str, ...] | None) -> Callable[[str], bool]:
+    """Tells whether a serverName is one of these, compared without case; None: any is."""
+    if names is None:
+        return lambda _: True
+    known = frozenset(name.lower() for name in names)
+    return lambda name: name.lower() in known
+
+
 class Link:
     """The inside of a session.
 
@@ -49,6 +57,7 @@ class Link:
         self.identity: str | None = None
         self.peer_greeting: GreetingReceived | None = None
         self.server_name: str | None = None
+        self.answers_to = _judge(security.server_names)
         self.watchers: list[Callable[[Channel], None]] = []
 
     # -- life -------------------------------------------------------------------------------------------

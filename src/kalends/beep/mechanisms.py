@@ -234,7 +234,6 @@ class PlainServerSide(_Base):
     def __init__(self, around: Surroundings) -> None:
         super().__init__(around)
         self._password = ""
-        self._known = False
         self._may_act_as = False
 
     def respond(self, data: bytes) -> Outcome:
@@ -252,13 +251,13 @@ class PlainServerSide(_Base):
 
     def decide(self, verifier: Verifier | None, may_act_as: bool) -> Outcome:
         """Have the password hashed, for unknown users too."""
-        self._known, self._may_act_as = verifier is not None, may_act_as
+        self._may_act_as = may_act_as
         password, self._password = self._password, ""
-        return Work(PlainWork(password, verifier or self._make_up()))
+        return Work(PlainWork(password, verifier or self._make_up(), known=verifier is not None))
 
     def verified(self, result: Verified) -> Outcome:
         """The hash says yes or no."""
-        return self._success(self._may_act_as) if result and self._known else _WRONG
+        return self._success(self._may_act_as) if result else _WRONG
 
 
 class ExternalServerSide(_Base):
@@ -270,7 +269,7 @@ class ExternalServerSide(_Base):
     name: ClassVar[str] = "EXTERNAL"
 
     def respond(self, data: bytes) -> Outcome:
-        """An authzid, or nothing; it must be who the certificate says."""
+        """An authzid, or nothing; whether who the certificate names may be somebody else, the shell knows."""
         identity = self._around.external_identity
         if identity is None:
             return Failure(ReplyCode.AUTHENTICATION_FAILURE, "no certificate vouches for you")
@@ -279,10 +278,15 @@ class ExternalServerSide(_Base):
         except UnicodeDecodeError:
             return _MALFORMED
         if wanted and not hmac.compare_digest(data, identity.encode()):
-            return Failure(
-                ReplyCode.AUTHENTICATION_FAILURE, "the certificate does not vouch for that identity"
-            )
+            self._authcid, self._authzid = identity, wanted
+            return self._want()
         return Success(identity, identity)
+
+    def decide(self, verifier: Verifier | None, may_act_as: bool) -> Outcome:
+        """The certificate proves who asks; no password is needed."""
+        if may_act_as:
+            return Success(self._authcid, self._authzid)
+        return Failure(ReplyCode.AUTHENTICATION_FAILURE, "the certificate does not vouch for that identity")
 
 
 class AnonymousServerSide(_Base):

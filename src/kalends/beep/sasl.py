@@ -259,7 +259,12 @@ class SaslServer:
         number = exchange.channel.number
         if isinstance(outcome, Want):
             exchange.step("want")
-            event: Event = CredentialsWanted(number, exchange.mechanism, outcome.authcid, outcome.authzid)
+            name = self._link.server_name
+            if name is None and exchange.msgno is None:
+                name = self._manager.offer_of(number).start.server_name
+            event: Event = CredentialsWanted(
+                number, exchange.mechanism, outcome.authcid, outcome.authzid, name
+            )
             self._link.events.append(event)
         elif isinstance(outcome, Challenge):
             exchange.step("challenge")

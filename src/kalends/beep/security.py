@@ -21,7 +21,8 @@ class Security:
         require_authentication: Application profiles are refused (530) until SASL succeeded.
         private: The transport is private from the beginning (implicit TLS, a local socket).
         external_identity: Identity the transport vouches for from the beginning.
-        server_names: serverName values this side answers to, compared without case; None: any.
+        server_names: serverName values this side answers to, compared without case; None: any. The shell may
+            narrow them later (Session.answer_to).
         max_attempts: Failed authentications after which no further one is allowed in the session.
         iterations: PBKDF2 rounds pretended for unknown users; what the real verifiers have.
         secret: Server secret from which salts of unknown users are derived; at least 16 octets.

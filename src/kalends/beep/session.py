@@ -1,6 +1,6 @@
 """One BEEP session, either role, without I/O and without a clock (RFC 3080, RFC 3081)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 
 from kalends.beep import management
@@ -308,6 +308,16 @@ class Session:
         self._manager.begin_life()
         self._timers.begin_life(now)
         self._greet()
+
+    def answer_to(self, judge: Callable[[str], bool]) -> None:
+        """Say which serverName values this side answers to from now on, in this life and those to come.
+
+        Args:
+            judge: gets a serverName and tells whether it is one of ours.
+
+        Source: RFC 3080 §2.3.1.2: once a virtual host is chosen, the session can be no other one's.
+        """
+        self._link.answers_to = judge
 
     def tls_failed(self, now: float, reason: str) -> None:
         """The handshake failed: the session is terminated."""

@@ -166,3 +166,92 @@ def list_addresses(upn: str, as_json: bool, store: str | None, config_file: Path
         return
     for one in found.addresses:
         click.echo(clean(one))
+
+
+class _Certificates(LazyGroup):
+    lazy = {  # noqa: RUF012  a table, never changed
+        "add": ("kalends.cli.devices:add_certificate", "Say whose a client certificate is."),
+        "list": ("kalends.cli.devices:list_certificates", "List a user's certificates."),
+        "remove": ("kalends.cli.devices:remove_certificate", "A certificate is no longer theirs."),
+    }
+
+
+@click.command("certificate", cls=_Certificates)
+def certificate() -> None:
+    """Client certificates entered by hand, for SASL EXTERNAL."""
+
+
+@click.command(
+    "add",
+    cls=Command,
+    epilog="\b\nexamples:\n  kalends user certificate add amira laptop.pem --label laptop\n"
+    "  kalends user certificate add amira 5F:0C:…:9A",
+)
+@click.argument("upn")
+@click.argument("given", metavar="FILE|FINGERPRINT")
+@click.option("--label", default="", metavar="TEXT", help="What to call it.")
+@store_options
+def add_certificate(upn: str, given: str, label: str, store: str | None, config_file: Path | None) -> None:
+    """Say that a certificate (a PEM file, or its SHA-256 fingerprint) is the user's."""
+    from kalends.core import certificates
+    from kalends.core.names import complete_upn
+
+    with office(store, config_file) as at:
+        full = complete_upn(upn, at.policy)
+        told = at.write(lambda tx: certificates.add(tx, full, _fingerprint(given), at.now, label))
+    click.echo(f"{told} is {full}'s")
+
+
+@click.command("list", cls=Command)
+@click.argument("upn")
+@click.option("--json", "as_json", is_flag=True, help="As data.")
+@store_options
+def list_certificates(upn: str, as_json: bool, store: str | None, config_file: Path | None) -> None:
+    """List the certificates entered for a user."""
+    from kalends.cli.output import data, table
+    from kalends.core import certificates
+    from kalends.core.names import complete_upn
+
+    with office(store, config_file) as at:
+        full = complete_upn(upn, at.policy)
+        found = at.read(lambda tx: certificates.of_user(tx, full))
+    if as_json:
+        data(
+            [
+                {"fingerprint": one.fingerprint, "label": one.label, "entered": _when(one.created_at)}
+                for one in found
+            ]
+        )
+    elif not found:
+        click.echo(f"no certificates were entered for {full}")
+    else:
+        table(("fingerprint", "label"), [(one.fingerprint, one.label) for one in found])
+
+
+@click.command("remove", cls=Command)
+@click.argument("upn")
+@click.argument("given", metavar="FILE|FINGERPRINT")
+@store_options
+def remove_certificate(upn: str, given: str, store: str | None, config_file: Path | None) -> None:
+    """A certificate is no longer the user's."""
+    from kalends.core import certificates
+    from kalends.core.names import complete_upn
+
+    with office(store, config_file) as at:
+        full = complete_upn(upn, at.policy)
+        at.write(lambda tx: certificates.remove(tx, full, _fingerprint(given)))
+    click.echo(f"that certificate is no longer {full}'s")
+
+
+def _fingerprint(given: str) -> str:
+    """The fingerprint of a PEM file, if there is one of that name; else what was given."""
+    from kalends.cli.failures import UsageError
+    from kalends.serve.certificate import pem_fingerprint
+
+    path = Path(given).expanduser()
+    if not path.is_file():
+        return given
+    try:
+        return pem_fingerprint(path.read_text("ascii"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} is no certificate: {error}") from None

@@ -89,7 +89,9 @@ def office(store: str | None, config_file: Path | None, *, create: bool = False)
     from kalends.core.names import ANONYMOUS
     from kalends.store.open import open_store
 
-    config = load_config({"store": store}, file=config_file)
+    config = load_config(file=config_file)
+    if store is not None:
+        config = config.serving(store)
     opened = open_store(config.store, create=create)
     try:
         now = int(time.time())

@@ -21,6 +21,7 @@ class _Users(LazyGroup):
         "set": ("kalends.cli.users:set_", "Set name, time zone, locale, administrator."),
         "passwd": ("kalends.cli.users:passwd", "Set a user's password."),
         "app-password": ("kalends.cli.devices:app_password", "Passwords for one application each."),
+        "certificate": ("kalends.cli.devices:certificate", "Client certificates of a user."),
         "may-act-as": ("kalends.cli.acting:may_act_as", "Who may act as whom."),
         "address": ("kalends.cli.devices:address", "Calendar addresses of a user."),
         "remove": ("kalends.cli.users:remove", "Remove a user."),

@@ -105,6 +105,23 @@ def assume(tx: Tx, login: Identity, upn: str) -> Identity:
     return replace(wanted, behind=login.principal_id)
 
 
+def permitted(tx: Tx, login: str, upn: str) -> bool:
+    """Whether somebody who authenticates may act as somebody else from the beginning (RFC 4422 §2).
+
+    Args:
+        tx: a transaction.
+        login: UPN of who authenticates.
+        upn: UPN of who they want to be; oneself is always permitted.
+    """
+    if login == upn:
+        return True
+    who = identity.identify(tx, login)
+    try:
+        return who is not None and assume(tx, who, upn).upn == upn
+    except DeniedError:
+        return False
+
+
 def _may(tx: Tx, login: Identity, wanted: Identity) -> bool:
     if login.principal_id is None:
         return False

@@ -9,13 +9,18 @@ import os
 import re
 import secrets
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from kalends.core import certificates, identity
+from kalends.core.errors import InvalidError
+from kalends.core.model import Policy
+from kalends.core.names import complete_upn
 from kalends.serve.config import Config, ConfigError
+from kalends.store.base import Tx
 
 VALID_DAYS = 3650
 """A made certificate is compared by its fingerprint, so a short life would only bring alarms."""
@@ -97,15 +102,15 @@ def server_context(identity: Identity, client_ca: Path | None) -> ssl.SSLContext
     return context
 
 
-def named_by(peer: Mapping[str, Any], field: str) -> str | None:
-    """Whom a verified client certificate names.
+def names_in(peer: Mapping[str, Any], field: str) -> list[str]:
+    """Whom a field of a verified client certificate names.
 
     Args:
         peer: what `getpeercert` returns; empty when there is no certificate.
-        field: one of config.IDENTITY_FIELDS.
+        field: one of config.IDENTITY_FIELDS, `fingerprint` excepted.
 
     Returns:
-        A user name or UPN, untrusted in form; None when the field is missing or not unique.
+        User names or UPNs, untrusted in form; empty when the field is not there.
 
     Source: RFC 4324 §4.1.1; UPN-06.
     """
@@ -115,16 +120,58 @@ def named_by(peer: Mapping[str, Any], field: str) -> str | None:
     else:
         wanted = _SUBJECT_FIELDS[field]
         found = [value for rdn in peer.get("subject", ()) for key, value in rdn if key == wanted]
-    return re.sub(r"(?i)\Amailto:", "", found[0]) if len(found) == 1 else None
+    return [re.sub(r"(?i)\Amailto:", "", one) for one in found]
+
+
+def user_of(
+    tx: Tx, peer: Mapping[str, Any], der: bytes, told_by: Sequence[str], policy: Policy
+) -> str | None:
+    """The user that a verified client certificate stands for.
+
+    The first of `told_by` that is there counts, and no other: a certificate that names somebody unknown, or
+    two people, in one field stands for nobody, whatever its other fields say.
+
+    Args:
+        tx: a transaction.
+        peer: what `getpeercert` returns.
+        der: the certificate itself.
+        told_by: some of config.IDENTITY_FIELDS, in order.
+        policy: the realm that completes a user name.
+
+    Returns:
+        The UPN of a user, room or resource; None for nobody's certificate.
+
+    Source: RFC 4324 §4.1.1; UPN-06, UPN-11.
+    """
+    found: list[str] = []
+    for field in told_by:
+        if field == "fingerprint":
+            entered = certificates.owner(tx, hashlib.sha256(der).hexdigest())
+            found = [] if entered is None else [entered]
+        else:
+            found = names_in(peer, field)
+        if found:
+            break
+    if len(found) != 1:
+        return None
+    try:
+        who = identity.identify(tx, complete_upn(found[0], policy))
+    except InvalidError:
+        return None
+    return None if who is None or who.principal_id is None else who.upn
 
 
 def _fingerprint(cert: Path) -> str:
     try:
-        der = ssl.PEM_cert_to_DER_cert(_first_certificate(cert.read_text("ascii")))
+        digest = pem_fingerprint(cert.read_text("ascii")).upper()
     except (OSError, ValueError) as error:
         raise ConfigError("tls_cert", "--tls-cert", f"{cert} is no certificate: {error}") from None
-    digest = hashlib.sha256(der).hexdigest().upper()
     return ":".join(digest[i : i + 2] for i in range(0, len(digest), 2))
+
+
+def pem_fingerprint(pem: str) -> str:
+    """The SHA-256 of the first certificate in PEM text, in lower-case hex. Raises ValueError."""
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(_first_certificate(pem))).hexdigest()
 
 
 def _first_certificate(pem: str) -> str:

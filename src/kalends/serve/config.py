@@ -10,8 +10,8 @@ import ipaddress
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,16 @@ from kalends.serve.proxies import Network, read_networks, read_prefix
 ENV_PREFIX = "KALENDS_"
 MECHANISMS = ("SCRAM-SHA-256", "PLAIN", "EXTERNAL", "ANONYMOUS")
 """SASL mechanisms that can be switched on, best first."""
-IDENTITY_FIELDS = ("san-email", "san-dns", "san-uri", "cn", "subject-email")
-"""Fields of a client certificate that may name the user (RFC 4324 §4.1.1)."""
+IDENTITY_FIELDS = ("fingerprint", "san-email", "san-dns", "san-uri", "cn", "subject-email")
+"""What of a client certificate may tell the user: itself, by the store's table, or a field (§4.1.1)."""
+HOST_SETTINGS = (
+    "csid", "aliases", "realm", "store", "data_dir", "tls_cert", "tls_key", "client_ca", "identity_from",
+    "anonymous",
+)  # fmt: skip
+"""Settings that each virtual host has for itself; of the others there is one for the whole process."""
+
+VIRTUAL_HOST = "virtual_host"
+"""The table in a settings file, [[virtual-host]]; `host` is the address to listen on."""
 
 _HOSTNAME = re.compile(
     r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\Z"
@@ -172,6 +180,18 @@ def _prefix(value: Any) -> str:
     return read_prefix(str(value))
 
 
+def _fields(value: Any) -> tuple[str, ...]:
+    names = tuple(name.lower() for name in _words(value))
+    for name in names:
+        if name not in IDENTITY_FIELDS:
+            raise ValueError(f"expected one or more of {', '.join(IDENTITY_FIELDS)}, not {name!r}")
+    return names
+
+
+def _hostnames(value: Any) -> tuple[str, ...]:
+    return tuple(_hostname(name) for name in _words(value))
+
+
 def _one_of(*choices: str) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
         text = str(value).strip().lower()
@@ -219,6 +239,9 @@ class Config:
     csid: str = field(
         default="localhost", metadata=_says(_hostname, "host part of the store's CSID (cap://CSID)")
     )
+    aliases: tuple[str, ...] = field(
+        default=(), metadata=_says(_hostnames, "other names by which clients may ask for this host")
+    )
     realm: str = field(
         default="", metadata=_says(_hostname, "realm that completes a user name; the CSID when not said")
     )
@@ -232,9 +255,11 @@ class Config:
     client_ca: Path | None = field(
         default=None, metadata=_says(_path, "authorities whose client certificates are accepted (PEM)")
     )
-    identity_from: str = field(
-        default="san-email",
-        metadata=_says(_one_of(*IDENTITY_FIELDS), "field of a client certificate that names the user"),
+    identity_from: tuple[str, ...] = field(
+        default=("fingerprint", "san-email"),
+        metadata=_says(
+            _fields, "what of a client certificate tells the user; the first that is there counts"
+        ),
     )
     plaintext: bool = field(
         default=False, metadata=_says(_switch, "allow sessions without TLS; only on a loopback address")
@@ -278,6 +303,23 @@ class Config:
         default="info", metadata=_says(_one_of("debug", "info", "warning", "error"), "how much to log")
     )
     log_format: str = field(default="text", metadata=_says(_one_of("text", "json"), "form of log lines"))
+    virtual_hosts: tuple[Config, ...] = ()
+
+    def serving(self, store: str) -> Config:
+        """The settings for work on a store: those of the host whose it is, else these here, with that store.
+
+        Raises:
+            ConfigError: the store is named by nothing.
+        """
+        url = _parsed("store", "--store", store, _text)
+        place = _same_place(url)
+        host = next((host for host in self.virtual_hosts if _same_place(host.store) == place), self)
+        return replace(host, store=url)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What clients may call this host: its CSID, and the aliases."""
+        return tuple(dict.fromkeys((self.csid, *self.aliases)))
 
     @property
     def is_loopback(self) -> bool:
@@ -311,7 +353,7 @@ class Config:
 
 
 SETTINGS: tuple[tuple[str, str, object], ...] = tuple(
-    (f.name, f.metadata["help"], f.default) for f in fields(Config)
+    (f.name, f.metadata["help"], f.default) for f in fields(Config) if "help" in f.metadata
 )
 """Every setting: its name, one line of help, its default; options and manual are made from it."""
 
@@ -337,19 +379,70 @@ def load_config(
         file = Path(env[ENV_PREFIX + "CONFIG"]).expanduser()
     written = _read_file(file) if file is not None else {}
     values: dict[str, Any] = {}
-    for f in fields(Config):
-        found = _find(f.name, options or {}, env, written, file)
+    for name, parse in _PARSERS.items():
+        found = _find(name, options or {}, env, written, file)
         if found is not None:
             source, raw = found
-            try:
-                values[f.name] = f.metadata["parse"](raw)
-            except ValueError as error:
-                raise ConfigError(f.name, source, str(error)) from None
+            values[name] = _parsed(name, source, raw, parse)
     values.setdefault("store", default_store(env))
     values.setdefault("realm", values.get("csid", Config.__dataclass_fields__["csid"].default))
     config = Config(**values)
     _check(config)
-    return config
+    tables = written.get(VIRTUAL_HOST, [])
+    hosts = tuple(
+        _virtual_host(config, one, file) for one in (tables if isinstance(tables, list) else [tables])
+    )
+    _tell_apart((config, *hosts), str(file))
+    return replace(config, virtual_hosts=hosts)
+
+
+_PARSERS: Mapping[str, Callable[[Any], Any]] = {
+    f.name: f.metadata["parse"] for f in fields(Config) if "parse" in f.metadata
+}
+
+
+def _parsed(name: str, source: str, raw: object, parse: Callable[[Any], Any]) -> Any:
+    try:
+        return parse(raw)
+    except ValueError as error:
+        raise ConfigError(name, source, str(error)) from None
+
+
+def _virtual_host(main: Config, written: object, file: Path | None) -> Config:
+    """The settings of one [[virtual-host]]: its own, and those of the process."""
+    source = f"{file}: [[virtual-host]]"
+    if not isinstance(written, Mapping):
+        raise ConfigError("", source, "expected settings of a host, such as csid and store")
+    given = {key.replace("-", "_"): value for key, value in written.items()}
+    for key in given:
+        if key not in HOST_SETTINGS:
+            raise ConfigError("", source, f"there is no setting {key.replace('_', '-')!r} of a virtual host")
+    own = {name: _parsed(name, f"{source}: {name}", raw, _PARSERS[name]) for name, raw in given.items()}
+    for name in ("csid", "store"):
+        if name not in own:
+            raise ConfigError(name, source, f"a virtual host needs {name}")
+    ours: dict[str, Any] = {name: Config.__dataclass_fields__[name].default for name in HOST_SETTINGS}
+    ours |= {"realm": own["csid"], "data_dir": main.data_folder / own["csid"]} | own
+    host = replace(main, **ours)
+    _check(host)
+    return host
+
+
+def _tell_apart(hosts: Sequence[Config], source: str) -> None:
+    """Refuse hosts that have a name or a store in common."""
+    for what, taken in (
+        ("name", [name for host in hosts for name in host.names]),
+        ("store", [_same_place(host.store) for host in hosts]),
+    ):
+        twice = sorted({one for one in taken if taken.count(one) > 1})
+        if twice:
+            raise ConfigError("", source, f"two hosts have one {what}: {redact_url(twice[0])}")
+
+
+def _same_place(store: str) -> str:
+    if store.startswith("postgres") or store.endswith(":memory:"):
+        return store
+    return str(Path(re.sub(r"^sqlite:(//)?", "", store)).expanduser().absolute())
 
 
 def _read_file(file: Path) -> dict[str, Any]:
@@ -360,7 +453,7 @@ def _read_file(file: Path) -> dict[str, Any]:
         raise ConfigError("", str(file), f"cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError("", str(file), f"is not TOML: {error}") from None
-    known = {f.name for f in fields(Config)}
+    known = {*_PARSERS, VIRTUAL_HOST}
     for key in written:
         if key.replace("-", "_") not in known:
             raise ConfigError("", str(file), f"there is no setting {key!r}")

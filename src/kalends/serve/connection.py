@@ -18,18 +18,19 @@ from kalends.beep.limits import Limits
 from kalends.beep.security import Security
 from kalends.beep.session import Role
 from kalends.beep.session import Session as Wire
+from kalends.beep.verify import Verified
 from kalends.cap.actions import Action, Audit, Await, Cancel, Execute, Forget, Outcome, Prepare
 from kalends.cap.session import LANGUAGES, URI
 from kalends.cap.session import Session as CapSession
 from kalends.cap.status import status_of
-from kalends.core import identity
+from kalends.core import acting, identity
 from kalends.core.errors import InterruptedCommandError, KalendsError
 from kalends.core.languages import diagnostic
 from kalends.core.model import Identity
-from kalends.serve.certificate import named_by
+from kalends.serve.certificate import user_of
 from kalends.serve.config import Config
-from kalends.serve.executor import Executor
-from kalends.serve.feed import Feed, Waiter
+from kalends.serve.feed import Waiter
+from kalends.serve.hosts import Hosts, VirtualHost
 from kalends.serve.throttle import Throttle
 from kalends.serve.waiting import Waiting
 from kalends.store.base import Deadline
@@ -55,13 +56,9 @@ class Shared:
     """What all connections of a server use together."""
 
     config: Config
-    executor: Executor
-    feed: Feed
-    tls: ssl.SSLContext | None
+    hosts: Hosts
     secret: bytes
     throttle: Throttle
-    writes_together: bool
-    reads_inline: bool
     admit: Callable[[Connection], str | None]
     forget: Callable[[Connection], None]
 
@@ -83,7 +80,9 @@ class Connection(asyncio.Protocol):
         self._writable = True
         self._upgrading = False
         self._early: list[bytes] = []
-        self._waiting = Waiting(quick=shared.reads_inline)
+        self._host = shared.hosts.default
+        self._settled = len(shared.hosts) == 1
+        self._waiting: Waiting
         self._running: dict[int, tuple[str, Deadline]] = {}
         self._watching: dict[int, Waiter] = {}
         self._draining = False
@@ -120,15 +119,35 @@ class Connection(asyncio.Protocol):
                 security=_security(self._shared),
                 now=now,
             )
-        config = self._shared.config
+        if not self._settled:
+            self._wire.answer_to(lambda name: self._shared.hosts.find(name) is not None)
+        self._serve_host()
+        self._advance(self._wire.take_events())
+
+    def _serve_host(self) -> None:
+        """Begin a CAP session of the host that is chosen."""
+        config, host = self._shared.config, self._host
+        self._waiting = Waiting(quick=host.inline)
         self._cap = CapSession(
             self._wire,
-            config.policy,
+            host.policy,
             strict=config.strict,
             command_seconds=config.command_timeout,
-            writes_together=self._shared.writes_together,
+            writes_together=host.together,
         )
-        self._advance(self._wire.take_events())
+
+    def _settle(self, host: VirtualHost) -> None:
+        """The session is this virtual host's, and stays so (RFC 3080 §2.3.1.2)."""
+        if self._settled:
+            return
+        self._settled, self._host = True, host
+        self._wire.answer_to(lambda name: self._shared.hosts.find(name) is host)
+        log.info("%s: asks for %s", self.address, host.config.csid)
+        self._serve_host()
+
+    def _settle_by_name(self, name: str | None) -> None:
+        """Without TLS, whoever authenticates says which host is meant; no name means the default."""
+        self._settle(self._shared.hosts.find(name) or self._shared.hosts.default)
 
     def data_received(self, data: bytes) -> None:
         """Take octets."""
@@ -156,7 +175,7 @@ class Connection(asyncio.Protocol):
             task.cancel()
         self._waiting.clear()
         for waiter in self._watching.values():
-            self._shared.feed.forget(waiter)
+            self._host.feed.forget(waiter)
         self._shared.forget(self)
 
     def pause_writing(self) -> None:
@@ -218,14 +237,15 @@ class Connection(asyncio.Protocol):
     def _handle(self, event: events.Event) -> None:
         match event:
             case events.TlsUpgrade():
-                self._spawn(self._upgrade())
+                self._spawn(self._upgrade(event.server_name))
             case events.CredentialsWanted():
                 self._credentials(event)
             case events.VerifyPlain():
                 self._verify(event)
             case events.Authenticated():
+                self._settle_by_name(self._wire.server_name)
                 self._shared.throttle.succeeded(self.address, self._user(event.authcid))
-                log.info("%s: %r authenticated by %s", self.address, event.authzid, event.mechanism)
+                self._log_login(event)
                 self._cap.handle(event, int(time.time()), self._loop.time())
             case events.AuthenticationFailed():
                 self._login_failed(event)
@@ -238,6 +258,10 @@ class Connection(asyncio.Protocol):
             case _:
                 self._perform(self._cap.handle(event, int(time.time()), self._loop.time()))
 
+    def _log_login(self, event: events.Authenticated) -> None:
+        acts = "" if event.authzid == event.authcid else f", acts as {event.authzid!r}"
+        log.info("%s: %r authenticated by %s%s", self.address, event.authcid, event.mechanism, acts)
+
     # -- work -------------------------------------------------------------------------------------------
 
     def _perform(self, actions: list[Action]) -> None:
@@ -248,9 +272,9 @@ class Connection(asyncio.Protocol):
                 case Cancel(number):
                     self._cancel(number)
                 case Await(number, ticks):
-                    self._watching[number] = self._shared.feed.wait(ticks, partial(self._wake, number))
+                    self._watching[number] = self._host.feed.wait(ticks, partial(self._wake, number))
                 case Forget(number):
-                    self._shared.feed.forget(self._watching.pop(number))
+                    self._host.feed.forget(self._watching.pop(number))
                 case Audit():
                     self._audit(action)
                 case _:
@@ -299,7 +323,7 @@ class Connection(asyncio.Protocol):
                     return False
                 quick += 1
                 self._waiting.take()
-                self._conclude(action.number, self._shared.executor.at_once(action.work, action.seconds))
+                self._conclude(action.number, self._host.executor.at_once(action.work, action.seconds))
                 continue
             self._waiting.take()
             self._start(action)
@@ -330,10 +354,10 @@ class Connection(asyncio.Protocol):
         if isinstance(action, Prepare):
             assert action.job.prepare is not None
             self._running[number] = "prepare", Deadline()
-            self._shared.executor.compute(action.job.prepare, done)
+            self._host.executor.compute(action.job.prepare, done)
             return
         channel = action.channel
-        deadline = self._shared.executor.transact(action.kind, action.work, action.seconds, done)
+        deadline = self._host.executor.transact(action.kind, action.work, action.seconds, done)
         self._running[number] = action.kind, deadline
 
     def _conclude(self, number: int, outcome: Outcome) -> None:
@@ -349,9 +373,10 @@ class Connection(asyncio.Protocol):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _upgrade(self) -> None:
+    async def _upgrade(self, name: str | None) -> None:
         """Turn the stream into TLS, after everything before it is written (RFC 3080 §3.1)."""
-        transport, context = self._transport, self._shared.tls
+        wanted = self._shared.hosts.find(name) or self._shared.hosts.default
+        transport, context = self._transport, wanted.tls
         if transport is None or context is None:
             return
         transport.pause_reading()
@@ -374,6 +399,13 @@ class Connection(asyncio.Protocol):
             return
         self._transport = secured
         secured.set_write_buffer_limits(high=WRITE_OCTETS)
+        shown = self._shared.hosts.of_handshake(secured.get_extra_info("ssl_object").context) or wanted
+        if name and shown is not wanted:
+            self._upgrading = False
+            self._wire.tls_failed(self._loop.time(), "serverName and the name in the handshake differ")
+            self._advance(self._wire.take_events())
+            return
+        self._settle(shown)
         external = await self._external(secured)
         self._upgrading = False
         self._wire.tls_established(self._loop.time(), external_identity=external)
@@ -383,51 +415,54 @@ class Connection(asyncio.Protocol):
             self.data_received(data)
 
     async def _external(self, transport: asyncio.Transport) -> str | None:
-        """The user a client certificate names, if there is such a user (RFC 4324 §4.1.1)."""
-        config = self._shared.config
-        name = named_by(transport.get_extra_info("peercert") or {}, config.identity_from)
-        if name is None:
+        """The user a client certificate stands for, if there is such a user (RFC 4324 §4.1.1)."""
+        peer = transport.get_extra_info("peercert")
+        if not peer:
             return None
-        try:
-            upn = identity.complete_upn(name, config.policy)
-        except KalendsError:
-            return None
+        der = transport.get_extra_info("ssl_object").getpeercert(True)
+        config, policy = self._host.config, self._host.policy
         found: asyncio.Future[Any] = self._loop.create_future()
 
         def tell(who: Any) -> None:
             if not found.done():
                 found.set_result(who)
 
-        self._shared.executor.look_up(lambda tx: identity.identify(tx, upn), tell)
+        self._host.executor.look_up(lambda tx: user_of(tx, peer, der, config.identity_from, policy), tell)
         who = await found
-        return who.upn if isinstance(who, Identity) else None
+        if isinstance(who, Exception):
+            log.warning("%s: cannot tell whose certificate it is: %s", self.address, who)
+            return None
+        return cast("str | None", who)
 
     # -- passwords --------------------------------------------------------------------------------------
 
     def _user(self, name: str) -> str:
         """The key under which a user's failures are counted; also for names that are none."""
         try:
-            return identity.complete_upn(name, self._shared.config.policy)
+            return identity.complete_upn(name, self._host.policy)
         except KalendsError:
             return name[:256]
 
     def _credentials(self, event: events.CredentialsWanted) -> None:
         """Look the verifier up after the delay that earlier failures earned; alike for unknown users."""
-        user = self._user(event.authcid)
-        same = self._user(event.authzid) == user
+        self._settle_by_name(event.server_name)
+        user, wanted = self._user(event.authcid), self._user(event.authzid)
         throttle = self._shared.throttle
 
-        def found(verifier: Any) -> None:
+        def found(known: Any) -> None:
             if self._wire.terminated or self._transport is None:
                 return
-            if isinstance(verifier, Exception):
+            if isinstance(known, Exception):
                 self._wire.refuse_credentials(event.channel)
             else:
-                self._wire.provide_credentials(event.channel, verifier, may_act_as=same)
+                verifier, may_act = known
+                self._wire.provide_credentials(event.channel, verifier, may_act_as=may_act)
             self._advance(self._wire.take_events())
 
         def look_up() -> None:
-            self._shared.executor.look_up(lambda tx: identity.verifier_of(tx, user), found)
+            self._host.executor.look_up(
+                lambda tx: (identity.verifier_of(tx, user), acting.permitted(tx, user, wanted)), found
+            )
 
         now = self._loop.time()
         wait = throttle.delay(self.address, user, now)
@@ -446,6 +481,9 @@ class Connection(asyncio.Protocol):
             self._shared.throttle.failed(self.address, self._attempt, self._loop.time())
 
     def _verify(self, event: events.VerifyPlain) -> None:
+        """Check a password: as an app password where it looks like one, else against the verifier."""
+        executor, user, work = self._host.executor, self._attempt, event.work
+
         def verified(result: Any) -> None:
             if self._wire.terminated or self._transport is None:
                 return
@@ -455,7 +493,17 @@ class Connection(asyncio.Protocol):
                 self._wire.finish_verify(event.channel, result)
             self._advance(self._wire.take_events())
 
-        self._shared.executor.compute(event.work.run, verified)
+        def as_token(who: Any) -> None:
+            if isinstance(who, Identity):
+                verified(Verified(True))
+            else:
+                executor.compute(work.run, verified)
+
+        if identity.token_hash(work.password) is None:
+            executor.compute(work.run, verified)
+        else:
+            note = self._host.uses.note
+            executor.look_up(lambda tx: identity.check_token(tx, user, work.password, note), as_token)
 
     # -- the end ----------------------------------------------------------------------------------------
 
@@ -503,7 +551,7 @@ def _limits(config: Config) -> Limits:
 def _security(shared: Shared) -> Security:
     config = shared.config
     return Security(
-        tls=shared.tls is not None,
+        tls=shared.hosts.default.tls is not None,
         mechanisms=config.mechanisms,
         require_privacy=not config.plaintext,
         require_authentication=True,

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kalends.core.model import Policy
+from kalends.core.tokens import Uses, save
 from kalends.serve.config import Config
 from kalends.serve.executor import Executor
+from kalends.serve.feed import Feed
 from kalends.store.base import Store
 
 
@@ -25,15 +28,35 @@ class VirtualHost:
         config: the settings as this host has them: CSID, realm, store, certificate.
         store: where its calendars are.
         executor: runs work on that store.
+        feed: tells whoever waits for a change of that store.
         tls: with this host's certificate; None where there is none.
         names: what clients may call it, in lower case; the CSID is the first.
+        uses: which app passwords were used lately.
     """
 
     config: Config
     store: Store
     executor: Executor
+    feed: Feed
     tls: ssl.SSLContext | None
     names: tuple[str, ...]
+    uses: Uses = field(default_factory=lambda: Uses(int(time.time())))
+
+    @property
+    def together(self) -> bool:
+        """Whether the store keeps the order of writes submitted together: SQLite has one writer, who does."""
+        return self.store.dialect == "sqlite"
+
+    @property
+    def inline(self) -> bool:
+        """Whether short reads may be done in the loop: with SQLite, no network lies between."""
+        return self.store.dialect == "sqlite"
+
+    def save_uses(self, now: int) -> None:
+        """Write down which app passwords were used. Raises StoreError."""
+        used = self.uses.take(now)
+        if used:
+            self.store.write(lambda tx: save(tx, used, now))
 
     @property
     def policy(self) -> Policy:
@@ -69,11 +92,6 @@ class Hosts:
     def __len__(self) -> int:
         """How many there are."""
         return len(self._hosts)
-
-    @property
-    def names(self) -> tuple[str, ...] | None:
-        """The names answered to; None for any: a server with one host ignores what it is called (SES-09)."""
-        return None if len(self._hosts) == 1 else tuple(self._by_name)
 
     def find(self, name: str | None) -> VirtualHost | None:
         """The host a client asks for.

@@ -9,14 +9,13 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from kalends.core import containers, history, tokens
-from kalends.core.tokens import Uses
+from kalends.core import containers, history
 from kalends.dav import app as dav
 from kalends.serve import logs, systemd
 from kalends.serve.certificate import server_context, server_identity, server_secret
@@ -27,6 +26,7 @@ from kalends.serve.dav import Engine, Face
 from kalends.serve.descriptors import is_scarce, make_room
 from kalends.serve.executor import Executor
 from kalends.serve.feed import Feed
+from kalends.serve.hosts import Hosts, VirtualHost
 from kalends.serve.http.limits import HttpLimits
 from kalends.serve.http.listener import HttpListener
 from kalends.serve.proxies import Proxies
@@ -75,9 +75,7 @@ class Server:
         self._shared: Shared
         self._empty = asyncio.Event()
         self._address = ("", 0)
-        self._purging: asyncio.Task[None] | None = None
-        self._noting: asyncio.Task[None] | None = None
-        self._uses = Uses(0)
+        self._chores: list[asyncio.Task[None]] = []
         self._ending = False
         self._http: HttpListener | None = None
         self._signposts: list[asyncio.DatagramTransport] = []
@@ -88,30 +86,20 @@ class Server:
         Raises:
             ConfigError, StoreError, OSError: it cannot start; the words say why.
         """
-        config = self.config
-        now = int(time.time())
-        make_room(config.max_connections)
-        try:
-            await asyncio.to_thread(
-                self.store.write, lambda tx: containers.ensure_store(tx, config.policy, now)
-            )
-        except StoreReadOnlyError:
-            log.warning("the store is read-only: queries are answered, changes refused")
-        identity = server_identity(config)
-        if identity.made:
-            log.info("made a certificate for %s: %s", config.csid, identity.cert)
-        log.info("certificate SHA-256 %s", identity.fingerprint)
+        make_room(self.config.max_connections)
         loop = asyncio.get_running_loop()
-        executor = Executor(self.store, loop, config.read_threads)
+        hosts: list[VirtualHost] = []
+        try:
+            for config in (self.config, *self.config.virtual_hosts):
+                hosts += [await self._prepare(config, loop)]
+        except BaseException:
+            self._leave(hosts)
+            raise
         self._shared = Shared(
-            config=config,
-            executor=executor,
-            feed=Feed(self.store, executor, loop),
-            tls=server_context(identity, config.client_ca),
-            secret=server_secret(config),
+            config=self.config,
+            hosts=Hosts(hosts),
+            secret=server_secret(self.config),
             throttle=Throttle(),
-            writes_together=self.store.dialect == "sqlite",  # one writer, who keeps the order
-            reads_inline=self.store.dialect == "sqlite",  # no network between, and no waiting for writers
             admit=self._admit,
             forget=self._forget,
         )
@@ -120,6 +108,36 @@ class Server:
         except BaseException:  # what was opened already would keep the loop from closing
             await self.stop()
             raise
+
+    async def _prepare(self, config: Config, loop: asyncio.AbstractEventLoop) -> VirtualHost:
+        """Make a host's store ready, and its certificate."""
+        main = config is self.config
+        store = self.store if main else await asyncio.to_thread(open_store, config.store)
+        try:
+            await asyncio.to_thread(
+                store.write, lambda tx: containers.ensure_store(tx, config.policy, int(time.time()))
+            )
+        except StoreReadOnlyError:
+            log.warning("%s: the store is read-only: queries are answered, changes refused", config.csid)
+        except BaseException:
+            if not main:
+                store.close()
+            raise
+        identity = server_identity(config)
+        if identity.made:
+            log.info("made a certificate for %s: %s", config.csid, identity.cert)
+        log.info("certificate of %s: SHA-256 %s", config.csid, identity.fingerprint)
+        tls = server_context(identity, config.client_ca)
+        executor = Executor(store, loop, config.read_threads)
+        return VirtualHost(config, store, executor, Feed(store, executor, loop), tls, config.names)
+
+    def _leave(self, hosts: Iterable[VirtualHost]) -> None:
+        """End the threads of hosts, and close the stores that were opened here."""
+        for host in hosts:
+            host.feed.close()
+            host.executor.close()
+            if host.store is not self.store:
+                host.store.close()
 
     async def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         config = self.config
@@ -138,66 +156,66 @@ class Server:
         self._signposts = await open_signposts(config, listening)
         if config.http_port is not None:
             await self._start_http(config.http_port)
+        self._chores = [loop.create_task(self._save_uses())]
         if config.retention:
-            self._purging = loop.create_task(self._purge_daily())
+            self._chores.append(loop.create_task(self._purge_daily()))
 
     async def _purge_daily(self) -> None:
         """Forget what is older than the retention, now and every day; a store in trouble waits a day."""
-        config = self.config
+        days = self.config.retention
         while True:
-            try:
-                past, gone = await asyncio.to_thread(
-                    history.purge,
-                    self.store,
-                    config.policy,
-                    int(time.time()),
-                    config.retention,
-                    enough=lambda: self._ending,
-                )
-                log.info("older than %d days: %d former states, %d objects", config.retention, past, gone)
-            except StoreError as error:
-                log.warning("what is older than the retention stays for now: %s", error)
+            for host in self._shared.hosts:
+                try:
+                    past, gone = await asyncio.to_thread(
+                        history.purge,
+                        host.store,
+                        host.policy,
+                        int(time.time()),
+                        days,
+                        enough=lambda: self._ending,
+                    )
+                    log.info("older than %d days: %d former states, %d objects", days, past, gone)
+                except StoreError as error:
+                    log.warning("what is older than the retention stays for now: %s", error)
             await asyncio.sleep(PURGE_SECONDS)
 
-    async def _start_http(self, port: int) -> None:
-        shared, config = self._shared, self.config
-        executor = shared.executor
-        self._uses = Uses(int(time.time()))
-        credentials = Credentials(
-            self.store, config.policy, shared.throttle, shared.secret, executor.computed, self._uses.note
-        )
-        face = Face(
-            engine=self.engine,
-            store=self.store,
-            executor=executor,
-            credentials=credentials,
-            policy=config.policy,
-            seconds=config.command_timeout,
-            inline=shared.reads_inline,
-        )
-        proxies = Proxies(config.trusted_proxies, config.http_prefix, config.csid)
-        site = Site(lambda _host: face, proxies, self._address[1])
-        tls = None if config.is_loopback else shared.tls
-        with _naming("http_port", config.host, port, "name another port, 0 for any free one, or off"):
-            self._http = HttpListener(site, config.host, port, tls, self.http_limits, proxies.trusts)
-        await self._http.start()
-        self._noting = asyncio.get_running_loop().create_task(self._note_uses())
-
-    async def _note_uses(self) -> None:
+    async def _save_uses(self) -> None:
         """Write down now and then which app passwords were used."""
         while True:
             await asyncio.sleep(NOTE_SECONDS)
-            await self._save_uses()
+            for host in self._shared.hosts:
+                await asyncio.to_thread(_save_uses, host)
 
-    async def _save_uses(self) -> None:
-        now = int(time.time())
-        used = self._uses.take(now)
-        if not used:
-            return
-        try:
-            await asyncio.to_thread(self.store.write, lambda tx: tokens.save(tx, used, now))
-        except StoreError as error:
-            log.warning("the use of %d app passwords could not be written down: %s", len(used), error)
+    async def _start_http(self, port: int) -> None:
+        shared, config = self._shared, self.config
+        faces = {host.config.csid: self._face(host) for host in shared.hosts}
+
+        def face(name: str) -> Face | None:
+            host = shared.hosts.find(name)
+            return None if host is None else faces[host.config.csid]
+
+        proxies = Proxies(config.trusted_proxies, config.http_prefix, config.csid)
+        site = Site(face, proxies, self._address[1])
+        tls = None if config.is_loopback else shared.hosts.default.tls
+        with _naming("http_port", config.host, port, "name another port, 0 for any free one, or off"):
+            self._http = HttpListener(site, config.host, port, tls, self.http_limits, proxies.trusts)
+        await self._http.start()
+
+    def _face(self, host: VirtualHost) -> Face:
+        """How a host is shown over HTTP."""
+        shared = self._shared
+        credentials = Credentials(
+            host.store, host.policy, shared.throttle, shared.secret, host.executor.computed, host.uses.note
+        )
+        return Face(
+            engine=self.engine,
+            store=host.store,
+            executor=host.executor,
+            credentials=credentials,
+            policy=host.policy,
+            seconds=self.config.command_timeout,
+            inline=host.inline,
+        )
 
     @property
     def address(self) -> tuple[str, int]:
@@ -212,7 +230,7 @@ class Server:
     @property
     def feed(self) -> Feed:
         """Who waits for changes."""
-        return self._shared.feed
+        return self._shared.hosts.default.feed
 
     @property
     def connections(self) -> int:
@@ -252,8 +270,8 @@ class Server:
     async def stop(self) -> None:
         """Accept nothing new, let commands finish, then end; who takes too long is cut off."""
         self._ending = True
-        if self._purging is not None:
-            self._purging.cancel()
+        for chore in self._chores:
+            chore.cancel()
         for signpost in self._signposts:
             signpost.close()
         for listener in self._listeners:
@@ -270,11 +288,9 @@ class Server:
                 self.cut_off()
         if http is not None:
             await http
-        self._shared.feed.close()
-        if self._noting is not None:
-            self._noting.cancel()
-            await self._save_uses()
-        self._shared.executor.close()
+        for host in self._shared.hosts:
+            await asyncio.to_thread(_save_uses, host)
+        self._leave(self._shared.hosts)
 
     def cut_off(self) -> None:
         """End all connections at once."""
@@ -318,6 +334,13 @@ def run(config: Config, announce: Callable[[str], None] | None = None) -> int:
     finally:
         store.close()
     return 1
+
+
+def _save_uses(host: VirtualHost) -> None:
+    try:
+        host.save_uses(int(time.time()))
+    except StoreError as error:
+        log.warning("when app passwords were used is not written down: %s", error)
 
 
 @contextmanager

@@ -210,7 +210,8 @@ def test_settings_file_and_password_file(run: Here, live: Live, tmp_path: Path) 
     assert (done.code, "chmod 600" in done.err) == (1, True)
     secret.chmod(0o600)
     assert json.loads(run("capability", "--json").out)["user"] == "bruno"
-    assert run("query", "SELECT * FROM VEVENT", "-t", "amira/calendar").code == 1
+    nothing = run("query", "SELECT * FROM VEVENT", "-t", "amira/calendar")
+    assert (nothing.code, nothing.err) == (0, "kalends: nothing found\n")
     config.write_text("sever = 1\n")
     done = run("capability")
     assert (done.code, "there is no setting 'sever'" in done.err) == (2, True)

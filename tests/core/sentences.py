@@ -17,7 +17,17 @@ ROOMS = ("cap", "core", "calquery", "ical")
 """Whose refusals reach clients."""
 SAYING = ("Error", "Status", "refuse_start")
 """How the names of what is called with a sentence end."""
-UNSEEN = ("history.py", "presets.py", "vtimezone.py", "tzfile.py", "build.py", "registry.py", "moment.py")
+UNSEEN = (
+    "history.py",
+    "telling.py",
+    "decreeing.py",
+    "presets.py",
+    "vtimezone.py",
+    "tzfile.py",
+    "build.py",
+    "registry.py",
+    "moment.py",
+)
 """Files whose sentences only administrators and programmers read, or that speak of values' inside."""
 
 

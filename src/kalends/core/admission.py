@@ -17,6 +17,7 @@ from kalends.core.errors import (
     TooFarPastError,
     TooLargeError,
 )
+from kalends.core.judges import DENIED
 from kalends.core.model import Caller
 from kalends.core.upns import parse_filter
 from kalends.ical import itip, validate
@@ -208,7 +209,7 @@ def check_rights(vcar: Component, caller: Caller, sent: Sent) -> None:
     if len(decreed) > 1:
         raise InvalidError("DECREED stands more than once in the VCAR", sent.number(vcar))
     if decreed and decreed[0].value.strip().upper() == "TRUE":
-        raise DeniedError("a decreed VCAR is not made by clients")
+        raise DeniedError(DENIED)
     for vright in vcar.children("VRIGHT"):
         for name in ("GRANT", "DENY"):
             for line in vright.all(name):

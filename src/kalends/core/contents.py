@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
-from kalends.core import agendas, rights
+from kalends.core import agendas, decrees, rights
 from kalends.core.defaults import PRODID
 from kalends.core.errors import TooComplexError
 from kalends.core.model import Caller, Target
@@ -44,7 +45,8 @@ def filled(tx: Tx, caller: Caller, calendar: CalendarRow, seen: Component, room:
     """
     made = seen.copy()
     sight = rights.sight(tx, caller, calendar.id)
-    for row in _rows(tx, calendar.id):
+    decreed = decrees.decreed_in(tx, VCALSTORE) if calendar.id != VCALSTORE else ()
+    for row in chain(_rows(tx, calendar.id), decreed):
         if row.state == "DELETED" or row.kind in _PROPERTIES:
             continue
         shown = sight.object(row)

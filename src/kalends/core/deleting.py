@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from kalends.calquery.tree import Contained, Query
-from kalends.core import admission, agendas, containers, rights, scheduling, selecting, series, texts
+from kalends.core import admission, agendas, containers, decrees, rights, scheduling, selecting, series, texts
 from kalends.core.admission import Sent
-from kalends.core.errors import DeniedError, InvalidError, KalendsError, NotFoundError
+from kalends.core.errors import InvalidError, KalendsError, NotFoundError
 from kalends.core.hits import Hit
 from kalends.core.model import Caller, Receipt, Selection, State, Target
 from kalends.core.rights import Authority
@@ -103,6 +103,7 @@ def _delete_group(
 ) -> list[Receipt]:
     """Delete what was found in one object: contained components, some of its instances, or all of it."""
     row, whole = group[0].row, group[0].whole
+    decrees.refuse(row)
     standing = Standing(row.state, row.method, Zones(whole))
     if contained or group[0].component.name != row.kind:
         doomed = [(hit.component, hit.parent) for hit in group]
@@ -191,8 +192,7 @@ def keep_promises(writer: Writer, row: ObjectRow) -> None:
     """
     if row.state != "BOOKED" or row.kind not in ("VTIMEZONE", "VCAR"):
         return
-    if row.kind == "VCAR" and any(rights.is_decreed(one) for one in agendas.parsed(row).children("VCAR")):
-        raise DeniedError(rights.DENIED)
+    decrees.refuse(row)
     calendar = containers.calendar_of(writer.tx, Target("", row.calendar_id, ""))
     held = agendas.properties(writer.tx, calendar)
     name = "DEFAULT-TZID" if row.kind == "VTIMEZONE" else "DEFAULT-VCARS"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kalends.core import agendas, containers, deleting, rights, strictness
+from kalends.core.decrees import is_decreed
 from kalends.core.differences import Difference, differences, title_in
 from kalends.core.errors import DeniedError, InvalidError, NotFoundError, StaleError
 from kalends.core.model import Caller, Policy, Target, Via
@@ -396,8 +397,8 @@ class _Step:
         if change.kind == "VAGENDA" and (was is None or self.held is None or was.uid != self.held.uid):
             raise InvalidError("a calendar is removed and renamed by name, not by taking back")
         texts = [one.ics for one in (was, self.held) if one is not None] if change.kind == "VCAR" else []
-        if any((parse(text).children("VCAR")[0].value("DECREED") or "").upper() == "TRUE" for text in texts):
-            raise DeniedError("this VCAR cannot be changed")
+        if any(is_decreed(vcar) for text in texts for vcar in parse(text).children("VCAR")):
+            raise DeniedError(rights.DENIED)
 
     def _here(self) -> ObjectRow:
         """The object, which must be where the log says."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from kalends.calquery.tree import And, Compare, Condition, Constant, Query
 from kalends.calquery.tree import Literal as Text
-from kalends.core import agendas, containers, creating, rights, selecting, series, texts
+from kalends.core import agendas, containers, creating, decrees, rights, selecting, series, texts
 from kalends.core.containers import NEW
 from kalends.core.errors import DuplicateError, InvalidError, KalendsError, NotFoundError
 from kalends.core.hits import Hit
@@ -202,6 +202,7 @@ def _allow(
 
     Source: RFC 4324 §8.25, §10.10; A-56.
     """
+    decrees.refuse(row)
     here, there = sides
     standing = Standing(row.state, row.method, Zones(whole))
     for part in parts:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from kalends.core import agendas, judges
 from kalends.core.decreed import contradicts
+from kalends.core.decrees import is_decreed
 from kalends.core.errors import DeniedError
 from kalends.core.judges import DENIED, NOWHERE, Authority, authority_in
 from kalends.core.model import Caller, Target
@@ -134,11 +135,6 @@ def respect_decrees(tx: Tx, calendar_id: int, vcar: Component, owners: Sequence[
     decrees = [rule for rule in rules_in(tx, calendar_id) if rule.decreed]
     if decrees and contradicts(rules_of(vcar, place), decrees, owners) is not None:
         raise DeniedError(DENIED)
-
-
-def is_decreed(vcar: Component) -> bool:
-    """Whether a VCAR is one that no client can change (RFC 4324 §8.10)."""
-    return (vcar.value("DECREED") or "").strip().upper() == "TRUE"
 
 
 def may_own(tx: Tx, caller: Caller, owners: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ from kalends.calquery.parse import parse_line
 from kalends.calquery.plan import plan
 from kalends.calquery.ranges import Range
 from kalends.calquery.tree import And, Column, Compare, Condition, In, Like, Null, Or, Query, State
-from kalends.core import agendas, containers, discreet, expansion, rights, texts
+from kalends.core import agendas, containers, decrees, discreet, expansion, rights, texts
 from kalends.core.errors import InvalidError, NotFoundError, TooComplexError
 from kalends.core.hits import PAGE, Hit, nodes_of
 from kalends.core.model import Caller, Selection, Target
@@ -201,32 +201,40 @@ def find(
     expanding = expand and query.source in expansion.EXPANDING
     one = authority or rights.authority(tx, caller, target.calendar_id, target.given)
     try:
-        if not one.free("SEARCH"):
-            wall, zone = (
-                _wall(tx, caller, target, bound),
-                floating_zone(tx, caller, target.calendar_id),
-            )
-            found = discreet.Search(tx, caller, one.judge, target.calendar_id, bound, permission, wall, zone)
-            yield from found.find(expand=expanding, light=light)
-            return
-        rows, window = store_found.find(
-            tx,
-            bound,
-            (target.calendar_id,),
-            expand=expanding,
-            limit=caller.policy.max_results + 1,
-            wall=_wall(tx, caller, target, bound),
-        )
-        limited(rows, caller)
-        groups = [list(group) for _, group in groupby(rows, key=lambda row: row.object_id)]
-        if expanding:
-            yield from _expanded(tx, caller, target, bound, groups, window, light=light)
-        else:
-            yield from _plain(tx, groups, light=light)
+        yield from _found(tx, caller, target, bound, one, permission, expand=expanding, light=light)
+        yield from decrees.hits(tx, one, bound, permission)
     except QueryTooComplexError as error:
         raise TooComplexError(str(error)) from error
     except QueryError as error:
         raise InvalidError(str(error)) from error
+
+
+def _found(
+    tx: Tx,
+    caller: Caller,
+    target: Target,
+    query: Query,
+    authority: rights.Authority,
+    permission: rights.Permission,
+    *,
+    expand: bool,
+    light: bool,
+) -> Iterator[Hit | None]:
+    """What is stored in the container itself."""
+    place, wall = target.calendar_id, _wall(tx, caller, target, query)
+    if not authority.free("SEARCH"):
+        zone = floating_zone(tx, caller, place)
+        asked = discreet.Search(tx, caller, authority.judge, place, query, permission, wall, zone)
+        yield from asked.find(expand=expand, light=light)
+        return
+    limit = caller.policy.max_results + 1
+    rows, window = store_found.find(tx, query, (place,), expand=expand, limit=limit, wall=wall)
+    limited(rows, caller)
+    groups = [list(group) for _, group in groupby(rows, key=lambda row: row.object_id)]
+    if expand:
+        yield from _expanded(tx, caller, target, query, groups, window, light=light)
+    else:
+        yield from _plain(tx, groups, light=light)
 
 
 def by_object(found: Sequence[Hit]) -> list[list[Hit]]:

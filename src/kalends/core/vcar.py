@@ -327,6 +327,21 @@ class Judge:
         touching = [one.rule for one in deciding if self._touches(one, component, subject)]
         return Verdict(allowed, tuple(touching))
 
+    def touching(self, permission: str, component: Component, standing: Standing = BOOKED) -> list[Rule]:
+        """The rules, granting and denying, that are about a permission and something of a component."""
+        subject = self._subject(component, standing)
+        both = [one for side in self._sides(permission) for one in side]
+        return [one.rule for one in both if self._touches(one, component, subject)]
+
+    def about(self, permission: str, source: str) -> list[Rule]:
+        """The rules, granting and denying, that can be about a permission and a kind, whatever is stored."""
+        grants, denies = self._sides(permission)
+        return [
+            one.rule
+            for one in (*grants, *denies)
+            if _possible(one, source) and (not one.rule.grant or self._hopeful(one, permission, source))
+        ]
+
     def _hopeful(self, ready: _Ready, permission: str, source: str) -> bool:
         """Whether there can be a result of a kind that a GRANT's RESTRICTIONs allow."""
         return (

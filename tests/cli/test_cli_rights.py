@@ -1,0 +1,100 @@
+"""Sharing and rights on the command line (RFC 4324 §4.2, §9.3)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cli_tools import Here
+
+LAW = "BEGIN:VCAR\r\nCARID:LAW\r\nBEGIN:VRIGHT\r\nDENY:@\r\nPERMISSION:*\r\nEND:VRIGHT\r\nEND:VCAR\r\n"
+
+
+@pytest.fixture
+def shop(run: Here) -> Here:
+    """A store with amira and bruno."""
+    for name in ("amira", "bruno"):
+        assert run("user", "add", name, "--no-password").code == 0
+    return run
+
+
+def test_a_calendar_is_shared_and_not_any_more(shop: Here) -> None:
+    done = shop("share", "amira/calendar", "bruno", "--as", "titles")
+    assert (done.code, done.out) == (0, "amira/calendar is shared with bruno@localhost as titles\n")
+    assert shop("share", "amira/calendar", "bruno", "--as", "read").code == 0
+    shares = json.loads(shop("rights", "amira/calendar", "--json").out)["shares"]
+    assert [(one["upn"], one["as"]) for one in shares] == [("bruno@localhost", "read")]
+    assert shop("unshare", "amira/calendar", "bruno").code == 0
+    again = shop("unshare", "amira/calendar", "bruno")
+    assert (again.code, "is not shared with bruno" in again.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (
+            ("share", "amira/calendar", "nobody", "--as", "read"),
+            1,
+            "there is no user or group nobody@localhost",
+        ),
+        (("share", "nowhere", "bruno", "--as", "read"), 1, "no such calendar"),
+        (("share", "amira/calendar", "bruno", "--as", "boss"), 2, "'boss' is not one of"),
+        (("share", "amira/calendar", "bruno@*", "--as", "read"), 1, "not a UPN filter"),
+        (("rights", "amira/calendar", "tea"), 2, "UID belongs to --explain"),
+        (("rights", "amira/calendar", "tea", "--explain", "bruno"), 1, "there is nothing with the UID tea"),
+        (("decree",), 2, "name a FILE"),
+        (("decree", "--repeal", "LAW"), 1, "there is no decreed VCAR LAW"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words(shop: Here, words: tuple[str, ...], code: int, said: str) -> None:
+    done = shop(*words)
+    assert (done.code, said in done.err) == (code, True), done.err
+
+
+def test_rights_are_told_so_that_a_person_understands(shop: Here) -> None:
+    shop("share", "amira/calendar", "bruno", "--as", "colleague")
+    told = shop("rights", "amira/calendar").out
+    assert max(map(len, told.splitlines())) <= 80
+    words = " ".join(told.split())
+    for said in (
+        "bruno@localhost shares it as",
+        "owners may do everything",
+        "everybody may see when it is busy",
+    ):
+        assert said in words
+
+
+def test_what_decided_is_explained(shop: Here) -> None:
+    shop("share", "amira/calendar", "bruno", "--as", "read")
+    found = json.loads(shop("rights", "amira/calendar", "--explain", "bruno", "--json").out)
+    by_kind = {(one["permission"], one["kind"]): one for one in found["reasons"]}
+    assert by_kind["SEARCH", "VEVENT"]["decided_by"] == [
+        {"carid": "share-bruno@localhost", "vright": 2, "denies": False}
+    ]
+    assert by_kind["DELETE", "VEVENT"] == {
+        "permission": "DELETE",
+        "kind": "VEVENT",
+        "amount": "none",
+        "decided_by": [],
+    }
+    text = " ".join(shop("rights", "amira/calendar", "--explain", "amira").out.split())
+    assert "DEFAULTOWNER" in text
+
+
+def test_decrees_are_made_listed_and_repealed_acl_10(shop: Here, tmp_path: Path) -> None:
+    file = tmp_path / "law.ics"
+    file.write_bytes(LAW.encode())
+    assert shop("decree", str(file)).out == "decreed LAW for every calendar\n"
+    assert shop("decree", "-", stdin=LAW).code == 0
+    assert shop("decree", "--list").out == "LAW\n"
+    assert "LAW (decreed," in " ".join(shop("rights", "amira/calendar").out.split())
+    assert "DENY in LAW" in shop("rights", "amira/calendar", "--explain", "@").out
+    assert shop("decree", "--repeal", "LAW").out == "repealed LAW\n"
+    assert shop("decree", "--list").out == ""
+    assert (
+        shop("decree", "-", "--calendar", "amira/calendar", stdin=LAW).out
+        == "decreed LAW for amira/calendar\n"
+    )
+    empty = shop("decree", "-", stdin="BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n")
+    assert (empty.code, "there is no VCAR" in empty.err) == (2, True)

@@ -264,3 +264,17 @@ def test_every_property_answers_on_every_kind_of_resource(bill: Client, world: D
         assert set(answer.props()) == set(names.props())
     assert bill("DELETE", message).status == 204
     assert bill("GET", message).status == 404
+
+
+def test_principals_are_searched_from_the_top_and_listed_without_a_term(
+    bill: Client,
+) -> None:  # RFC 3744 §9.4
+    term = "<D:property-search><D:prop><D:displayname/></D:prop><D:match>bill</D:match></D:property-search>"
+    ask = "<D:prop><D:displayname/></D:prop>"
+    search = lambda inner: bill(  # noqa: E731
+        "REPORT",
+        "/dav/",
+        f"<D:principal-property-search{DECLARED}>{inner}{ask}</D:principal-property-search>",
+    )
+    assert search(term).hrefs() == ["/dav/principals/bill/"]
+    assert search("").hrefs() == [f"/dav/principals/{name}/" for name in ("bill", "mary", "root")]

@@ -16,7 +16,7 @@ from kalends.dav.messages import XML, Response
 from kalends.dav.properties.base import EVERYWHERE, PROPERTIES
 from kalends.dav.reports.asking import cut_short, multistatus
 from kalends.dav.reports.base import Report, register
-from kalends.dav.resources import Calendar, CalendarObject, Principal, PrincipalCollection, Resource
+from kalends.dav.resources import Calendar, CalendarObject, Principal, PrincipalCollection, Resource, Root
 from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import CALDAV, CALENDARSERVER, DAV
 from kalends.store.base import Tx
@@ -106,19 +106,19 @@ class PrincipalPropertySearch(Report):
     on = EVERYWHERE
 
     def parse(self, element: Element, context: Context) -> None:
-        """Read the terms; `test` and `match-type` are CalendarServer's."""
+        """Read the terms; `test` and `match-type` are CalendarServer's. Without a term everybody is found."""
         _depth_zero(context)
         terms = element.all(f"{DAV}property-search")
-        if not 1 <= len(terms) <= MAX_TERMS:
-            raise DavError(400, None, f"One to {MAX_TERMS} D:property-search have to be there.")
+        if len(terms) > MAX_TERMS:
+            raise DavError(400, None, f"At most {MAX_TERMS} D:property-search can be there.")
         self.terms = [_term(one) for one in terms]
         self.any = element.attributes.get("test", "allof") == "anyof"
         self.everywhere = element.child(f"{DAV}apply-to-principal-collection-set") is not None
         self.ask = _optional_ask(element, context)
 
     def run(self, tx: Tx, context: Context, resource: Resource) -> Response:
-        """Look at everybody, or at the one principal that was asked."""
-        if self.everywhere or isinstance(resource, PrincipalCollection):
+        """Look at everybody below the collection that was asked, or at the one principal."""
+        if self.everywhere or isinstance(resource, PrincipalCollection | Root):
             candidates = everybody(tx, context)
         else:
             candidates = (one for one in (resource,) if isinstance(one, Principal))
@@ -132,7 +132,7 @@ class PrincipalPropertySearch(Report):
         return multistatus(context, _and(rows, cut_short(resource.path)) if len(found) > MAX_FOUND else rows)
 
     def _matches(self, tx: Tx, context: Context, principal: Principal) -> bool:
-        join = any if self.any else all
+        join = any if self.any and self.terms else all
         return join(
             all(_holds(tx, context, principal, name, term) for name in term.names) for term in self.terms
         )

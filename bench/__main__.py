@@ -16,6 +16,7 @@ BENCHES = (
     "beep",
     "layers",
     "create",
+    "collections",
     "search",
     "imports",
     "conflict",

@@ -52,6 +52,21 @@ def event(uid: str, start: int, *, rule: str = "", place: str = "Room Ada, secon
     return "\r\n".join([*lines, "END:VEVENT", ""])
 
 
+def plain(uid: str, start: int) -> str:
+    """A VEVENT of the same size that nobody is invited to: nothing is sent when it is put."""
+    kept = [
+        line for line in event(uid, start).split("\r\n") if not line.startswith(("ORGANIZER", "ATTENDEE"))
+    ]
+    more = [
+        "LAST-MODIFIED:20251224T101500Z",
+        "SEQUENCE:0",
+        "STATUS:CONFIRMED",
+        f"URL:https://example.com/plans/{uid}",
+        f"X-NOTE:{'n' * 60}",
+    ]
+    return "\r\n".join([*kept[:-2], *more, *kept[-2:]])
+
+
 def spread(count: int, end: int, name: str) -> Iterator[str]:
     """The events of a calendar in which every day has the same number of them, however many there are.
 

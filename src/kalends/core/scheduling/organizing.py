@@ -91,8 +91,10 @@ def spread(
     for errand in errands:
         if errand.is_room:
             _run(post, by, errand, new)
-    for who in [errand.who for errand in errands if not errand.is_room]:
-        _run(post, by, _errand(post, old, source, who, quiet=quiet), new)
+    for errand in [one for one in errands if not one.is_room]:
+        # The messages tell what the rooms answered, and what is here may have changed before the lock.
+        stale = answering or errand.person is not None
+        _run(post, by, _errand(post, old, source, errand.who, quiet=quiet) if stale else errand, new)
 
 
 def _errand(post: Post, old: Component | None, new: Component | None, who: str, *, quiet: bool) -> _Errand:

@@ -68,7 +68,7 @@ select set_config('synchronous_commit', 'on', false)
 """
 
 
-_ANNOUNCE = "select set_config('synchronous_commit', 'off', true), pg_notify(%s, %s)"
+_ANNOUNCE = "select set_config('synchronous_commit', 'off', true), pg_notify($1, $2)"
 
 
 class PostgresTx:

@@ -256,3 +256,8 @@ def test_store_nothing_is_committed_after_the_transaction_was_lost(store: Store)
     else:  # a wrong statement is no reason for SQLite to give the transaction up
         store.write(work)
         assert set(store.read(meta.every)) == {"a", "b", "schema"}
+
+
+def test_store_a_commit_can_be_announced_to_other_nodes(store: Store) -> None:
+    store.announce()
+    assert store.read(lambda tx: tx.rows("select 1")) == [(1,)]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from kalends.core import series
 from kalends.core.scheduling import parties
-from kalends.core.scheduling.instances import Key, excluded, made, parts
+from kalends.core.scheduling.instances import excluded, made, parts
 from kalends.ical.alarms import travels
 from kalends.ical.tree import Component, Line
 
@@ -90,12 +89,6 @@ def cancelled(component: Component) -> bool:
     return (component.value("STATUS") or "").strip().upper() == "CANCELLED"
 
 
-def before_of(old: Component, kind: str, key: Key) -> Component | None:
-    """What an instance was before a change: its own component, or what the rule made of it."""
-    found = parts(old, kind).get(key)
-    return made(old, kind, key) if found is None and key is not None else found
-
-
 def settle(
     old: Component | None, new: Component, kind: str, *, mine: frozenset[str], keep: frozenset[str]
 ) -> None:
@@ -114,7 +107,9 @@ def settle(
         return
     known = parts(old, kind)
     for key, part in parts(new, kind).items():
-        was = before_of(old, kind, key)
+        was = known.get(key)
+        if was is None and key is not None:
+            was = made(old, kind, key)
         if was is None:
             continue
         moved = rescheduled(was, part, old, new)
@@ -134,9 +129,3 @@ def settle(
                     parties.set_param(part, line, "PARTSTAT", parties.NEEDS_ACTION)
             elif who in keep and parties.partstat(line) != parties.partstat(had):
                 parties.set_param(part, line, "PARTSTAT", parties.partstat(had))
-
-
-def recurring(whole: Component, kind: str) -> bool:
-    """Whether an object happens more than once."""
-    master = series.master_of(whole, kind)
-    return master is not None and series.recurs(master)

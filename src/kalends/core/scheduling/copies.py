@@ -14,6 +14,7 @@ from kalends.core.scheduling import changes, parties
 from kalends.core.scheduling.instances import Key, excluded, made, parts
 from kalends.core.scheduling.views import keep_zones
 from kalends.ical.tree import Component, Line
+from kalends.ical.values import normal_address
 
 _OWN = frozenset(("CATEGORIES", "COLOR", "COMPLETED", "PERCENT-COMPLETE", "TRANSP"))
 _FREE = _OWN | frozenset(
@@ -182,7 +183,7 @@ def _check_part(was: Component, now: Component, me: frozenset[str]) -> None:
 
 
 def _delegates(line: Line) -> frozenset[str]:
-    return frozenset(parties.address(Line.make("ATTENDEE", uri)) for uri in line.param_values("DELEGATED-TO"))
+    return frozenset(normal_address(uri) for uri in line.param_values("DELEGATED-TO"))
 
 
 def _fixed(part: Component, me: frozenset[str]) -> set[str]:

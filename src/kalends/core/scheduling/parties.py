@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from kalends.ical.tree import Component, Line
+from kalends.core.errors import InvalidError
+from kalends.ical.errors import ICalError
+from kalends.ical.tree import Component, Line, Param
 from kalends.ical.values import normal_address
 
 SCHEDULED = frozenset(("VEVENT", "VTODO"))
@@ -86,7 +88,19 @@ def with_param(line: Line, name: str, value: str | None) -> Line:
     ]
     if value is not None and had is None:
         params.append((name, (value,)))
-    return line.with_params(tuple(params))
+    return with_params(line, params)
+
+
+def with_params(line: Line, params: Sequence[Param]) -> Line:
+    """The line with other parameters.
+
+    Raises:
+        InvalidError: it has parameters without a proper name, so that it cannot be written anew.
+    """
+    try:
+        return line.with_params(tuple(params))
+    except ICalError as error:
+        raise InvalidError(f"{line.name}: {error.reason}") from error
 
 
 def set_param(component: Component, line: Line, name: str, value: str | None) -> None:
@@ -115,9 +129,9 @@ def without_ours(component: Component) -> None:
     """Take away what only a store and its client tell each other, in place (RFC 6638 §7.1 to §7.3)."""
     for at, item in enumerate(component.items):
         if isinstance(item, Line) and item.name in ("ATTENDEE", "ORGANIZER") and item.params:
-            kept = tuple(param for param in item.params if param[0] not in _OURS)
+            kept = [param for param in item.params if param[0] not in _OURS]
             if len(kept) != len(item.params):
-                component.items[at] = item.with_params(kept)
+                component.items[at] = with_params(item, kept)
 
 
 def sequence(component: Component) -> int:

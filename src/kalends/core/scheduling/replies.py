@@ -67,7 +67,7 @@ def _answer(target: Component, line: Line, part: Component, who: frozenset[str])
         params.append(("PARTSTAT", (parties.NEEDS_ACTION,)))
     params = [param for param in params if param[0] not in ("RSVP", "SCHEDULE-STATUS")]
     params.append(("SCHEDULE-STATUS", (DONE,)))
-    target.replace(had, had.with_params(tuple(params)))
+    target.replace(had, parties.with_params(had, params))
     for uri in line.param_values("DELEGATED-TO"):
         _invite_delegate(target, part, normal_address(uri), line)
     return True
@@ -75,7 +75,7 @@ def _answer(target: Component, line: Line, part: Component, who: frozenset[str])
 
 def _invite_delegate(target: Component, part: Component, delegate: str, by: Line) -> None:
     """Put a delegate on the list, as whoever delegates to them wrote it (RFC 5546 §3.2.2.3)."""
-    if parties.attendee(target, (delegate,)) is not None:
+    if not delegate or not delegate.isprintable() or parties.attendee(target, (delegate,)) is not None:
         return
     line = parties.attendee(part, (delegate,))
     if line is None:

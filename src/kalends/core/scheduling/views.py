@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from kalends.core import series, texts
 from kalends.core.scheduling import parties
-from kalends.core.scheduling.instances import parts
+from kalends.core.scheduling.instances import Key, parts
 from kalends.ical.alarms import for_others
-from kalends.ical.tree import Component
+from kalends.ical.tree import Component, Line
+from kalends.ical.zones import Zones
 
 
 def view(whole: Component | None, kind: str, who: str) -> Component | None:
@@ -34,15 +35,32 @@ def view(whole: Component | None, kind: str, who: str) -> Component | None:
         return None
     made = whole.copy()
     made.items = [item for item in made.items if item.name != "METHOD"]
+    others: dict[Key, Component] = {}
     for key, part in parts(made, kind).items():
         if key in mine:
             parties.without_ours(part)
             for_others(part)
-        elif None in mine and key is not None:
-            series.exclude(made, kind, key)
         else:
-            made.remove(part)
+            others[key] = part
+    gone = {id(part) for part in others.values()}
+    made.items = [item for item in made.items if id(item) not in gone]
+    if None in mine:
+        _exclude(made, kind, [key for key in others if key is not None])
     return keep_zones(made, kind)
+
+
+def _exclude(whole: Component, kind: str, keys: list[int]) -> None:
+    """Take instances out of a series whose overrides are gone already, in place."""
+    master = series.master_of(whole, kind)
+    start = None if master is None else master.first("DTSTART")
+    if not keys or master is None or start is None or not series.recurs(master):
+        return
+    zones = Zones(whole)
+    lines = [Line.make("EXDATE", *series.in_form_of(start, key, zones)) for key in keys]
+    places = [at for at, item in enumerate(master.items) if isinstance(item, Line)]
+    same = [at for at in places if master.items[at].name == "EXDATE"]
+    at = (same or places)[-1] + 1
+    master.items[at:at] = lines
 
 
 def keep_zones(whole: Component, kind: str) -> Component:

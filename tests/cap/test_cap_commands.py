@@ -142,6 +142,20 @@ def test_bare_contents_have_their_status_beside_them(pair: Pair) -> None:
     assert text.index("TRIGGER") < text.index("REQUEST-STATUS:2.0\r\n")
 
 
+def test_MDF10_a_modify_that_fails_tells_every_reason(pair: Pair) -> None:
+    for uid in ("p", "q"):
+        pair.ask(command("CMD:CREATE", *event(uid, "SEQUENCE:1"), targets=("relcalz1",)))
+    parts = (
+        *query("SELECT * FROM VEVENT"),
+        *("BEGIN:VEVENT", "SEQUENCE:1", "END:VEVENT"),
+        *("BEGIN:VEVENT", "SEQUENCE:1", "SEQUENCE:2", "END:VEVENT"),
+    )
+    said = pair.ask(command("CMD:MODIFY", *parts, targets=("relcalz1",))).text
+    assert said.count("REQUEST-STATUS:6.3;") == 2
+    assert "UID:p" in said
+    assert "UID:q" in said
+
+
 def test_modify_over_two_targets_is_all_or_nothing(pair: Pair) -> None:
     """A-62, MDF-10: one of the two does not hold the old values."""
     pair.ask(command("CMD:CREATE", *event("t", "LOCATION:a"), targets=("relcalz1",)))

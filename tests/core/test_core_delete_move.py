@@ -243,3 +243,28 @@ def test_vcars_and_queries_move_too(two: World) -> None:
     two.create(calendar("BEGIN:VQUERY\nQUERYID:q\nQUERY:SELECT * FROM VEVENT\nEND:VQUERY"))
     assert errors(two.move("SELECT * FROM VQUERY", "two", "bill/calendar")) == [""]
     assert len(two.find("SELECT * FROM VQUERY", two.target("two"))) == 1
+
+
+def test_MOV03_A56_a_renamed_calendar_is_protected_as_before(world: World) -> None:
+    deny = "BEGIN:VCAR\nCARID:NOMARY\nBEGIN:VRIGHT\nDENY:mary@example.com\nPERMISSION:*\n{}\nEND:VRIGHT\nEND:VCAR"
+    grant = deny.replace("NOMARY", "CYRUS").replace("DENY:mary", "GRANT:mary")
+    world.create(calendar(event("a", "SUMMARY:secret", "LOCATION:here")))
+    world.create(calendar(grant.format("SCOPE:SELECT LOCATION FROM VEVENT")))
+    world.create(calendar(deny.format("SCOPE:SELECT SUMMARY FROM VEVENT")))
+
+    def protection(calid: str) -> tuple[list[str], str, list[str]]:
+        seen = world.find("SELECT * FROM VEVENT", world.target(calid, world.mary), world.mary)
+        rights = [one.to_ics() for one in world.find("SELECT * FROM VCAR", world.target(calid))]
+        told = "".join(one.to_ics() for one in seen)
+        return (
+            sorted(rights),
+            told,
+            errors(world.create(calendar(event("x")), world.target(calid), world.mary)),
+        )
+
+    before = protection("bill/calendar")
+    world.move("SELECT * FROM VAGENDA WHERE CALID = 'bill/calendar'", "moved")
+    assert protection("moved") == before
+    assert "LOCATION:here" in before[1]
+    assert "secret" not in before[1]
+    assert before[2] == ["DeniedError"]

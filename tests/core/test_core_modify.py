@@ -24,6 +24,7 @@ from kalends.core.errors import (
     InvalidError,
     KalendsError,
     NotFoundError,
+    SeveralError,
     StaleError,
     TooFarFutureError,
     TooLargeError,
@@ -178,6 +179,43 @@ def test_MDF10_one_failure_of_many_changes_nothing(world: World) -> None:
     assert len(world.find("SELECT * FROM VEVENT WHERE DURATION = 'PT1H'")) == 10
     receipts = world.modify("SELECT * FROM VEVENT", "DURATION:PT1H", "DURATION:PT2H")
     assert sorted(one.id_value for one in receipts) == [f"u{n}" for n in range(10)]  # MDF-11
+    assert maintenance.check(world.store) == []
+
+
+def test_MDF10_every_reason_is_told(world: World) -> None:
+    world.create(calendar(*(event(f"u{n}", f"SEQUENCE:{n}") for n in range(3)), event("fine")))
+    with pytest.raises(SeveralError) as caught:
+        world.modify("SELECT * FROM VEVENT", "DURATION:PT1H", "DURATION:PT1H\nSEQUENCE:9")
+    told = [
+        (given, receipt.id_value, type(receipt.error).__name__) for given, receipt in caught.value.refusals
+    ]
+    assert sorted(told) == [("bill/calendar", f"u{n}", "InvalidError") for n in range(3)]
+    assert world.find("SELECT * FROM VEVENT WHERE SEQUENCE = '9'") == []
+    assert maintenance.check(world.store) == []
+
+
+def test_MDF10_reasons_of_the_database_and_after_it(world: World) -> None:
+    world.create(
+        calendar(
+            "BEGIN:VTIMEZONE\nTZID:A\nBEGIN:STANDARD\nDTSTART:19700101T000000\n"
+            "TZOFFSETFROM:+0000\nTZOFFSETTO:+0000\nEND:STANDARD\nEND:VTIMEZONE"
+        )
+    )
+    old, new = component("VAGENDA", "ALLOW-CONFLICT:TRUE"), component("VAGENDA", "ALLOW-CONFLICT:FALSE")
+    chosen = selection("SELECT * FROM VAGENDA")
+    world.store.write(lambda tx: ledger.modify(tx, world.bill, [world.calendar], chosen, old, new))
+    world.create(
+        calendar(
+            event("a"),
+            event("b", start="DTSTART:20260310T120000Z"),
+            event("c", start="DTSTART:20260310T140000Z"),
+        )
+    )
+    with pytest.raises(SeveralError) as caught:
+        world.modify(
+            "SELECT * FROM VEVENT WHERE UID != 'a'", "DURATION:PT1H", "DURATION:PT1H\nRDATE:20260310T093000Z"
+        )
+    assert [type(receipt.error).__name__ for _, receipt in caught.value.refusals] == ["ConflictError"] * 2
     assert maintenance.check(world.store) == []
 
 

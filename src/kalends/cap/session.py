@@ -32,6 +32,7 @@ from kalends.cap.status import (
     status_of,
 )
 from kalends.cap.tongue import Tongue
+from kalends.core import errors
 from kalends.core.acting import Standing
 from kalends.core.errors import InterruptedCommandError, KalendsError
 from kalends.core.identity import complete_upn
@@ -653,12 +654,26 @@ def _status(error: Exception) -> Status:
 
 
 def _refused(request: Request, error: Exception) -> list[Reply]:
+    if isinstance(error, errors.SeveralError):
+        return _all_refusals(request, error)
     status = _status(error)
     ran = isinstance(error, StoreOutcomeUnknownError)  # an ERR would promise that nothing was changed
     return [
         replies.refused(request.ident, target, status, ran=ran, language=request.language)
         for target in request.targets or (None,)
     ]
+
+
+def _all_refusals(request: Request, error: errors.SeveralError) -> list[Reply]:
+    """Every reason why nothing was changed, at the target it is about (RFC 4324 §10.9; MDF-10)."""
+    said: list[Reply] = []
+    for target in request.targets:
+        receipts = [receipt for given, receipt in error.refusals if given == target]
+        if receipts:
+            said.append(replies.flat_receipts(request.ident, target, receipts, request.language))
+        else:
+            said.append(replies.refused(request.ident, target, _status(error), language=request.language))
+    return said
 
 
 def _progress(request: Request, text: str) -> Reply:

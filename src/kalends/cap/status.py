@@ -33,6 +33,7 @@ MAX_TEXT = 500
 """Characters of a status text. It may quote a query or a value, which can be of any length."""
 
 CODES: dict[type[errors.KalendsError], str] = {
+    errors.SeveralError: BAD_ARGS,
     errors.NotFoundError: NOT_FOUND,
     errors.StaleError: NOT_FOUND,
     errors.InvalidError: BAD_ARGS,
@@ -119,6 +120,8 @@ def status_of(error: Exception) -> Status | None:
     """
     if isinstance(error, RefusalError):
         return error.status
+    if isinstance(error, errors.SeveralError) and error.refusals:
+        return status_of(error.refusals[0][1].error or error)
     if isinstance(error, errors.KalendsError):
         code = next((CODES[c] for c in type(error).__mro__ if c in CODES), FAILURE)
         return Status(code, _reason(error))

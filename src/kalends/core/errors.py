@@ -1,6 +1,7 @@
 """Everything the domain can refuse, as data: the faces turn classes into codes and sentences.
 
 KalendsError
+├── SeveralError            several of these at once
 ├── NotFoundError           a container (calendar, store) that does not exist or may not be seen
 ├── StaleError              a MODIFY whose old values are not there (any more)
 ├── InvalidError            arguments or data that break a rule
@@ -24,12 +25,30 @@ KalendsError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kalends.core.model import Receipt
+
 
 class KalendsError(Exception):
     """A refusal. `reason` is one sentence for a person, without secrets and without others' data."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
+        super().__init__(reason)
+
+
+class SeveralError(KalendsError):
+    """A command that is all or nothing was refused for several reasons (RFC 4324 §10.9).
+
+    Attributes:
+        refusals: TARGET as given, and a receipt with its error, in order.
+    """
+
+    def __init__(self, reason: str, refusals: Sequence[tuple[str, Receipt]] = ()) -> None:
+        self.refusals = tuple(refusals)
         super().__init__(reason)
 
 

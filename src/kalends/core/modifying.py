@@ -25,6 +25,7 @@ from kalends.core.model import Caller, Receipt, Selection, Target
 from kalends.core.names import complete_upn
 from kalends.core.rights import Authority
 from kalends.core.timezones import needed
+from kalends.core.trial import Trial
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component
 from kalends.ical.values import unescape_text
@@ -55,19 +56,24 @@ def modify(
         if not (target.is_store and old.name == "VAGENDA"):
             authority.require("MODIFY", old.name)
     writer = Writer(tx, caller, sorted({target.calendar_id for target in targets}))
-    return [_modify_in(writer, target, there[target], selection, old, new) for target in targets]
+    trial = Trial(writer)
+    receipts = [_modify_in(trial, target, there[target], selection, old, new) for target in targets]
+    trial.judge()
+    return receipts
 
 
 def _modify_in(
-    writer: Writer,
+    trial: Trial,
     target: Target,
     authority: Authority,
     selection: Selection,
     old: Component,
     new: Component,
 ) -> list[Receipt]:
+    writer = trial.writer
     tx, caller = writer.tx, writer.caller
     receipts: list[Receipt] = []
+    refused = len(trial.refusals)
     for query, expand in selecting.queries_of(tx, caller, target, selection):
         if old.name in ("VAGENDA", "VCALSTORE"):
             receipts += _modify_properties(writer, target, query, old, new)
@@ -77,10 +83,20 @@ def _modify_in(
         )
         selecting.limited(found, caller)
         for group in selecting.by_object(found):
-            receipts += _modify_object(writer, authority, group, old, new)
-    if not receipts:
-        raise StaleError("nothing that the query selects holds these old values")
+            with trial.of(target, _named(group[0])):
+                receipts += _modify_object(writer, authority, group, old, new)
+    if not receipts and len(trial.refusals) == refused:
+        with trial.of(target, Receipt("", "", "")):
+            raise StaleError("nothing that the query selects holds these old values")
     return receipts
+
+
+def _named(hit: Hit) -> Receipt:
+    """What a refusal calls an object: what the caller sees of it."""
+    name, value = texts.identifier(hit.view)
+    return Receipt(
+        hit.view.name, name if value else "", value, hit.view.first("RECURRENCE-ID"), hit.row.method
+    )
 
 
 def _modify_object(

@@ -39,6 +39,7 @@ class Room:
         self.noted: list[str] = []
         self.ended = threading.Event()
         self.begun = threading.Event()
+        self.running = self.most = 0
 
     def limit_of(
         self, method: str, path: str, headers: Mapping[str, str], policy: Policy | None = None
@@ -52,6 +53,7 @@ class Room:
         return Response(409, (), b"refused") if isinstance(error, ValueError) else None
 
     def plan(self, request: Request, caller: Caller) -> Plan:
+        self.planned_in = threading.current_thread()
         word = request.path.strip("/").split("/")[-1]
         query = {name: values[0] for name, values in parse_qs(request.query).items()}
         self.noted.append(f"{request.method} {request.path}")
@@ -109,6 +111,14 @@ class Room:
             )
         finally:
             self.ended.set()
+        return Response(200)
+
+    def _count(self, tx: Tx) -> Response:
+        """How many of these run at once."""
+        self.running += 1
+        self.most = max(self.most, self.running)
+        time.sleep(0.1)
+        self.running -= 1
         return Response(200)
 
     def _full(self, tx: Tx) -> Response:

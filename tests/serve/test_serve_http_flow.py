@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -258,6 +259,28 @@ def test_what_goes_wrong_is_a_status_and_a_sentence_without_secrets(
     assert text in got.body
     assert b"secret" not in got.body
     assert "set-cookie" not in got.headers
+
+
+def test_a_large_body_is_read_beside_the_loop(world: World) -> None:
+    assert world.ask("PUT", "/dav/x", b"x" * 1_000).json["octets"] == 1_000
+    assert world.room.planned_in is world._thread
+    assert world.ask("PUT", "/dav/x", b"x" * 90_000).json["octets"] == 90_000
+    assert world.room.planned_in is not world._thread
+
+
+def test_one_user_cannot_take_all_threads(tmp_path: Path) -> None:
+    with World(tmp_path, read_threads=4) as world, ExitStack() as stack:
+        peers = [stack.enter_context(world.connect()) for _ in range(10)]
+        for peer in peers:
+            peer.request("REPORT", "/dav/count")
+        assert [peer.read().status for peer in peers] == [200] * 10
+        assert world.room.most == 2
+
+
+def test_another_site_changes_nothing_through_a_browser(world: World) -> None:
+    assert world.ask("PUT", "/dav/x", b"x", Sec_Fetch_Site="cross-site").status == 403
+    assert world.ask("PUT", "/dav/x", b"x", Sec_Fetch_Site="same-origin").status == 200
+    assert world.ask("GET", "/dav/x", Sec_Fetch_Site="cross-site").status == 200
 
 
 def test_ending_lets_what_was_asked_be_answered(world: World) -> None:

@@ -20,8 +20,8 @@ from kalends.serve.http.answers import RETRY, Answer, plain
 from kalends.serve.http.connection import BUG, Answered
 from kalends.serve.http.head import Head
 from kalends.serve.http.limits import PIECE
-from kalends.serve.http.spool import Spool, SpoolClosedError
 from kalends.serve.proxies import Seen
+from kalends.serve.running import Run, StaleLoginError, Turns, pack
 from kalends.store import errors as store
 from kalends.store.base import Deadline, Store, Tx
 
@@ -32,10 +32,10 @@ INLINE_SECONDS = 0.005
 """A short read is tried in the loop for so long, then begun anew in a thread: the hop costs more."""
 SHORT = frozenset(("GET", "HEAD"))
 """Methods whose reads are short where the path names one object; so is PROPFIND with Depth 0."""
+LARGE_BODY = 32_768
+"""Octets of a body from which it is read in a helper thread: parsing these takes a millisecond."""
 ANONYMOUS_BODY = 65_536
 """Octets of body taken from somebody who did not say who they are."""
-COALESCED = 16_384
-"""Octets of small pieces that are put together before they are packed and sent."""
 _SECRET = re.compile(r"/[A-Za-z0-9_=-]{22,}(?=/|$)")
 """A path segment that may be a secret (a feed's link): the log does not repeat it."""
 
@@ -72,10 +72,6 @@ class Engine(Protocol):
         """The response for what work raised; None for a bug."""
 
 
-class StaleLoginError(Exception):
-    """What was remembered of this login counts no more."""
-
-
 @dataclass(frozen=True, slots=True)
 class Face:
     """What all visits share.
@@ -88,6 +84,7 @@ class Face:
         policy: what the store promises.
         seconds: how long one request may work.
         inline: whether short reads are done in the loop.
+        turns: how many reads of one user run at once.
     """
 
     engine: Engine
@@ -97,6 +94,7 @@ class Face:
     policy: Policy
     seconds: float
     inline: bool
+    turns: Turns
 
 
 class DavVisit:
@@ -154,16 +152,28 @@ class DavVisit:
             head.method, seen.path, head.query, head.headers, body, prefix=seen.prefix, origin=seen.origin
         )
         self._request = request
-        plan = face.engine.plan(request, Caller(checked.identity, "dav", int(time.time()), face.policy))
+        caller = Caller(checked.identity, "dav", int(time.time()), face.policy)
+        if len(body) > LARGE_BODY:
+            return self._read_aside(request, caller, checked, body)
+        return self._planned(face.engine.plan(request, caller), checked, body)
+
+    async def _read_aside(self, request: Request, caller: Caller, login: Login, body: bytes) -> Answer:
+        """Plan where it does not hold up the loop."""
+        face = self._face
+        plan = await face.executor.computed(lambda: face.engine.plan(request, caller))
+        answered = self._planned(plan, login, body)
+        return answered if isinstance(answered, Answer) else await answered
+
+    def _planned(self, plan: Plan, login: Login, body: bytes) -> Answered:
         if plan.kind == "none":
             response = plan.answer
             assert response is not None
             return self._finished(Answer(response.status, response.headers, _octets(response.body)))
-        if plan.kind == "read" and face.inline and self._is_short():
-            answer = self._at_once(plan, checked)
+        if plan.kind == "read" and self._face.inline and self._is_short():
+            answer = self._at_once(plan, login)
             if answer is not None:
                 return answer
-        return self._transact(plan, checked, body)
+        return self._transact(plan, login, body)
 
     def _is_short(self) -> bool:
         method = self._head.method
@@ -193,14 +203,12 @@ class DavVisit:
 
     async def _transact(self, plan: Plan, login: Login, body: bytes) -> Answer:
         """Do it in a thread."""
-        run = _Run(plan, login, packs=self._packs)
-        kind: Kind = "write" if plan.kind == "write" else "read"
-        deadline = self._face.executor.transact(kind, run.work, self._face.seconds, run.done)
-        try:
-            outcome = await run.future
-        except asyncio.CancelledError:  # the peer is gone
-            deadline.cancel()
-            raise
+        run = Run(plan, login, packs=self._packs)
+        if plan.kind == "write":
+            outcome = await self._outcome(run, "write")
+        else:
+            async with self._face.turns.of(login.identity.upn):
+                outcome = await self._outcome(run, "read")
         if isinstance(outcome, StaleLoginError):
             self._face.credentials.forget(login)
             checked = self._face.credentials.check(self._head, self._seen)
@@ -210,19 +218,19 @@ class DavVisit:
         assert isinstance(outcome, Answer)
         return self._finished(outcome)
 
+    async def _outcome(self, run: Run, kind: Kind) -> Any:
+        deadline = self._face.executor.transact(kind, run.work, self._face.seconds, run.done)
+        try:
+            return await run.future
+        except asyncio.CancelledError:  # the peer is gone
+            deadline.cancel()
+            raise
+
     def _finished(self, answer: Answer) -> Answer:
         """Ask nobody in particular to sign in; pack what is worth it."""
         if answer.status == 401 or (answer.status == 403 and self._user == "@"):
             return Answer(401, (*answer.headers, *self._face.credentials.challenges), answer.body)
-        body = answer.body
-        if (
-            self._packs
-            and isinstance(body, bytes)
-            and len(body) >= packing.SMALLEST
-            and packing.may_be_packed(answer.status, answer.headers)
-        ):
-            answer.headers, answer.body = (*answer.headers, *packing.PACKED), packing.packed(body)
-        return answer
+        return pack(answer) if self._packs else answer
 
     def _failed(self, error: Exception) -> Answer:
         if isinstance(error, store.StoreError):
@@ -254,73 +262,6 @@ class DavVisit:
             )
 
 
-class _Run:
-    """One plan in its transaction. Where its body is long, the answer leaves before the transaction ends."""
-
-    def __init__(self, plan: Plan, login: Login, *, packs: bool) -> None:
-        self._plan, self._login, self._packs = plan, login, packs
-        self._loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[Any] = self._loop.create_future()
-        self._spool: Spool | None = None
-
-    def work(self, tx: Tx) -> Answer | None:
-        """Runs in a thread."""
-        if self._spool is not None:  # the database asks for a retry, but a part of the answer is out
-            raise store.StoreUnavailableError("lost in the midst of an answer")
-        if not self._login.holds(tx):
-            raise StaleLoginError
-        response = self._plan.work(tx)
-        body = response.body
-        if isinstance(body, bytes):
-            return Answer(response.status, response.headers, body)
-        if self._plan.kind == "write":
-            return Answer(response.status, response.headers, b"".join(body))
-        head: list[bytes] = []
-        size = 0
-        for piece in body:
-            head.append(piece)
-            size += len(piece)
-            if size > PIECE:
-                self._stream(response, head, body)
-                return None
-        return Answer(response.status, response.headers, b"".join(head))
-
-    def _stream(self, response: Response, head: list[bytes], body: Iterator[bytes]) -> None:
-        packer, headers = None, response.headers
-        if self._packs and packing.may_be_packed(response.status, headers):
-            packer, headers = packing.Packer(), (*headers, *packing.PACKED)
-        spool = self._spool = Spool()
-        self._tell(Answer(response.status, headers, spool))
-        try:
-            for data in _coalesced(head, body):
-                ready = data if packer is None else packer.pack(data)
-                if ready:
-                    spool.put(ready)
-            if packer is not None:
-                spool.put(packer.end())
-        except SpoolClosedError:
-            return
-        except BaseException:
-            spool.end(failed=True)
-            raise
-        spool.end()
-
-    def _tell(self, answer: Answer) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self.done, answer)
-        except RuntimeError:  # the loop is closed: nobody waits for this any more
-            raise SpoolClosedError from None
-
-    def done(self, outcome: Any) -> None:
-        """Runs in the loop; what comes after a streamed answer is only of interest when it is a failure."""
-        if not self.future.done():
-            self.future.set_result(outcome)
-        elif isinstance(outcome, Exception) and not self.future.cancelled():
-            log.warning("an answer was cut off: %s", type(outcome).__name__)
-        elif isinstance(outcome, Answer) and isinstance(outcome.body, Spool):
-            outcome.body.close()  # the peer went away meanwhile
-
-
 def _refused(checked: Checked) -> Answer | None:
     return checked if isinstance(checked, Answer) else None
 
@@ -347,18 +288,3 @@ def _short(body: Iterator[bytes], deadline: Deadline) -> bytes | None:
         if size > PIECE or deadline.passed(time.monotonic()):
             return None
     return b"".join(parts)
-
-
-def _coalesced(head: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
-    """The same octets in pieces worth sending."""
-    yield b"".join(head)
-    parts: list[bytes] = []
-    size = 0
-    for piece in rest:
-        parts.append(piece)
-        size += len(piece)
-        if size >= COALESCED:
-            yield b"".join(parts)
-            parts, size = [], 0
-    if parts:
-        yield b"".join(parts)

@@ -31,6 +31,7 @@ from kalends.serve.http.limits import HttpLimits
 from kalends.serve.http.listener import HttpListener
 from kalends.serve.proxies import Proxies
 from kalends.serve.rates import Rates
+from kalends.serve.running import Turns
 from kalends.serve.signpost import open_signposts
 from kalends.serve.site import Site
 from kalends.serve.throttle import Throttle
@@ -215,6 +216,7 @@ class Server:
             policy=host.policy,
             seconds=self.config.command_timeout,
             inline=host.inline,
+            turns=Turns(host.config.read_threads // 2),
         )
 
     @property

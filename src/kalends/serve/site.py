@@ -27,6 +27,8 @@ DAV_PLACES = frozenset(("dav", ".well-known", "principals", "calendars", "caldav
 """First words of paths that are CalDAV's: its own, and where apps look for it that know the host only."""
 PAGE_METHODS = frozenset(("GET", "HEAD", "POST"))
 """Methods of pages; every other one is WebDAV's, wherever it asks (RFC 6764 §6: apps try the bare origin)."""
+SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
+"""Methods that change nothing: any other one is refused where a browser says that another site sends it."""
 NOTHING = "There is nothing here. Calendars are at /dav/, ports at /port/."
 
 
@@ -54,6 +56,8 @@ class Site:
         face = self._faces(seen.host)
         if face is None:
             return plain(421, "This host is not served here.")
+        if head.headers.get("sec-fetch-site") == "cross-site" and head.method not in SAFE:
+            return plain(403, "Another site may not change anything here through your browser.")
         first = seen.path[1:].partition("/")[0]
         make = self.pages.get(first)
         if first in DAV_PLACES or (head.method not in PAGE_METHODS and first != "port"):

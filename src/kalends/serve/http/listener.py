@@ -13,6 +13,7 @@ from kalends.serve.http.answers import RETRY, Answer, plain
 from kalends.serve.http.body import Room
 from kalends.serve.http.connection import App, HttpConnection
 from kalends.serve.http.limits import BACKLOG, TLS_HANDSHAKE_SECONDS, HttpLimits
+from kalends.serve.rates import neighbourhood
 
 log = logging.getLogger(__name__)
 
@@ -88,21 +89,22 @@ class HttpListener:
 
     def opened(self, connection: HttpConnection) -> Answer | None:
         """Count a connection; an answer refuses all it asks."""
-        limits, peer = self.limits, connection.peer
+        limits, peer = self.limits, neighbourhood(connection.peer)
         self._connections.add(connection)
         self._by_address[peer] += 1
         if len(self._connections) > limits.connections:
             return plain(503, "The server has as many connections as it takes; try again later.", RETRY)
-        if self._by_address[peer] > limits.per_address and not self._speaks_for_many(peer):
+        if self._by_address[peer] > limits.per_address and not self._speaks_for_many(connection.peer):
             return plain(503, "Too many connections from your address at once.", RETRY)
         return None
 
     def closed(self, connection: HttpConnection) -> None:
         """Count it no more."""
         self._connections.discard(connection)
-        self._by_address[connection.peer] -= 1
-        if not self._by_address[connection.peer]:
-            del self._by_address[connection.peer]
+        peer = neighbourhood(connection.peer)
+        self._by_address[peer] -= 1
+        if not self._by_address[peer]:
+            del self._by_address[peer]
         if not self._connections:
             self._empty.set()
 

@@ -133,7 +133,7 @@ class Answers:
     def _dead_of(self, resource: Resource) -> dict[str, str]:
         if self._dead is not None and isinstance(resource, CalendarObject):
             return self._dead.get(resource.row.id, {})
-        return dead_of(self.tx, resource)
+        return dead_of(self.tx, self.context, resource)
 
     def row(self, resource: Resource) -> str:
         """The D:response of one resource."""
@@ -213,10 +213,10 @@ def refused(empty: str, error: DavError) -> str:
     return f"<D:propstat><D:prop>{empty}</D:prop>{status}{error.element}{said}</D:propstat>"
 
 
-def dead_of(tx: Tx, resource: Resource) -> dict[str, str]:
+def dead_of(tx: Tx, context: Context, resource: Resource) -> dict[str, str]:
     """The dead properties of a resource: XML by name."""
     if isinstance(resource, Calendar):
-        return dead_in(resource.held(tx))
+        return dead_in(resource.seen(tx, context))
     holder = dead_holder(resource)
     return {} if holder is None else dead_store.of(tx, *holder)
 

@@ -198,6 +198,10 @@ class Calendar(Resource):
             self._held = agendas.properties(tx, self.row)
         return self._held
 
+    def seen(self, tx: Tx, context: Context) -> Component:
+        """Its VAGENDA as far as the caller may see it; empty when nothing of it may be seen."""
+        return self.sight(tx, context).of(self.held(tx)) or Component("VAGENDA")
+
     def sight(self, tx: Tx, context: Context) -> Sight:
         """What the caller may see in it."""
         if self._sight is None:

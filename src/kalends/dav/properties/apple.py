@@ -26,7 +26,7 @@ class _Kept(Property):
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
         """The text."""
-        value = resource.held(tx).value(self.line) if isinstance(resource, Calendar) else None
+        value = resource.seen(tx, context).value(self.line) if isinstance(resource, Calendar) else None
         return None if value is None else xmlwrite.text(unescape_text(value))
 
     def set(self, context: Context, draft: Draft, element: Element | None) -> None:

@@ -50,7 +50,7 @@ class CalendarDescription(Property):
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
         """DESCRIPTION."""
-        value = resource.held(tx).value("DESCRIPTION") if isinstance(resource, Calendar) else None
+        value = resource.seen(tx, context).value("DESCRIPTION") if isinstance(resource, Calendar) else None
         return None if value is None else xmlwrite.text(unescape_text(value))
 
     def set(self, context: Context, draft: Draft, element: Element | None) -> None:

@@ -59,7 +59,7 @@ class DisplayName(Property):
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
         """NAME, or what stands for it."""
         if isinstance(resource, Calendar):
-            line = named(resource.held(tx))
+            line = named(resource.seen(tx, context))
             return xmlwrite.text(unescape_text(line.value) if line is not None else resource.row.slug or "")
         if isinstance(resource, Principal | Home):
             return xmlwrite.text(resource.row.name)
@@ -94,7 +94,7 @@ class CreationDate(Property):
         if isinstance(resource, CalendarObject):
             return iso_date(resource.row.created_at)
         if isinstance(resource, Calendar):
-            return _stamp(resource.held(tx).value("CREATED"))
+            return _stamp(resource.seen(tx, context).value("CREATED"))
         return None
 
 

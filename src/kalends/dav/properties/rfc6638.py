@@ -140,7 +140,7 @@ class ScheduleCalendarTransp(Property):
         """C:opaque or C:transparent."""
         if not isinstance(resource, Calendar):
             return None
-        value = (resource.held(tx).value(TRANSP) or "").upper()
+        value = (resource.seen(tx, context).value(TRANSP) or "").upper()
         return "<C:transparent/>" if value == "TRANSPARENT" else "<C:opaque/>"
 
     def set(self, context: Context, draft: Draft, element: Element | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from core_world import NOW, POLICY, STORE, World, calendar, errors, event
 from hypothesis import HealthCheck, given, settings
@@ -100,11 +102,63 @@ def test_UPN07_a_group_owns_calendars(world: World) -> None:
     bill = world.caller("bill")
     assert errors(world.create(calendar(event("a")), world.target("plans", bill), bill)) == [""]
     assert world.find("SELECT * FROM VAGENDA", world.target("plans", world.mary), world.mary) == []
+    assert errors(world.create(calendar(event("b")), world.target("plans", world.mary), world.mary)) != [""]
     with pytest.raises(InvalidError, match="only owner"):
         world.store.write(lambda tx: groups.remove(tx, POLICY, staff, now=NOW))
     assert world.store.write(lambda tx: groups.remove(tx, POLICY, staff, now=NOW, with_calendars=True)) == 1
     assert groups_of(world, BILL) == set()
     assert maintenance.check(world.store) == []
+
+
+def vcar(whom: str) -> str:
+    return (
+        f"BEGIN:VCAR\nCARID:for\nBEGIN:VRIGHT\nGRANT:{whom}\nPERMISSION:SEARCH\n"
+        "SCOPE:SELECT * FROM VEVENT\nEND:VRIGHT\nEND:VCAR"
+    )
+
+
+def test_UPN07_a_right_of_a_group_is_its_members(world: World) -> None:
+    staff = group(world, "staff")
+    board = group(world, "board")
+    world.store.write(lambda tx: groups.add_member(tx, staff, board))
+    assert errors(world.create(calendar(event("a")))) == [""]
+    assert errors(world.create(calendar(vcar(staff)))) == [""]
+    assert world.uids("SELECT * FROM VEVENT", caller=world.caller("mary")) == []
+    world.store.write(lambda tx: groups.add_member(tx, board, MARY))
+    assert world.uids("SELECT * FROM VEVENT", caller=world.caller("mary")) == ["a"]
+    world.store.write(lambda tx: groups.remove_member(tx, staff, board))
+    assert world.uids("SELECT * FROM VEVENT", caller=world.caller("mary")) == []
+
+
+PEOPLE = ("@", "@example.com", "@elsewhere.example", MARY, "zoe@elsewhere.example")
+
+
+@pytest.mark.parametrize(
+    ("whom", "sees"),
+    [
+        ("*", PEOPLE),
+        ("@", ("@",)),
+        ("@*", ("@example.com", "@elsewhere.example")),
+        ("@example.com", ("@example.com",)),
+        ("*@*", (MARY, "zoe@elsewhere.example")),
+        ("*@elsewhere.example", ("zoe@elsewhere.example",)),
+        ("Mary@Example.com", (MARY,)),
+    ],
+)
+def test_UPN09_A47_whom_each_form_of_a_filter_lets_in(
+    one_world: World, whom: str, sees: tuple[str, ...]
+) -> None:
+    """The table of RFC 4324 §6.1.3, not the grammar beside it: seven forms, five identities."""
+    one_world.store.write(lambda tx: identity.add_user(tx, POLICY, "zoe@elsewhere.example", now=NOW))
+    assert errors(one_world.create(calendar(event("a")))) == [""]
+    assert errors(one_world.create(calendar(vcar(whom)))) == [""]
+    found = []
+    for upn in PEOPLE:
+        who = one_world.store.read(lambda tx, upn=upn: identity.identify(tx, upn))
+        assert who is not None
+        if one_world.uids("SELECT * FROM VEVENT", caller=replace(one_world.mary, identity=who)):
+            found.append(upn)
+    assert tuple(found) == sees
 
 
 # -- acting ------------------------------------------------------------------------------------------------

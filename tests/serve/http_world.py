@@ -82,6 +82,7 @@ class Room:
             "prefix": request.prefix,
             "origin": request.origin,
             "upn": caller.identity.upn,
+            "groups": sorted(caller.identity.groups),
             "octets": len(request.body),
             "text": request.body[:50].decode("latin-1"),
         }

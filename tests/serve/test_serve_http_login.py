@@ -15,7 +15,7 @@ from http_world import Peer, World, basic, until
 from serve_client import PASSWORD, VERIFIER, add_people, config_for
 
 from kalends.beep.scram import make_verifier
-from kalends.core import identity, tokens
+from kalends.core import groups, identity, tokens
 from kalends.serve import credentials
 from kalends.serve.credentials import Credentials, Login
 from kalends.serve.http.answers import Answer
@@ -134,6 +134,17 @@ def test_a_removed_user_is_refused_at_once(world: World) -> None:
         lambda tx: identity.remove_user(tx, AMIRA, now=0, with_calendars=True, policy=world.config.policy)
     )
     assert world.ask("GET", "/dav/x").status == 401
+
+
+def test_a_change_of_groups_counts_with_the_next_request_and_without_a_password_check(world: World) -> None:
+    """RFC 4324 §4.1.3 over CalDAV, too; a change of somebody else costs nothing."""
+    policy = world.config.policy
+    assert world.ask("GET", "/dav/x").json["groups"] == []
+    world.store.write(lambda tx: groups.add(tx, policy, "staff", now=0))
+    world.store.write(lambda tx: groups.add_member(tx, "staff@example.com", AMIRA))
+    assert world.ask("GET", "/dav/x").json["groups"] == ["staff@example.com"]
+    world.store.write(lambda tx: groups.remove_member(tx, "staff@example.com", AMIRA))
+    assert world.ask("GET", "/dav/x").json["groups"] == []
 
 
 def test_an_app_password_works_until_it_is_revoked_and_its_use_is_written_down(tmp_path: Path) -> None:

@@ -400,6 +400,14 @@ def _principal(row: PrincipalRow, addresses: Iterable[str]) -> Principal:
     )
 
 
+def generation(tx: Tx) -> str:
+    """What is another text after every change of a principal, its password, tokens, groups or permissions.
+
+    Whoever keeps one in memory compares it: one read of one row.
+    """
+    return principals.generation(tx)
+
+
 # -- authentication ---------------------------------------------------------------------------------------
 
 

@@ -39,7 +39,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 REMEMBERED_SECONDS = 120.0
-"""How long a checked password is not checked again; addresses and rights of the user are that old at most."""
+"""How long a checked password is not checked again."""
 REMEMBERED = 4_096
 """Checked passwords remembered; the longest unused are forgotten first."""
 WAITING = 64
@@ -212,10 +212,7 @@ class Credentials:
     async def _token(self, bearer: BearerVerifier, token: str, address: str) -> Checked:
         def proved() -> Login | None:
             upn = bearer.verify(token)
-            who = None if upn is None else self._store.read(lambda tx: identity.identify(tx, upn))
-            if who is None:
-                return None
-            return Login(who, b"", lambda tx: identity.identify(tx, who.upn) is not None)
+            return None if upn is None else self._login(upn, lambda _: True)
 
         login = await self._throttled(address, "", proved)
         return login or self.refusal("That token is not accepted.")
@@ -241,7 +238,7 @@ class Credentials:
         if upn and hashed is not None:
             who = self._store.read(lambda tx: identity.check_token(tx, upn, password, self._used))
             if who is not None:
-                return Login(who, b"", lambda tx: tokens.by_hash(tx, hashed) is not None)
+                return self._login(upn, lambda tx: tokens.by_hash(tx, hashed) is not None)
         try:
             prepared = saslprep(password)
         except ValueError:
@@ -250,11 +247,23 @@ class Credentials:
         verifier = read_verifier(stored) if stored else fake_verifier(self._secret, user)
         if not PlainWork(prepared, verifier).run() or stored is None:
             return None
-        found = self._store.read(lambda tx: identity.identify(tx, upn))
-        if found is None:
-            return None
         mark = hashlib.sha256(stored.encode()).digest()
-        return Login(found, b"", lambda tx: _is(identity.verifier_of(tx, upn), mark))
+        return self._login(upn, lambda tx: _is(identity.verifier_of(tx, upn), mark))
+
+    def _login(self, upn: str, proved: Callable[[Tx], bool]) -> Login | None:
+        """A login that ends with its proof, or as soon as its user is not what they were: groups, addresses.
+
+        As long as no principal changed at all, asking costs one read of one row.
+        """
+        read = self._store.read
+        since, who = read(lambda tx: (identity.generation(tx), identity.identify(tx, upn)))
+        if who is None:
+            return None
+
+        def holds(tx: Tx) -> bool:
+            return identity.generation(tx) == since or (proved(tx) and identity.identify(tx, upn) == who)
+
+        return Login(who, b"", holds)
 
 
 def _is(stored: str | None, mark: bytes) -> bool:

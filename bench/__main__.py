@@ -24,6 +24,7 @@ BENCHES = (
     "port",
     "http",
     "dav",
+    "dav_reports",
 )
 
 

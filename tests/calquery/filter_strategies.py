@@ -118,8 +118,13 @@ def _recur(pick: random.Random, made: Component, master: Component, number: int)
     master.add("RRULE", f"FREQ={rule}{end}")
     if pick.random() < 0.4:
         override = _component(pick, master.name, number)
-        line = master.first("DTSTART")
+        line, own, uid = master.first("DTSTART"), override.first("UID"), master.first("UID")
         assert line is not None
+        assert own is not None
+        assert uid is not None
+        override.replace(own, uid)
+        if override.first("DTSTART") is None:
+            override.items.insert(2, line)
         override.add("RECURRENCE-ID", line.value, *line.params)
         made.items.append(override)
 

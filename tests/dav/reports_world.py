@@ -29,7 +29,7 @@ def shelve(
         main = next(one for one in whole.components if one.name != "VTIMEZONE")
         row = objects.insert(
             tx, id=ids.new_id(NOW), calendar_id=place, name=name, uid=main.value("UID") or name, kind=main.name,
-            state="BOOKED", ics=data, etag=etag or f"e-{name}", tick=tick, now=NOW,
+            state="BOOKED", ics=data, etag=etag or f"{place:x}-{tick}", tick=tick, now=NOW,
         )  # fmt: skip
         index.index_object(tx, row, whole, horizon=HORIZON, fresh=True)
         return row.id

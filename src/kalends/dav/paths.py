@@ -89,6 +89,11 @@ def decode(segment: str) -> str:
     return name
 
 
+def is_plain(segment: str) -> bool:
+    """Whether a raw segment is its own name: nothing in it is encoded, or would have to be."""
+    return len(segment) <= MAX_SEGMENT and segment not in (".", "..") and _PLAIN.match(segment) is not None
+
+
 def encode(name: str) -> str:
     """One name as a segment of a path."""
     return name if _PLAIN.match(name) else quote(name, safe=_SAFE)

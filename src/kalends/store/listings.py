@@ -135,6 +135,45 @@ def by_names(tx: Tx, calendar_id: int, names: Iterable[str], state: Place = "BOO
     return found
 
 
+Text = tuple[str, str, bytes]
+"""Name, ETag and text of a member: what most reports want, without the rest of its row."""
+
+_TEXTS_BY_IDS = "select id, name, etag, ics from object where id in (??)"
+_NAMES_BY_IDS = "select id, name, etag from object where id in (??)"
+_TEXTS_BY_NAMES = _BY_NAMES.replace(COLUMNS, "o.name, o.etag, o.ics")
+
+
+def texts(tx: Tx, ids: Sequence[int], *, page: int = 500, with_text: bool = True) -> Iterator[Text]:
+    """Names, ETags and texts of objects, in the order of `ids`, page by page; what is gone is left out.
+
+    Args:
+        tx: a transaction, open until the iterator is done.
+        ids: objects.
+        page: texts in memory at once.
+        with_text: otherwise the texts are left empty, and nothing of them is read.
+    """
+    sql = _TEXTS_BY_IDS if with_text else _NAMES_BY_IDS
+    for part in chunks(ids, page):
+        asked = padded(part)
+        found = {row[0]: row for row in tx.rows(with_list(sql, len(asked)), asked)}
+        for one in part:
+            row = cast("tuple[int, str, str, bytes] | None", found.get(one))
+            if row is not None:
+                yield row[1], row[2], row[3] if with_text else b""
+
+
+def texts_by_names(
+    tx: Tx, calendar_id: int, names: Iterable[str], state: Place = "BOOKED"
+) -> dict[str, Text]:
+    """Like `by_names`, without what most reports do not want."""
+    found: dict[str, Text] = {}
+    for part in chunks(sorted(set(names))):
+        asked = padded(part)
+        for row in tx.rows(with_list(_TEXTS_BY_NAMES, len(asked)), (calendar_id, state, *asked)):
+            found[cast("str", row[0])] = cast("Text", row)
+    return found
+
+
 # --- what changed ---
 
 # Each object once, where its last change stands; `known` is the name under which it was known before,

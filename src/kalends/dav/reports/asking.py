@@ -16,6 +16,8 @@ from kalends.dav.xmlwrite import CALDAV, DAV
 from kalends.ical.tzfile import Zone
 
 _MODES = (f"{DAV}prop", f"{DAV}allprop", f"{DAV}propname")
+_GETETAG = f"{DAV}getetag"
+_QUICK = frozenset((_GETETAG, NAME))
 _WITHIN_LIMITS = f"{DAV}number-of-matches-within-limits"
 
 
@@ -45,12 +47,48 @@ def ask_of_objects(element: Element, context: Context) -> tuple[Ask, CalendarDat
     return replace(ask, bound=(*ask.bound, (NAME, data))), data
 
 
+class Quick:
+    """Writes rows of which nothing is asked but ETags and calendar data: no resource, no table of properties.
+
+    Args:
+        data: what is wanted of each text; None for ETags alone.
+        etag: whether ETags are wanted.
+    """
+
+    def __init__(self, data: CalendarData | None, *, etag: bool) -> None:
+        self.data = data
+        self.etag = etag
+
+    @classmethod
+    def of(cls, ask: Ask, data: CalendarData | None) -> Quick | None:
+        """The writer for a question, or None for one that asks for more."""
+        if ask.mode != "prop" or not _QUICK.issuperset(ask.names):
+            return None
+        return cls(data, etag=_GETETAG in ask.names)
+
+    def row(self, path: str, etag: str, ics: bytes) -> str:
+        """The D:response of one object: `path` as it stands in XML, `etag` without quotes."""
+        tag = f'<D:getetag>"{etag}"</D:getetag>' if self.etag else ""
+        data = ""
+        if self.data is not None:
+            data = f"<C:calendar-data>{self.data.text(ics)}</C:calendar-data>"
+        return (
+            f"<D:response><D:href>{path}</D:href><D:propstat><D:prop>{tag}{data}</D:prop>"
+            f"{xmlwrite.OK}</D:propstat></D:response>\n"
+        )
+
+
+def placed(data: CalendarData | None, zone: Zone | None) -> CalendarData | None:
+    """The same wish with the zone of floating times."""
+    return None if data is None else CalendarData(data.wanted, data.policy, zone)
+
+
 def zoned(ask: Ask, data: CalendarData | None, zone: Zone | None) -> Ask:
     """The same question with the zone of floating times."""
-    if data is None:
+    made = placed(data, zone)
+    if made is None:
         return ask
-    placed = CalendarData(data.wanted, data.policy, zone)
-    return replace(ask, bound=(*(pair for pair in ask.bound if pair[0] != NAME), (NAME, placed)))
+    return replace(ask, bound=(*(pair for pair in ask.bound if pair[0] != NAME), (NAME, made)))
 
 
 def multistatus(context: Context, rows: Iterator[str], tail: str = "") -> Response:

@@ -11,7 +11,14 @@ from kalends.dav.context import Context
 from kalends.dav.errors import DavError
 from kalends.dav.messages import Response
 from kalends.dav.paths import Address
-from kalends.dav.reports.asking import ask_of_objects, multistatus, too_many, zoned
+from kalends.dav.reports.asking import (
+    Quick,
+    ask_of_objects,
+    multistatus,
+    placed,
+    too_many,
+    zoned,
+)
 from kalends.dav.reports.base import Report, register
 from kalends.dav.reports.calendar_query import floating_zone
 from kalends.dav.resources import Calendar, CalendarObject, Home, Resource, find
@@ -19,7 +26,6 @@ from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import CALDAV, DAV
 from kalends.store import listings
 from kalends.store.base import Tx
-from kalends.store.objects import ObjectRow
 from kalends.store.sqltext import chunks
 
 MAX_HREFS: Final = 50_000
@@ -57,7 +63,8 @@ class CalendarMultiget(Report):
             raise DavError(400, None, "A C:calendar-multiget names at least one D:href.")
         if len(written) > MAX_HREFS:
             raise too_many(f"A C:calendar-multiget names at most {MAX_HREFS} paths.")
-        self.named = [_read(href, context) for href in written]
+        read = _Reader(context)
+        self.named = [read(href) for href in written]
 
     def run(self, tx: Tx, context: Context, resource: Resource) -> Response:
         """Look the objects up, a page with one statement."""
@@ -68,43 +75,58 @@ class CalendarMultiget(Report):
     def _rows(self, tx: Tx, context: Context, resource: Resource) -> Iterator[str]:
         places: dict[tuple[str, str], _Place | None] = {}
         for page in chunks(self.named, PAGE):
-            groups: dict[tuple[str, str], list[str]] = {}
+            groups: dict[tuple[str, str], list[_Named]] = {}
             for one in page:
-                if one.member:
-                    groups.setdefault((one.home, one.calendar), []).append(one.member)
-            found: dict[tuple[str, str], dict[str, ObjectRow]] = {}
-            for key, names in groups.items():
+                groups.setdefault((one.home, one.calendar), []).append(one)
+            told: dict[str, str] = {}
+            for key, named in groups.items():
                 if key not in places:
                     places[key] = self._place(tx, context, resource, key)
                 place = places[key]
                 if place is not None:
-                    found[key] = listings.by_names(tx, place.calendar.row.id, names)
+                    told |= place.rows(tx, context, named)
             for one in page:
-                place = places.get((one.home, one.calendar))
-                row = None if place is None else found[one.home, one.calendar].get(one.member)
-                yield self._row(tx, context, one.path, place, row)
-
-    def _row(self, tx: Tx, context: Context, path: str, place: _Place | None, row: ObjectRow | None) -> str:
-        seen = None if place is None or row is None else place.calendar.object(tx, context, row)
-        if place is None or seen is None:
-            return xmlwrite.status_response(path, 404)
-        seen.path = path
-        return place.answers.row(seen)
+                yield told.get(one.path) or xmlwrite.status_response(one.path, 404)
 
     def _place(self, tx: Tx, context: Context, resource: Resource, key: tuple[str, str]) -> _Place | None:
         """The calendar a path lies in, when it is the one asked or lies below; None else."""
+        if not key[1]:
+            return None
         found = find(tx, context, Address("calendars", *key, None, True))
         if not isinstance(found, Calendar) or not _is_below(found, resource):
             return None
-        ask = self.ask
+        zone = None
         if self.data is not None and not self.data.wanted.plain:
-            ask = zoned(ask, self.data, floating_zone(tx, context, found))
-        return _Place(found, Answers(tx, context, ask))
+            zone = floating_zone(tx, context, found)
+        quick = Quick.of(self.ask, placed(self.data, zone)) if found.sight(tx, context).whole else None
+        return _Place(found, Answers(tx, context, zoned(self.ask, self.data, zone)), quick)
 
 
 class _Place(NamedTuple):
+    """A calendar, and how its objects are answered."""
+
     calendar: Calendar
     answers: Answers
+    quick: Quick | None
+
+    def rows(self, tx: Tx, context: Context, named: list[_Named]) -> dict[str, str]:
+        """The rows of what is there and may be seen, by path."""
+        calendar, quick = self.calendar, self.quick
+        names = [one.member for one in named]
+        told: dict[str, str] = {}
+        if quick is not None:
+            texts = listings.texts_by_names(tx, calendar.row.id, names)
+            for one in named:
+                if one.member in texts:
+                    told[one.path] = quick.row(xmlwrite.text(one.path), *texts[one.member][1:])
+            return told
+        found = listings.by_names(tx, calendar.row.id, names)
+        for one in named:
+            seen = calendar.object(tx, context, found[one.member]) if one.member in found else None
+            if seen is not None:
+                seen.path = one.path
+                told[one.path] = self.answers.row(seen)
+        return told
 
 
 def _is_below(calendar: Calendar, resource: Resource) -> bool:
@@ -115,16 +137,30 @@ def _is_below(calendar: Calendar, resource: Resource) -> bool:
     return isinstance(resource, Home) and resource.row.id == calendar.home.row.id
 
 
-def _read(href: str, context: Context) -> _Named:
-    """A path of the request, in any encoding, absolute or with scheme and host (RFC 4918 §8.3)."""
-    try:
-        path = context.local_path(href)
-        if path is None:
+class _Reader:
+    """Reads paths in any encoding, absolute or with scheme and host (RFC 4918 §8.3)."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        address = context.address
+        self.home, self.calendar = address.principal or "", address.calendar or ""
+        inside = address.area == "calendars" and address.calendar is not None and address.member is None
+        self.base = f"{context.prefix}{context.request.path.rstrip('/')}/" if inside else ""
+
+    def __call__(self, href: str) -> _Named:
+        """What a path names."""
+        if self.base and href.startswith(self.base):  # as nearly all do
+            segment = href[len(self.base) :]
+            if paths.is_plain(segment):
+                return _Named(href, self.home, self.calendar, segment)
+        try:
+            path = self.context.local_path(href)
+            if path is None:
+                return _Named(href)
+            address = paths.read(path)
+        except DavError:
             return _Named(href)
-        address = paths.read(path)
-    except DavError:
-        return _Named(href)
-    written = f"{context.prefix}{path}"
-    if address.area != "calendars" or not (address.principal and address.calendar and address.member):
-        return _Named(written)
-    return _Named(written, address.principal, address.calendar, address.member)
+        written = f"{self.context.prefix}{path}"
+        if address.area != "calendars" or not (address.principal and address.calendar and address.member):
+            return _Named(written)
+        return _Named(written, address.principal, address.calendar, address.member)

@@ -13,7 +13,16 @@ from kalends.dav.context import Context
 from kalends.dav.errors import DavError
 from kalends.dav.filters import invalid, read_filter
 from kalends.dav.messages import Response
-from kalends.dav.reports.asking import ask_of_objects, cut_short, limit_of, multistatus, zoned
+from kalends.dav.paths import encode
+from kalends.dav.reports.asking import (
+    Quick,
+    ask_of_objects,
+    cut_short,
+    limit_of,
+    multistatus,
+    placed,
+    zoned,
+)
 from kalends.dav.reports.base import Report, register
 from kalends.dav.resources import Calendar, CalendarObject, Home, Resource
 from kalends.dav.xmlread import Element
@@ -22,6 +31,7 @@ from kalends.ical.errors import ICalError
 from kalends.ical.tree import parse
 from kalends.ical.tzfile import Zone
 from kalends.ical.zones import Zones
+from kalends.store import listings
 from kalends.store.base import Tx
 
 MAX_ZONE: Final = 100_000
@@ -77,6 +87,11 @@ class CalendarQuery(Report):
         self, tx: Tx, context: Context, found: list[tuple[Calendar, list[int], Zone | None]]
     ) -> Iterator[str]:
         for calendar, ids, zone in found:
+            quick = Quick.of(self.ask, placed(self.data, zone))
+            if quick is not None and calendar.sight(tx, context).whole:
+                texts = listings.texts(tx, ids, with_text=self.data is not None)
+                yield from (quick.row(calendar.path + encode(name), tag, ics) for name, tag, ics in texts)
+                continue
             answers = Answers(tx, context, zoned(self.ask, self.data, zone))
             rows = found_resources.rows(tx, ids)
             seen = (calendar.object(tx, context, row) for row in rows)

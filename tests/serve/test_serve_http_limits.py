@@ -268,3 +268,19 @@ def test_connections_of_one_address_are_counted_but_not_those_of_a_trusted_proxy
             with world.connect() as two:
                 two.request("GET", "/dav/public", user="")
                 assert two.read().status == status
+
+
+def test_connections_are_refused_in_words_while_there_are_open_files_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scarce = False
+    monkeypatch.setattr(
+        "kalends.serve.http.listener.is_scarce", lambda descriptor: descriptor >= 0 and scarce
+    )
+    with limits(tmp_path) as world:
+        assert world.ask("GET", "/dav/x").status == 200
+        scarce = True
+        with world.connect() as peer:
+            assert peer.read().status == 503
+        scarce = False
+        assert world.ask("GET", "/dav/x").status == 200

@@ -87,7 +87,8 @@ class Server:
         Raises:
             ConfigError, StoreError, OSError: it cannot start; the words say why.
         """
-        make_room(self.config.max_connections)
+        faces = 1 if self.config.http_port is None else 2
+        make_room(self.config.max_connections * faces)
         loop = asyncio.get_running_loop()
         hosts: list[VirtualHost] = []
         try:

@@ -133,6 +133,12 @@ class HttpConnection(asyncio.Protocol):
         if refusal is not None:
             self._refuse(refusal)
 
+    @property
+    def descriptor(self) -> int:
+        """The number of its open file; below 0 for none."""
+        sock = self._transport.get_extra_info("socket")
+        return -1 if sock is None else int(sock.fileno())
+
     def connection_lost(self, error: Exception | None) -> None:
         """Stop what was asked for: nobody waits for it."""
         self._lost = True

@@ -9,6 +9,7 @@ import ssl
 from collections import Counter
 from collections.abc import Callable
 
+from kalends.serve.descriptors import is_scarce
 from kalends.serve.http.answers import RETRY, Answer, plain
 from kalends.serve.http.body import Room
 from kalends.serve.http.connection import App, HttpConnection
@@ -92,7 +93,7 @@ class HttpListener:
         limits, peer = self.limits, neighbourhood(connection.peer)
         self._connections.add(connection)
         self._by_address[peer] += 1
-        if len(self._connections) > limits.connections:
+        if len(self._connections) > limits.connections or is_scarce(connection.descriptor):
             return plain(503, "The server has as many connections as it takes; try again later.", RETRY)
         if self._by_address[peer] > limits.per_address and not self._speaks_for_many(connection.peer):
             return plain(503, "Too many connections from your address at once.", RETRY)

@@ -277,4 +277,6 @@ def test_principals_are_searched_from_the_top_and_listed_without_a_term(
         f"<D:principal-property-search{DECLARED}>{inner}{ask}</D:principal-property-search>",
     )
     assert search(term).hrefs() == ["/dav/principals/bill/"]
+    beside = f"<D:principal-property-search{DECLARED}>{term}<D:prop/><D:displayname/></D:principal-property-search>"
+    assert bill("REPORT", "/dav/", beside).prop("D:displayname") == "bill"  # as python-caldav asks
     assert search("").hrefs() == [f"/dav/principals/{name}/" for name in ("bill", "mary", "root")]

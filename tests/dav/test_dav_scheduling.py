@@ -104,3 +104,11 @@ def test_a_malformed_question_is_refused(bill: Client, text: str, precondition: 
 def test_nobody_asks_through_the_outbox_of_another(mary: Client, world: DavWorld) -> None:
     question = busy(*DAY, *ASKING)
     assert mary("POST", f"{BILLS}outbox/", question, content_type="text/calendar").status == 404
+
+
+def test_a_moved_invitation_tells_its_tag(bill: Client) -> None:  # RFC 6638 §3.2.10
+    bill("MKCALENDAR", f"{BILLS}work/")
+    bill.put(f"{BILLS}calendar/m.ics", ics(event("m", *MEETING)))
+    moved = bill("MOVE", f"{BILLS}calendar/m.ics", destination=f"{BILLS}work/m.ics")
+    assert moved.status == 201
+    assert moved.headers["schedule-tag"] == bill("GET", f"{BILLS}work/m.ics").headers["schedule-tag"]

@@ -36,6 +36,10 @@ _PLAIN = re.compile(r"[A-Za-z0-9@:$+,;=!*()~._-]+\Z")
 _BAD_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
+KNOWN_LENGTH = 200
+"""Characters of a path that is remembered once it was read: 4,096 of them take a megabyte or two."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """What a path names; whether it exists is another question.
@@ -108,6 +112,10 @@ def read(path: str) -> Address:
     Raises:
         DavError: 400 for a path that is none (see `decode`).
     """
+    return _read_known(path) if len(path) <= KNOWN_LENGTH else _read(path)
+
+
+def _read(path: str) -> Address:
     if len(path) > MAX_PATH:
         raise DavError(414, None, f"A path has at most {MAX_PATH} characters.")
     slash = path.endswith("/")
@@ -121,6 +129,9 @@ def read(path: str) -> Address:
     if parts[0] == "dav" and parts[1] == "calendars" and len(parts) <= 5:
         return Address("calendars", *_filled(parts[2:]), slash)
     return Address("other", slash=slash)
+
+
+_read_known = lru_cache(maxsize=4096)(_read)
 
 
 def _filled(parts: list[str]) -> tuple[str | None, str | None, str | None]:

@@ -10,6 +10,7 @@ from kalends.dav.context import Context
 from kalends.dav.errors import DavError, not_found
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import Method, not_allowed, register
+from kalends.dav.methods.get import validators
 from kalends.dav.methods.put import (
     check_conditions,
     check_kind,
@@ -44,8 +45,7 @@ class _ToDestination(Method):
                 if calendar.row.id == found.calendar.row.id and to.member == found.row.name:
                     raise DavError(403, None, "Source and Destination are the same.")
                 replaced = self.object(tx, context, found, calendar, to.member, overwrite)
-                target = CalendarObject.path_in(calendar, to.member)
-                return _answer(context, target, replaced)
+                return _answer(tx, context, calendar, to.member, replaced)
             if isinstance(found, Calendar):
                 return self.calendar(tx, context, found, to)
             raise not_allowed(found)
@@ -63,10 +63,14 @@ class _ToDestination(Method):
         raise NotImplementedError
 
 
-def _answer(context: Context, target: str, replaced: bool) -> Response:
+def _answer(tx: Tx, context: Context, calendar: Calendar, name: str, replaced: bool) -> Response:
+    """201 or 204, with the tags of what is at the Destination now (RFC 6638 §3.2.10)."""
+    made = calendar.member(tx, context, name)
+    headers = () if made is None else validators(made)
     if replaced:
-        return Response(204)
-    return Response(201, (("Location", context.request.origin + target),))
+        return Response(204, headers)
+    target = CalendarObject.path_in(calendar, name)
+    return Response(201, (("Location", context.request.origin + target), *headers))
 
 
 def _check_destination(calendar: Calendar, there: ObjectRow | None, uid: str, overwrite: bool) -> None:

@@ -39,8 +39,12 @@ _TAG: Final = re.compile("<[^>]*>")
 
 def _optional_ask(element: Element, context: Context) -> Ask:
     """What is asked of each principal; nothing but its path when D:prop is missing."""
-    if element.child(f"{DAV}prop") is None:
+    prop = element.child(f"{DAV}prop")
+    if prop is None:
         return Ask("prop", minimal=context.minimal)
+    if not prop.items:  # python-caldav writes the properties beside an empty D:prop
+        beside = Element(prop.tag, {}, [one for one in element.children if one.tag in PROPERTIES])
+        return ask_of(Element(element.tag, {}, [beside]), context)
     return ask_of(element, context)
 
 

@@ -117,6 +117,16 @@ def test_bombs_and_nonsense_are_refused(data: bytes, limit: bool) -> None:  # RF
     assert caught.value.limit is limit
 
 
+@given(st.text(max_size=20) | st.from_regex(r"[a-z]{0,3}:?/{0,2}[a-z%:\[]{0,4}[^a-z]{0,3}", fullmatch=True))
+def test_no_namespace_is_taken_that_lxml_would_refuse(space: str) -> None:
+    data = f'<X:y xmlns:X="{xmlwrite.attribute(space)}" xmlns="DAV:"/>'.encode()
+    try:
+        read(data)
+    except XmlError:
+        return
+    assert etree.fromstring(data).tag == f"{{{space}}}y"
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1"])
 def test_the_encodings_of_rfc_4918_are_read(encoding: str) -> None:  # RFC 4918 §8.2
     data = f'<?xml version="1.0" encoding="{encoding}"?><x a="é">ü</x>'.encode(encoding)

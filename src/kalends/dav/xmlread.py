@@ -6,6 +6,7 @@ octets are bounded. Comments and processing instructions mean nothing here (RFC 
 
 from __future__ import annotations
 
+import re
 from typing import NoReturn
 from xml.parsers import expat
 
@@ -20,6 +21,16 @@ MAX_ATTRIBUTES = 64
 MAX_NAME = 1_000
 """Characters of a name with its namespace: names become keys in the store."""
 _ENCODINGS = frozenset(("UTF-8", "UTF-16", "UTF-16LE", "UTF-16BE", "US-ASCII", "ISO-8859-1"))
+
+
+_PATH = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*"
+_AUTHORITY = r"//(?:[A-Za-z0-9\-._~!$&'()*+,;=]+(?::[0-9]{1,5})?)?(?=[/?#]|\Z)"
+_NAMESPACE = re.compile(
+    rf"(?:[A-Za-z][A-Za-z0-9+.\-]*:(?:{_AUTHORITY}|(?!//)){_PATH}"
+    rf"|(?!//)[A-Za-z0-9\-._~!$&'()*+,;=@]*(?:[/?]{_PATH})?)(?:#{_PATH})?\Z"
+)
+"""A namespace that every reader takes for a URI reference. Others would make an answer that repeats them
+unreadable for clients that look (libxml2 does)."""
 
 
 class XmlError(ValueError):
@@ -83,6 +94,7 @@ class _Builder:
         self.root: Element | None = None
         self.open: list[Element] = []
         self.count = 0
+        self.namespaces = {""}
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self.count += 1
@@ -94,11 +106,9 @@ class _Builder:
             raise XmlError(f"an element has more than {MAX_ATTRIBUTES} attributes", limit=True)
         if len(name) > MAX_NAME:
             raise XmlError(f"a name has more than {MAX_NAME} characters", limit=True)
-        if " " in name:
-            namespace, _, local = name.rpartition(" ")
-            name = f"{{{namespace}}}{local}"
+        name = self._clark(name)
         if attributes:
-            attributes = {_key(key): value for key, value in attributes.items()}
+            attributes = {self._clark(key): value for key, value in attributes.items()}
         made = Element(name, attributes)
         if self.open:
             self.open[-1].items.append(made)
@@ -112,10 +122,16 @@ class _Builder:
     def text(self, data: str) -> None:
         self.open[-1].items.append(data)
 
-
-def _key(name: str) -> str:
-    namespace, space, local = name.rpartition(" ")
-    return f"{{{namespace}}}{local}" if space else name
+    def _clark(self, name: str) -> str:
+        """Expat's 'namespace local' as '{namespace}local'."""
+        namespace, space, local = name.rpartition(" ")
+        if not space:
+            return name
+        if namespace not in self.namespaces:
+            if not _NAMESPACE.match(namespace):
+                raise XmlError(f"the namespace {namespace[:100]!r} is no URI")
+            self.namespaces.add(namespace)
+        return f"{{{namespace}}}{local}"
 
 
 def _refuse_doctype(*_: object) -> NoReturn:

@@ -137,3 +137,34 @@ def test_OBM14_global_alarms_travel_and_local_ones_do_not(store: Store) -> None:
     held = village.text("mary", "x")
     assert "TRIGGER:-PT10M" in held
     assert "TRIGGER:-PT5M" not in held
+
+
+def test_3232_removing_a_calendar_calls_off_what_is_to_come(store: Store) -> None:
+    village = Village(store)
+    village.put("bill", "x", invitation("VEVENT"))
+    village.put("bill", "over", invitation("VEVENT", uid="over").replace("20260310", "20250310"))
+    village.put("lisa", "l", invitation("VEVENT", uid="l", guest="bill").replace("bill@", "lisa@", 1))
+    assert "PARTSTAT" not in village.text("lisa", "l")
+    bill = village.caller("bill")
+    place = village.place("bill")
+    store.write(lambda tx: ledger.remove_calendar(tx, bill, place))
+    assert "STATUS:CANCELLED" in village.text("mary", "x")
+    assert "STATUS:CANCELLED" not in village.text("mary", "over")
+    assert "PARTSTAT=DECLINED" in village.text("lisa", "l")
+
+
+def test_ACL08_who_may_change_their_answer_in_the_organizers_calendar_does_so_everywhere(
+    store: Store,
+) -> None:
+    village = Village(store)
+    village.put("bill", "x", invitation("VEVENT", "ATTENDEE:mailto:cyrus@example.com"))
+    place = village.place("bill")
+    old = component("VEVENT", "ATTENDEE:mailto:mary@example.com")
+    new = component("VEVENT", "ATTENDEE;PARTSTAT=ACCEPTED:mailto:mary@example.com")
+    chosen = selection("SELECT * FROM VEVENT WHERE UID = 'x'")
+    mary = village.caller("mary")
+    store.write(lambda tx: ledger.modify(tx, mary, [place], chosen, old, new))
+    for name in ("bill", "mary", "cyrus"):
+        assert "PARTSTAT=ACCEPTED" in village.text(name, "x"), name
+    assert village.inbox("cyrus")[-1].method == "REQUEST"
+    assert len(village.inbox("cyrus")) == 1  # no message for an answer

@@ -115,7 +115,8 @@ def _described(at: Office, owner: str | None) -> list[dict[str, object]]:
 @store_options
 def remove(calid: str, yes: bool, store: str | None, config_file: Path | None) -> None:
     """Remove a calendar and all it contains; asks unless --yes."""
-    from kalends.core.containers import remove_calendar, resolve
+    from kalends.core.containers import resolve
+    from kalends.core.ledger import remove_calendar
 
     with office(store, config_file) as at:
         target = at.read(lambda tx: resolve(tx, at.caller, calid))

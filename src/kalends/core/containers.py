@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from kalends.core import agendas, defaults, rights
 from kalends.core.errors import DeniedError, DuplicateError, InvalidError, NotFoundError
@@ -339,13 +339,16 @@ def calendars_of(tx: Tx, caller: Caller, owner_upn: str | None = None) -> list[T
     return [Target(calendar.calid, calendar.id, calendar.calid) for calendar in seen]
 
 
-def remove_calendar(tx: Tx, caller: Caller, target: Target) -> int:
-    """Remove a calendar with all it contains.
+def remove_calendar(
+    tx: Tx, caller: Caller, target: Target, *, before: Callable[[Writer], None] | None = None
+) -> int:
+    """Remove a calendar with all it contains, without telling anybody: see `ledger.remove_calendar`.
 
     Args:
         tx: a write transaction.
         caller: who removes it.
         target: the calendar.
+        before: called when it may be removed and is locked, and everything is still there.
 
     Returns:
         The number of objects removed, its own properties, rights and time zones included.
@@ -358,6 +361,8 @@ def remove_calendar(tx: Tx, caller: Caller, target: Target) -> int:
         raise InvalidError("the calendar store cannot be removed")
     _allow(tx, caller, target, "DELETE")
     writer = Writer(tx, caller, (VCALSTORE, target.calendar_id))
+    if before is not None:
+        before(writer)
     row = agendas.row_of(tx, calendar_of(tx, target))
     count = sum(objects.counts(tx, target.calendar_id).values())
     calendars.remove(tx, target.calendar_id)

@@ -19,6 +19,9 @@ from kalends.store import objects
 from kalends.store.base import Tx
 from kalends.store.objects import ObjectRow
 
+PAGE = 200
+"""Objects looked at together when a calendar is removed."""
+
 
 def delete(
     tx: Tx, caller: Caller, target: Target, selections: Sequence[Selection], *, mark: bool
@@ -61,6 +64,20 @@ def delete_object(
     writer.mark(row)
 
 
+def remove_calendar(tx: Tx, caller: Caller, target: Target) -> int:
+    """Remove a calendar and call off what is to come; see `ledger.remove_calendar`."""
+
+    def call_off(writer: Writer) -> None:
+        after = -1
+        while page := objects.page(tx, after, PAGE, target.calendar_id):
+            for row in page:
+                if row.last_at is None or row.last_at > caller.now:
+                    scheduling.remove(writer, row)
+            after = page[-1].id
+
+    return containers.remove_calendar(tx, caller, target, before=call_off)
+
+
 def _delete_agendas(tx: Tx, caller: Caller, target: Target, query: Query, *, mark: bool) -> list[Receipt]:
     """Remove calendars with all they contain (DEL-06)."""
     if mark:
@@ -71,7 +88,7 @@ def _delete_agendas(tx: Tx, caller: Caller, target: Target, query: Query, *, mar
         error: KalendsError | None = None
         try:
             with tx.savepoint():
-                containers.remove_calendar(tx, caller, found)
+                remove_calendar(tx, caller, found)
         except KalendsError as refused:
             error = refused
         receipts.append(Receipt("VAGENDA", "CALID", calendar.calid, error=error))

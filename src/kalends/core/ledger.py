@@ -22,6 +22,7 @@ __all__ = [
     "move",
     "move_object",
     "put_object",
+    "remove_calendar",
 ]
 
 
@@ -145,6 +146,29 @@ def delete_object(
     Source: RFC 4918 §9.6, in terms of RFC 4324 §10.5.
     """
     in_order(tx, caller, lambda who: deleting.delete_object(tx, who, target, name, check=check, state=state))
+
+
+def remove_calendar(tx: Tx, caller: Caller, target: Target) -> int:
+    """Remove a calendar with all it contains.
+
+    Those who are invited to what is still to come hear that it is called off, and organizers that somebody
+    does not come, as if each object had been deleted by itself.
+
+    Args:
+        tx: a write transaction.
+        caller: who removes it.
+        target: the calendar.
+
+    Returns:
+        The number of objects removed, its own properties, rights and time zones included.
+
+    Raises:
+        NotFoundError: not there or not visible.
+        InvalidError: the store itself.
+
+    Source: RFC 4324 §10.5; RFC 6638 §3.2.3.2.
+    """
+    return in_order(tx, caller, lambda who: deleting.remove_calendar(tx, who, target))
 
 
 def edit_calendar(

@@ -64,7 +64,8 @@ def _better_known(post: Post, everyone: list[str]) -> frozenset[str]:
     """
     if post.caller.via != "dav":
         return frozenset()
-    return frozenset(who for who in everyone if post.people.at(who) is not None)
+    own = post.caller.identity.addresses  # an attendee who may write here speaks for themselves
+    return frozenset(who for who in everyone if who not in own and post.people.at(who) is not None)
 
 
 def spread(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kalends.core import containers, ledger, scheduling
+from kalends.core import ledger, scheduling
 from kalends.core.model import State
 from kalends.dav import conditions
 from kalends.dav.context import Context
@@ -57,5 +57,5 @@ def _delete_calendar(tx: Tx, context: Context, found: Calendar) -> Response:
         raise conditions.failed("If-Match: a calendar has no ETag.")
     conditions.check_if(context, lambda path: etag_at(tx, context, path, None))
     scheduling.refuse_removal(tx, found.row)
-    containers.remove_calendar(tx, context.caller, found.target)
+    ledger.remove_calendar(tx, context.caller, found.target)
     return Response(204)

@@ -86,6 +86,7 @@ def not_found() -> DavError:
 
 STATUSES: dict[type[errors.KalendsError], tuple[int, str | None]] = {
     errors.NotFoundError: (404, None),
+    errors.SeveralError: (409, None),
     errors.StaleError: (412, None),
     errors.InvalidError: (409, None),
     errors.OrganizerMismatchError: (403, f"{CALDAV}same-organizer-in-all-components"),

@@ -250,3 +250,24 @@ def test_the_Host_field_chooses_over_http(tmp_path: Path) -> None:
         assert (await asked(server, "c.test")).startswith("HTTP/1.1 421 ")
 
     play(tmp_path, scene, http_port=0)
+
+
+def test_over_https_the_handshake_shows_the_certificate_of_the_host_it_names(tmp_path: Path) -> None:
+    """RFC 6066 §3; elsewhere than on loopback HTTP is HTTPS."""
+
+    async def scene(server: Server) -> None:
+        assert server.http_address is not None
+        port = server.http_address[1]
+        for name, config in (("a.test", server.config), ("b.test", server.config.virtual_hosts[0])):
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", port, ssl=trusting(), server_hostname=name
+            )
+            assert writer.get_extra_info("ssl_object").getpeercert(True) == certificate(config)
+            writer.write(f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+            assert f"<code>cap://{name}</code>" in (await reader.read()).decode()
+            writer.close()
+            await writer.wait_closed()
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await asyncio.open_connection("127.0.0.1", port, ssl=trusting(), server_hostname="c.test")
+
+    play(tmp_path, scene, http_port=0, host="0.0.0.0")

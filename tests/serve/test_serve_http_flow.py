@@ -293,3 +293,13 @@ def test_ending_lets_what_was_asked_be_answered(world: World) -> None:
         assert peer.is_closed()
         with pytest.raises(OSError, match="refused"):
             socket.create_connection(("127.0.0.1", world.port), timeout=5)
+
+
+def test_long_answers_on_many_connections_are_all_whole(world: World) -> None:
+    whole = b"".join(f"{number:08d} ".encode() * 100 for number in range(120))
+    with ExitStack() as stack:
+        peers = [stack.enter_context(world.connect()) for _ in range(16)]
+        for _ in range(12):  # ends of work come back in batches, and overtake what was sent ahead
+            for peer in peers:
+                peer.request("REPORT", "/dav/stream?n=120&size=900")
+            assert all(peer.read().body == whole for peer in peers)

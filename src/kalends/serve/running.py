@@ -131,7 +131,12 @@ class Run:
             raise SpoolClosedError from None
 
     def done(self, outcome: Any) -> None:
-        """Runs in the loop; what comes after a streamed answer is only of interest when it is a failure."""
+        """Runs in the loop; what comes after a streamed answer is only of interest when it is a failure.
+
+        The work's own end (None) may overtake the answer it sent ahead: outcomes come in batches.
+        """
+        if outcome is None:
+            return
         if not self.future.done():
             self.future.set_result(outcome)
         elif isinstance(outcome, Exception) and not self.future.cancelled():

@@ -18,6 +18,7 @@ BENCHES = (
     "create",
     "collections",
     "search",
+    "rights",
     "imports",
     "conflict",
     "double_booking",

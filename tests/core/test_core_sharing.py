@@ -242,3 +242,22 @@ def test_the_attendee_who_may_not_look_may_still_not_ask(one_world: World) -> No
         assert isinstance(said, DeniedError)
     with pytest.raises((StaleError, DeniedError)):
         world.modify("SELECT * FROM VEVENT", "SUMMARY:Coffee", "", world.calendar, world.mary)
+
+
+@pytest.mark.parametrize(
+    ("where", "moves"),
+    [("CALID = 'bill/calendar'", False), ("OWNER = SELF()", True)],
+)
+def test_a_renamed_calendar_is_as_secure_as_before_mov_03_a_56(
+    one_world: World, where: str, moves: bool
+) -> None:
+    """MOV-03, A-56: its VCARs go along; what names it by its CALID would not mean it any more."""
+    world = one_world
+    decree(
+        world, vcar("LAW", f"DENY:{MARY}", "PERMISSION:SEARCH", f"SCOPE:SELECT * FROM VAGENDA WHERE {where}")
+    )
+    rename = "SELECT * FROM VAGENDA WHERE CALID = 'bill/calendar'"
+    if moves:
+        assert errors(world.move(rename, "Area-51")) == [""]
+    else:
+        assert isinstance(refusal(lambda: world.move(rename, "Area-51")), DeniedError)

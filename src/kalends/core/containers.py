@@ -9,7 +9,7 @@ from kalends.core.errors import DeniedError, DuplicateError, InvalidError, NotFo
 from kalends.core.model import Caller, Identity, Policy, Target
 from kalends.core.names import ANONYMOUS, MAX_CALID, check_calid, complete_upn, path_name, relative
 from kalends.core.timezones import definition
-from kalends.core.vrights import rules_of
+from kalends.core.vrights import rules_in, rules_of, tied_to_place
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component
 from kalends.ical.values import escape_text, unescape_text
@@ -448,10 +448,13 @@ def rename_calendar(tx: Tx, caller: Caller, target: Target, calid: str) -> None:
         DuplicateError: the CALID is taken.
         InvalidError: not a CALID.
         NotFoundError: not there or not visible.
+        DeniedError: no right to, or a VCAR names the calendar by its CALID and might protect it no more.
 
-    Source: RFC 4324 §10.10 (Nellis becomes Area-51); A-55, MOV-03.
+    Source: RFC 4324 §10.10 (Nellis becomes Area-51); A-55, A-56, MOV-03.
     """
     _allow(tx, caller, target, "MOVE")
+    if not caller.identity.admin and tied_to_place(rules_in(tx, target.calendar_id)):
+        raise DeniedError(rights.DENIED)
     check_calid(calid)
     if calendars.by_calid(tx, calid) is not None:
         raise DuplicateError(f"the CALID {calid} is taken")

@@ -80,7 +80,12 @@ def of_rows(whole: Component, rows: Sequence[tuple[int, FoundRow]]) -> list[Inst
 def _is_once(whole: Component, component: Component) -> bool:
     """Whether an object is this one component, which does not recur: then there is no rule to ask."""
     others = any(one.name in EXPANDING and one is not component for one in whole.components)
-    return not others and not any(item.name in _RECURRING for item in component.items)
+    return not others and happens_once(component)
+
+
+def happens_once(component: Component) -> bool:
+    """Whether a component has nothing that makes it recur, nor is an instance of what does."""
+    return not any(item.name in _RECURRING for item in component.items)
 
 
 def beyond(

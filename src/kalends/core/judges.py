@@ -71,6 +71,10 @@ class Authority:
         """Whether the caller may know that the container exists: owners, and who may do anything in it."""
         if self.owner or self.caller.identity.admin or self.calendar.id == VCALSTORE:
             return True
+        who = self.caller.identity
+        speaking = [rule for rule in self.rules if rule.speaks_of(who, owner=False)]
+        if all(rule.grant for rule in speaking):
+            return bool(speaking)
         return any(self.judge.may(permission) for permission in PERMISSIONS)
 
     def require(self, permission: str, source: str | None = None) -> None:

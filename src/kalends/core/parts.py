@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from kalends.core.scopes import Params, Part
 from kalends.ical.tree import Component, Line
@@ -39,6 +40,35 @@ def shows(name: str, granted: Sequence[Part], denied: Sequence[Part]) -> bool:
     return any(part.whole or name in part.columns for part in granted) and not any(
         part.whole or (name in part.columns and part.columns[name] is None and name not in part.only)
         for part in denied
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Parts that mean whole properties only: then a name is all there is to look at.
+
+    Attributes:
+        whole: everything is granted. open: names that are. closed: names that are denied.
+    """
+
+    whole: bool
+    open: frozenset[str]
+    closed: frozenset[str]
+
+    def shows(self, name: str) -> bool:
+        """Whether lines of that name are seen."""
+        return (self.whole or name in self.open) and name not in self.closed
+
+
+def names_of(granted: Sequence[Part], denied: Sequence[Part]) -> Names | None:
+    """Parts as names; None where single lines or parameters are meant."""
+    for part in (*granted, *denied):
+        if part.only or any(params is not None for params in part.columns.values()):
+            return None
+    return Names(
+        any(part.whole for part in granted),
+        frozenset().union(*(part.columns for part in granted)),
+        frozenset().union(*(part.columns for part in denied)),
     )
 
 

@@ -24,7 +24,7 @@ from kalends.calquery.bind import Bindings
 from kalends.calquery.match import ENVELOPE_FREE, Subject
 from kalends.calquery.plan import Plan
 from kalends.core.model import Identity
-from kalends.core.parts import changed_children, cut_line, inner_of, may_change
+from kalends.core.parts import Names, changed_children, cut_line, inner_of, may_change, names_of
 from kalends.core.scopes import WHOLE, Part, Scope, is_container, prepare
 from kalends.core.vrights import Rule
 from kalends.ical.tree import Component, Line
@@ -111,6 +111,8 @@ class Judge:
     def __init__(self, rules: Iterable[Rule], identity: Identity, context: Context) -> None:
         self.identity = identity
         self.context = context
+        self._about: dict[str, tuple[list[_Ready], list[_Ready]]] = {}
+        self._names: dict[tuple[int, ...], Names | None] = {}
         self._ready = [self._prepare(rule) for rule in rules if rule.speaks_of(identity, owner=context.owner)]
 
     def _prepare(self, rule: Rule) -> _Ready:
@@ -211,7 +213,10 @@ class Judge:
 
     def _seeing(self, also: Sequence[str]) -> tuple[list[_Ready], list[_Ready]]:
         grants, denies = self._sides("SEARCH")
-        return grants + [one for name in also for one in self._sides(name)[0] if one not in grants], denies
+        if not also:
+            return grants, denies
+        more = [one for name in also for one in self._sides(name)[0]]
+        return grants + [one for one in more if not any(one is known for known in grants)], denies
 
     def parts(
         self, component: Component, standing: Standing = BOOKED, *, also: Sequence[str] = ()
@@ -367,8 +372,12 @@ class Judge:
         )
 
     def _sides(self, permission: str) -> tuple[list[_Ready], list[_Ready]]:
-        about = [one for one in self._ready if one.rule.is_about(permission)]
-        return [one for one in about if one.rule.grant], [one for one in about if not one.rule.grant]
+        found = self._about.get(permission)
+        if found is None:
+            about = [one for one in self._ready if one.rule.is_about(permission)]
+            grants = [one for one in about if one.rule.grant]
+            found = self._about[permission] = grants, [one for one in about if not one.rule.grant]
+        return found
 
     def _subject(self, component: Component, standing: Standing) -> Subject:
         return Subject(
@@ -406,6 +415,8 @@ class Judge:
         """Which parts of a top component a scope is about."""
         if not is_container(scope.source):
             return [scope.part] if _from(scope, component, subject, top=True) else []
+        if scope.grant and component.name != scope.source and scope.part.inside(component.name) is None:
+            return []  # the calendar's own properties: most of those that ask ask about something in it
         parts = self._of_container(scope, subject)
         return parts if component.name == scope.source else inner_of(parts, component.name)
 
@@ -448,10 +459,15 @@ class Judge:
         """A component without what is not granted or is denied; itself when that is nothing."""
         if any(part.whole for part in denied):
             return None
+        names = self._named(granted, denied)
         kept: list[Line | Component] = []
         for item in component.items:
+            seen: Line | Component | None
             if isinstance(item, Line):
-                seen: Line | Component | None = cut_line(item, granted, denied)
+                if names is None:
+                    seen = cut_line(item, granted, denied)
+                else:
+                    seen = item if names.shows(item.name) else None
             else:
                 inside = _within(item, component, subject)
                 seen = self._filter(
@@ -473,6 +489,13 @@ class Judge:
         shell = Component(component.name, kept)
         shell.begin, shell.end = component.begin, component.end
         return shell
+
+    def _named(self, granted: Sequence[Part], denied: Sequence[Part]) -> Names | None:
+        """Parts as names. They are those of this judge's scopes, so that they are known by their identity."""
+        key = (*map(id, granted), 0, *map(id, denied))
+        if key not in self._names:
+            self._names[key] = names_of(granted, denied)
+        return self._names[key]
 
     def _deeper(self, rules: Sequence[_Ready], component: Component, subject: Subject) -> list[Part]:
         """What scopes of their own (FROM VALARM) mean of a contained component."""

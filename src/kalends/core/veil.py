@@ -29,6 +29,8 @@ from kalends.core.vcar import Judge
 
 _TIMES = frozenset(("DTSTART", "DTEND", "DUE", "DURATION", "RECURRENCE-ID"))
 """Properties that follow from each other: all of them are to be seen, or none, to be asked about."""
+SERIES = frozenset(("RRULE", "RDATE", "EXDATE", "EXRULE"))
+"""What else instances follow from."""
 
 
 _FOUND_BY: dict[str, Params] = {"UID": None, "RECURRENCE-ID": None}
@@ -48,15 +50,23 @@ def askable(judge: Judge, query: Query, permission: str = "SEARCH") -> Query:
     """
     if query.where is None:
         return query
-    granted, denied = judge.possible("SEARCH", query.source)
-    if permission != "SEARCH":
-        more, _ = judge.possible(permission, query.source)
-        granted = [*granted, *more, Part(columns=_FOUND_BY)]
+    granted, denied = _possible(judge, query, permission)
     if any(_cuts_parameters(part) for part in (*granted, *denied)):
         names: frozenset[str] | None = None
     else:
-        names = _TIMES if _times_together(granted, denied) else frozenset()
+        names = _TIMES if _together(granted, denied, _TIMES) else frozenset()
     return replace(query, where=_askable(query.where, names))
+
+
+def series_seen(judge: Judge, query: Query, permission: str = "SEARCH") -> bool:
+    """Whether everybody who sees when something happens sees how it recurs, too.
+
+    Then the instances that the database knows are those of what is seen.
+    """
+    granted, denied = _possible(judge, query, permission)
+    if any(_cuts_parameters(part) for part in (*granted, *denied)):
+        return False
+    return _together(granted, denied, _TIMES | SERIES)
 
 
 def tells_times(judge: Judge, kind: str) -> bool:
@@ -69,7 +79,15 @@ def tells_times(judge: Judge, kind: str) -> bool:
     granted, denied = judge.possible("SEARCH", kind)
     if any(_cuts_parameters(part) for part in (*granted, *denied)):
         return False
-    return _times_together(granted, denied)
+    return _together(granted, denied, _TIMES)
+
+
+def _possible(judge: Judge, query: Query, permission: str) -> tuple[list[Part], list[Part]]:
+    granted, denied = judge.possible("SEARCH", query.source)
+    if permission != "SEARCH":
+        more, _ = judge.possible(permission, query.source)
+        granted = [*granted, *more, Part(columns=_FOUND_BY)]
+    return granted, denied
 
 
 def _cuts_parameters(part: Part) -> bool:
@@ -79,13 +97,13 @@ def _cuts_parameters(part: Part) -> bool:
     return any(_cuts_parameters(inner) for inner in part.inner.values())
 
 
-def _times_together(granted: list[Part], denied: list[Part]) -> bool:
+def _together(granted: list[Part], denied: list[Part], times: frozenset[str]) -> bool:
     for part in granted:
-        if not part.whole and 0 < len(_TIMES.intersection(part.columns)) < len(_TIMES):
+        if not part.whole and 0 < len(times.intersection(part.columns)) < len(times):
             return False
-        if not _TIMES.isdisjoint(part.only):
+        if not times.isdisjoint(part.only):
             return False
-    return not any(_TIMES.intersection(part.columns) for part in denied)
+    return not any(times.intersection(part.columns) for part in denied)
 
 
 def _askable(condition: Condition, times: frozenset[str] | None) -> Condition:

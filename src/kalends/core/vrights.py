@@ -8,7 +8,19 @@ from typing import Literal
 
 from kalends.calquery.errors import QueryError
 from kalends.calquery.parse import parse_line
-from kalends.calquery.tree import AllProperties, Query
+from kalends.calquery.tree import (
+    AllProperties,
+    And,
+    Compare,
+    Condition,
+    In,
+    Like,
+    Null,
+    Or,
+    Owners,
+    OwnerTest,
+    Query,
+)
 from kalends.core.errors import InvalidError
 from kalends.core.model import Identity
 from kalends.core.upns import UpnFilter, parse_filter
@@ -189,6 +201,29 @@ def _rules(tx: Tx, held: Sequence[VcarRow]) -> dict[int, tuple[Rule, ...]]:
 
 def _place(row: VcarRow) -> Place:
     return "store" if row.calendar_id == VCALSTORE else "calendar"
+
+
+def tied_to_place(rules: Iterable[Rule]) -> bool:
+    """Whether a rule names a calendar by its CALID, so that it would say something else under another one."""
+    return any(
+        _names_calendar(query.where)
+        for rule in rules
+        for query in (*(rule.scopes or ()), *(rule.restrictions or ()))
+    )
+
+
+def _names_calendar(condition: Condition | None) -> bool:
+    match condition:
+        case And(terms) | Or(terms):
+            return any(_names_calendar(term) for term in terms)
+        case Compare(column, _, value) | In(value, column) | Like(column, value):
+            return column.name == "CALID" or (isinstance(value, Owners) and value.calid is not None)
+        case Null(column):
+            return column.name == "CALID"
+        case OwnerTest(calid):
+            return calid is not None
+        case _:
+            return False
 
 
 def unlimited(

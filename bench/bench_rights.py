@@ -1,0 +1,76 @@
+"""What rights cost: one answer where none are asked, for the owner, and for who shares the calendar."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from bench.bench_search import questions
+from bench.data import DAY, spread
+from bench.measure import Line, Report, micros, quick
+from bench.place import CALENDAR, POLICY, USER, admin, fill, folder, furnished
+from kalends.calquery.parse import parse
+from kalends.cap import replies
+from kalends.core import containers, identity, search, sharing
+from kalends.core.model import Caller, Selection
+from kalends.store.base import Store, Tx
+
+SIZE = 10_000
+QUICK_SIZE = 1_000
+OTHERS = {"titles": "properties filtered", "read": "components filtered"}
+
+
+def cost(store: Store, upn: str, question: tuple[str, bool], *, without: bool = False) -> float:
+    """CPU microseconds of one answer, from the identity to the text of the reply.
+
+    Args:
+        store: where.
+        upn: who asks.
+        question: a query, and whether it is expanded.
+        without: as an administrator, of whom no rights are asked.
+    """
+    query, expand = question
+    chosen = Selection((parse(query),), expand=expand)
+    now = int(time.time())
+
+    def work(tx: Tx) -> str:
+        who = identity.identify(tx, upn)
+        assert who is not None
+        caller = Caller(replace(who, admin=without), "cap", now, POLICY)
+        target = containers.resolve(tx, caller, CALENDAR)
+        return replies.answers("1", CALENDAR, search.search(tx, caller, target, [chosen])).text
+
+    assert "BEGIN:VEVENT" in store.read(work)
+    return micros(lambda: store.read(work))
+
+
+def shared(store: Store) -> None:
+    """Share the calendar with one user for each way."""
+    caller = admin()
+
+    def work(tx: Tx) -> None:
+        target = containers.resolve(tx, caller, CALENDAR)
+        for how in OTHERS:
+            identity.add_user(tx, POLICY, how, now=caller.now)
+            sharing.share(tx, caller, target, how, how)
+
+    store.write(work)
+
+
+def run(report: Report) -> None:
+    """Measure."""
+    size = QUICK_SIZE if quick() else SIZE
+    end = int(time.time()) // DAY * DAY
+    report.heading(f"Rights: a SEARCH in a calendar of {size:,} events, CPU of one answer")
+    with folder() as home, furnished(str(home / "store.db")) as store:
+        fill(store, CALENDAR, list(spread(size, end, "r")))
+        shared(store)
+        for name, (query, expand) in questions(end).items():
+            asked = query.format(name="r"), expand
+            amira = f"{USER}@{POLICY.realm}"
+            off = cost(store, amira, asked, without=True)
+            owner = cost(store, amira, asked)
+            report.add(Line(f"{name}: the owner", owner, off, "µs", "without rights", aim=1))
+            for how, what in OTHERS.items():
+                other = cost(store, f"{how}@{POLICY.realm}", asked)
+                report.add(Line(f"{name}: {how} ({what})", other, owner, "µs", "the owner", aim=1 / 3))

@@ -66,9 +66,22 @@ def test_a_home_answers_for_its_calendars(world: DavWorld, bill: Client) -> None
     assert busy(ask(bill, depth="0")) == [("BUSY", "20260310T090000Z/20260310T100000Z")]
 
 
-def test_who_may_not_know_gets_404_and_an_object_403(world: DavWorld, bill: Client, mary: Client) -> None:
+def test_everybody_may_know_when_unless_the_right_is_taken_away(
+    world: DavWorld, bill: Client, mary: Client
+) -> None:
+    """RFC 4791 §7.10: 404 without the right; with it alone, the calendar is found for this report only."""
+    shelve(world, "a.ics", ics(event("a", "SUMMARY:Secret")))
+    for path in (WORK, "/dav/calendars/bill/"):
+        assert busy(ask(mary, path=path)) == [("BUSY", "20260310T090000Z/20260310T100000Z")]
+    assert mary.propfind(WORK, "D:displayname").status == 404
+    for place in (world.calendar, world.target("bill/tasks")):
+        world.delete("SELECT * FROM VCAR WHERE CARID IS NOT NULL", place)
+    for path in (WORK, "/dav/calendars/bill/", "/dav/calendars/bill/none/", "/dav/calendars/nobody/x/"):
+        assert ask(mary, path=path).status == 404
+
+
+def test_an_object_has_no_free_busy(world: DavWorld, bill: Client) -> None:
     shelve(world, "a.ics", ics(event("a")))
-    assert ask(mary).status == 404
     assert ask(bill, path=WORK + "a.ics").status == 403
 
 

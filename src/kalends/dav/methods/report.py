@@ -8,7 +8,6 @@ from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import Method, register
 from kalends.dav.properties.base import EVERYWHERE
 from kalends.dav.reports import REPORTS
-from kalends.dav.resources import resolve
 from kalends.dav.xmlwrite import DAV
 from kalends.store.base import Tx
 
@@ -30,10 +29,9 @@ class ReportMethod(Method):
             raise _unsupported(element.tag)
         report = kind()
         report.parse(element, context)
-        address = context.address
 
         def work(tx: Tx) -> Response:
-            found = resolve(tx, context, address)
+            found = report.resolve(tx, context)
             if found.kind not in report.on:
                 raise _unsupported(report.name)
             return report.run(tx, context, found)

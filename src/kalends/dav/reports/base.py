@@ -7,7 +7,7 @@ from typing import ClassVar, TypeVar
 
 from kalends.dav.context import Context
 from kalends.dav.messages import Response
-from kalends.dav.resources import Resource
+from kalends.dav.resources import Resource, resolve
 from kalends.dav.xmlread import Element
 from kalends.store.base import Tx
 
@@ -34,6 +34,14 @@ class Report(ABC):
         Raises:
             DavError: the question is malformed, or costs too much.
         """
+
+    def resolve(self, tx: Tx, context: Context) -> Resource:
+        """The resource that is asked; most reports ask what the caller may see.
+
+        Raises:
+            DavError: 404.
+        """
+        return resolve(tx, context, context.address)
 
     @abstractmethod
     def run(self, tx: Tx, context: Context, resource: Resource) -> Response:

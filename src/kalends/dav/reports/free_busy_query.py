@@ -6,16 +6,24 @@ from kalends.core import freebusy, rights
 from kalends.core.defaults import PRODID
 from kalends.core.errors import InvalidError
 from kalends.dav.context import Context
-from kalends.dav.errors import DavError
+from kalends.dav.errors import DavError, not_found
 from kalends.dav.filters import required_range
 from kalends.dav.messages import Response
 from kalends.dav.reports.asking import too_many
 from kalends.dav.reports.base import Report, register
-from kalends.dav.resources import Calendar, CalendarObject, Home, Resource
+from kalends.dav.resources import (
+    Calendar,
+    CalendarObject,
+    Home,
+    Resource,
+    calendar_resource,
+    find,
+)
 from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import CALDAV
 from kalends.ical.moment import DAY
 from kalends.ical.tree import Component
+from kalends.store import calendars
 from kalends.store.base import Tx
 
 
@@ -38,6 +46,19 @@ class FreeBusyQuery(Report):
         self.low, self.high = required_range(found[0], context.caller.policy)
         if self.high - self.low > freebusy.MAX_DAYS * DAY:
             raise too_many(f"Free/busy is told for at most {freebusy.MAX_DAYS} days at once.")
+
+    def resolve(self, tx: Tx, context: Context) -> Resource:
+        """Also a calendar of which the caller may know nothing but when it is busy (RFC 4791 §7.10)."""
+        address = context.address
+        found = find(tx, context, address)
+        if found is None and address.area == "calendars" and address.calendar and not address.member:
+            home = find(tx, context, address.parent)
+            row = calendars.by_slug(tx, home.row.id, address.calendar) if isinstance(home, Home) else None
+            if isinstance(home, Home) and row is not None:
+                found = calendar_resource(context, home, row)
+        if found is None:
+            raise not_found()
+        return found
 
     def run(self, tx: Tx, context: Context, resource: Resource) -> Response:
         """Merge what the calendars say."""
@@ -64,11 +85,17 @@ class FreeBusyQuery(Report):
     def _calendars(self, tx: Tx, context: Context, resource: Resource) -> list[Calendar]:
         """Those of which the caller may know when they are busy; 404 where that is none (RFC 4791 §7.10)."""
         if isinstance(resource, Home):
-            found = [one for one in resource.members(tx, context) if isinstance(one, Calendar)]
+            rows = calendars.every(tx, resource.row.id)
+            found = [calendar_resource(context, resource, row) for row in rows]
         else:
             assert isinstance(resource, Calendar)
             found = [resource]
-        told = [one for one in found if rights.privileges(tx, context.caller, one.row.id).free_busy]
+        told = [one for one in found if _is_told(tx, context, one)]
         if not told:
-            raise DavError(404, None, "There is nothing at this path.")
+            raise not_found()
         return told
+
+
+def _is_told(tx: Tx, context: Context, calendar: Calendar) -> bool:
+    may = rights.privileges(tx, context.caller, calendar.row.id)
+    return may.free_busy or may.search

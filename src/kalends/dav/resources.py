@@ -15,11 +15,12 @@ from kalends.dav.context import Context
 from kalends.dav.errors import DavError, not_found
 from kalends.dav.paths import Address
 from kalends.ical.tree import Component
-from kalends.store import calendars, listings, objects
+from kalends.store import calendars, listings, objects, principals
 from kalends.store.base import Tx
 from kalends.store.calendars import CalendarRow
 from kalends.store.listings import ListedRow
 from kalends.store.objects import ObjectRow
+from kalends.store.principals import PrincipalRow
 
 
 class Resource:
@@ -78,7 +79,7 @@ class HomeCollection(Resource):
     def members(self, tx: Tx, context: Context) -> Iterator[Resource]:
         """The caller's home."""
         own = context.caller.identity.principal_id
-        row = None if own is None else identity.by_id(tx, own)
+        row = None if own is None else principals.by_id(tx, own)
         if row is not None:
             yield home_resource(context, row)
 
@@ -101,7 +102,7 @@ class Home(Resource):
     __slots__ = ("row",)
     kind = "home"
 
-    def __init__(self, path: str, row: identity.Principal) -> None:
+    def __init__(self, path: str, row: PrincipalRow) -> None:
         super().__init__(path)
         self.row = row
 
@@ -111,8 +112,8 @@ class Home(Resource):
             if calendar.slug is not None and rights.listed(tx, context.caller, calendar):
                 yield calendar_resource(context, self, calendar)
         if self.is_own(context):
-            yield Inbox(paths.calendar(context.prefix, self.row.path, paths.INBOX), self)
-            yield Outbox(paths.calendar(context.prefix, self.row.path, paths.OUTBOX), self)
+            yield Inbox(paths.calendar(context.prefix, self.row.slug, paths.INBOX), self)
+            yield Outbox(paths.calendar(context.prefix, self.row.slug, paths.OUTBOX), self)
 
     def is_own(self, context: Context) -> bool:
         """Whether it is the caller's, or the caller is an administrator."""
@@ -316,14 +317,14 @@ def principal_resource(context: Context, row: identity.Principal) -> Principal:
     return Principal(paths.principal(context.prefix, row.path), row)
 
 
-def home_resource(context: Context, row: identity.Principal) -> Home:
+def home_resource(context: Context, row: PrincipalRow) -> Home:
     """The home of a principal."""
-    return Home(paths.home(context.prefix, row.path), row)
+    return Home(paths.home(context.prefix, row.slug), row)
 
 
 def calendar_resource(context: Context, home: Home, row: CalendarRow) -> Calendar:
     """A calendar under a home."""
-    return Calendar(paths.calendar(context.prefix, home.row.path, row.slug or ""), row, home)
+    return Calendar(paths.calendar(context.prefix, home.row.slug, row.slug or ""), row, home)
 
 
 def resolve(tx: Tx, context: Context, address: Address) -> Resource:
@@ -353,11 +354,12 @@ def find(tx: Tx, context: Context, address: Address) -> Resource | None:
         at = paths.PRINCIPALS if address.area == "principals" else paths.CALENDARS
         kind = PrincipalCollection if address.area == "principals" else HomeCollection
         return kind(context.prefix + at)
-    row = identity.by_path(tx, address.principal)
+    if address.area == "principals":
+        found = identity.by_path(tx, address.principal)
+        return None if found is None else principal_resource(context, found)
+    row = principals.by_slug(tx, address.principal.lower())
     if row is None:
         return None
-    if address.area == "principals":
-        return principal_resource(context, row)
     home = home_resource(context, row)
     if address.calendar is None:
         return home
@@ -377,7 +379,7 @@ def under_home(tx: Tx, context: Context, home: Home, segment: str) -> Calendar |
         if not home.is_own(context):
             return None
         kind = Inbox if segment == paths.INBOX else Outbox
-        return kind(paths.calendar(context.prefix, home.row.path, segment), home)
+        return kind(paths.calendar(context.prefix, home.row.slug, segment), home)
     row = calendars.by_slug(tx, home.row.id, segment)
     if row is None or not rights.listed(tx, context.caller, row):
         return None

@@ -96,7 +96,7 @@ def by_calid(tx: Tx, calid: str) -> CalendarRow | None:
 def by_slug(tx: Tx, home_id: int, slug: str) -> CalendarRow | None:
     """The calendar under a principal's home with that last path segment, or None."""
     row = tx.row(_BY_SLUG, (home_id, slug))
-    return None if row is None else _row(row)
+    return None if row is None else _keep(tx, row)
 
 
 def many(tx: Tx, ids: Iterable[int]) -> dict[int, CalendarRow]:

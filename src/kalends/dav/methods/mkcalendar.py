@@ -39,11 +39,11 @@ class _Making(Method):
             home = _home_for(tx, context, address)
             agenda = Component("VAGENDA")
             slug = address.calendar or ""
-            agenda.add("CALID", containers.unused_calid(tx, home.row.path, slug))
+            agenda.add("CALID", containers.unused_calid(tx, home.row.slug, slug))
             agenda.add("OWNER", home.row.upn)
             draft = Draft("calendar", agenda, made=True)
             outcomes = patching.apply(context, draft, wanted)
-            at = paths.calendar(context.prefix, home.row.path, slug)
+            at = paths.calendar(context.prefix, home.row.slug, slug)
             if patching.failed(outcomes):
                 return self.refused(at, outcomes)
             containers.found_calendar(tx, context.caller, agenda, draft.zones, slug=slug)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from core_world import NOW, POLICY
+from core_world import NOW, POLICY, calendar, component, selection
 from scheduling_world import Village, wrapped
 
-from kalends.core import scheduling
+from kalends.core import ledger, scheduling
 from kalends.core.errors import InvalidError, OrganizerError
 from kalends.core.model import Caller, Identity
 from kalends.core.scheduling import FreeBusyAnswer
@@ -167,3 +167,42 @@ def test_what_cannot_be_read_says_nothing() -> None:
     assert unavailable(None, 0, 10, "UTC")["BUSY"] == []
     broken = Component("VCALENDAR", [parse("BEGIN:VAVAILABILITY\r\nDTSTART:x\r\nEND:VAVAILABILITY\r\n")])
     assert unavailable(broken, 0, 10, "UTC") == {"BUSY-TENTATIVE": [], "BUSY-UNAVAILABLE": [], "BUSY": []}
+
+
+def test_who_may_see_when_somebody_is_busy_may_ask_and_others_may_not(store: Store) -> None:
+    village = Village(store)
+    village.put("mary", "a", meeting("a", "20260310T090000Z", "SUMMARY:secret"))
+    lo = at("20260310T000000Z")
+
+    def ask_as(name: str) -> FreeBusyAnswer:
+        caller = replace(village.caller(name), default_tz="UTC")
+        (found,) = store.read(
+            lambda tx: scheduling.schedule_freebusy(
+                tx, caller, f"mailto:{name}@example.com", ["mailto:mary@example.com"], lo, lo + 86_400
+            )
+        )
+        return found
+
+    found = ask_as("cyrus")  # READBUSYTIMEINFO, which every calendar begins with
+    assert told(found) == ["BUSY 20260310T090000Z/20260310T100000Z"]
+    assert found.message is not None
+    assert "secret" not in found.message.to_ics()
+    deny = (
+        "BEGIN:VCAR\nCARID:no\nBEGIN:VRIGHT\nDENY:cyrus@example.com\nPERMISSION:*\n"
+        "SCOPE:SELECT * FROM VFREEBUSY\nEND:VRIGHT\nEND:VCAR"
+    )
+    mary = village.caller("mary")
+    for calid in ("mary/calendar", "mary/tasks"):
+        village.create(calendar(deny), village.target(calid, mary), mary)
+    assert (ask_as("cyrus").status, ask_as("cyrus").message) == ("3.8;No authority", None)
+    assert ask_as("lisa").status == "2.0;Success"
+
+
+def test_91_a_transparent_calendar_does_not_count(store: Store) -> None:
+    village = Village(store)
+    village.put("mary", "a", meeting("a", "20260310T090000Z"))
+    place, mary = village.place("mary"), village.caller("mary")
+    old, new = component("VAGENDA", ""), component("VAGENDA", "X-KALENDS-TRANSP:TRANSPARENT")
+    store.write(lambda tx: ledger.modify(tx, mary, [place], selection("SELECT * FROM VAGENDA"), old, new))
+    (found,) = ask(village, "mailto:mary@example.com")
+    assert told(found) == []

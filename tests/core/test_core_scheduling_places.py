@@ -168,3 +168,22 @@ def test_ACL08_who_may_change_their_answer_in_the_organizers_calendar_does_so_ev
         assert "PARTSTAT=ACCEPTED" in village.text(name, "x"), name
     assert village.inbox("cyrus")[-1].method == "REQUEST"
     assert len(village.inbox("cyrus")) == 1  # no message for an answer
+
+
+def test_ACL07_whoever_may_only_ask_can_ask_a_room_over_cap(store: Store) -> None:
+    village = Village(store)
+    lisa = village.caller("lisa")
+    room = village.place("room")
+    asked = invitation("VEVENT", "DURATION:PT1H", "SEQUENCE:0", guest="room").replace("bill@", "lisa@")
+    message = parse(asked.replace("BEGIN:VEVENT", "METHOD:REQUEST\r\nBEGIN:VEVENT", 1))
+    (receipt,) = store.write(lambda tx: ledger.create(tx, lisa, room, message))
+    assert receipt.error is None
+    assert "PARTSTAT=ACCEPTED" in village.text("room", "x")
+    (reply,) = village.inbox("lisa")
+    assert (reply.method, b"PARTSTAT=ACCEPTED" in reply.ics) == ("REPLY", True)
+    # in somebody else's name, nothing is booked
+    forged = parse(
+        message.to_ics().replace("UID:x", "UID:y").replace("lisa@", "mary@").replace("10T09", "11T09")
+    )
+    store.write(lambda tx: ledger.create(tx, lisa, room, forged))
+    assert village.text("room", "y") == ""

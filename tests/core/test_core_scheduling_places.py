@@ -9,7 +9,7 @@ from core_world import NOW, component, selection
 from scheduling_world import Village, wrapped
 
 from kalends.core import identity, ledger, scheduling
-from kalends.core.errors import DefaultCalendarError, SchedulingTwinError
+from kalends.core.errors import AttendeeChangeError, DefaultCalendarError, SchedulingTwinError
 from kalends.core.model import Target
 from kalends.ical.tree import parse
 from kalends.store import calendars, objects
@@ -187,3 +187,23 @@ def test_ACL07_whoever_may_only_ask_can_ask_a_room_over_cap(store: Store) -> Non
     )
     store.write(lambda tx: ledger.create(tx, lisa, room, forged))
     assert village.text("room", "y") == ""
+
+
+def test_22_a_cua_books_what_an_organizer_elsewhere_says_and_no_more(store: Store) -> None:
+    village = Village(store)
+    theirs = invitation("VEVENT", uid="theirs").replace("bill@example.com", "jane@example.org")
+    village.put("mary", "theirs", theirs)
+    village.put("bill", "ours", invitation("VEVENT", uid="ours"))
+    mary, place = village.caller("mary"), village.place("mary")
+
+    def retitle(uid: str) -> None:
+        chosen = selection(f"SELECT * FROM VEVENT WHERE UID = '{uid}' AND STATE() = 'BOOKED'")
+        old, new = component("VEVENT", "SUMMARY:x"), component("VEVENT", "SUMMARY:new")
+        store.write(lambda tx: ledger.modify(tx, mary, [place], chosen, old, new))
+
+    retitle("theirs")
+    assert "SUMMARY:new" in village.text("mary", "theirs")
+    with pytest.raises(AttendeeChangeError):
+        retitle("ours")
+    with pytest.raises(AttendeeChangeError):
+        village.put("mary", "theirs", theirs.replace("SUMMARY:x", "SUMMARY:y"))

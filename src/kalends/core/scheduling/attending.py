@@ -30,7 +30,8 @@ def attend(post: Post, owner: Person, old: Component | None, new: Component | No
     if not parties.served(line) and (old is None or new is None or line is not None):
         return
     me = owner.addresses
-    if old is not None and new is not None:
+    by = parties.organizer(source, post.kind)
+    if old is not None and new is not None and not _consolidates(post, by):
         copies.check(old, new, post.kind, me)
         copies.restore_others(old, new, post.kind, me)
     if new is None and not post.caller.schedule_reply:
@@ -38,10 +39,18 @@ def attend(post: Post, owner: Person, old: Component | None, new: Component | No
     said = copies.answers(old, new, post.kind, me)
     if not said:
         return
-    by = parties.organizer(source, post.kind)
     status = answer(post, owner, by, source, said)
     if new is not None:
         parties.set_status(new, post.kind, "ORGANIZER", (by,), status)
+
+
+def _consolidates(post: Post, by: str) -> bool:
+    """Whether a CUA may be booking what a message from elsewhere says, as RFC 4324 §2.2 has it do.
+
+    Where the organizer's object is here, the copies follow it without a CUA.
+    """
+    organizer = post.people.at(by)
+    return post.caller.via == "cap" and (organizer is None or post.booked(organizer) is None)
 
 
 def answer(

@@ -22,6 +22,7 @@ BENCHES = (
     "imports",
     "conflict",
     "double_booking",
+    "sessions",
     "port",
     "http",
     "dav",

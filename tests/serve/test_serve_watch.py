@@ -53,7 +53,7 @@ def cua(server: Server, name: str = "bob") -> Any:
     return connect_async(f"cap://{host}:{port}", user=name, password=PASSWORD, tls=False)
 
 
-async def first(changes: Any, within: float = 8.0) -> Change:
+async def first(changes: Any, within: float = 20.0) -> Change:
     async with asyncio.timeout(within):
         change = await anext(changes)
         assert isinstance(change, Change)
@@ -62,7 +62,7 @@ async def first(changes: Any, within: float = 8.0) -> Change:
 
 async def waiting(server: Server, number: int) -> None:
     """Until so many wait."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(server.feed) != number:
             await asyncio.sleep(0.01)
 
@@ -76,7 +76,7 @@ def test_a_watcher_is_told_of_anothers_change(tmp_path: Path, url: str) -> None:
             began = time.perf_counter()
             await writer.create(f"BEGIN:VEVENT{_event('tea')}", CAL)
             change = await told
-            assert time.perf_counter() - began < 2
+            assert time.perf_counter() - began < 4, "sooner than anybody looks without a sign"
             assert (change.uid, change.action, change.title, change.who) == (
                 "tea", "created", "Tea", "bob@example.com",
             )  # fmt: skip
@@ -91,8 +91,9 @@ def _event(uid: str) -> str:
     return f"\r\nUID:{uid}\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:20260105T100000Z\r\nSUMMARY:Tea\r\nEND:VEVENT\r\n"
 
 
-def test_another_process_is_heard_of(tmp_path: Path, url: str) -> None:
+def test_another_process_is_heard_of(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite: the file's data_version. PostgreSQL: NOTIFY of the other server."""
+    monkeypatch.setattr(feed, "SURE_SECONDS", 1000.0)
 
     async def scene(server: Server, store: Store) -> None:
         other = open_store(server.config.store)
@@ -102,10 +103,13 @@ def test_another_process_is_heard_of(tmp_path: Path, url: str) -> None:
                 cua(server) as watcher,
                 cua(second) as writer,
             ):
-                told = asyncio.create_task(first(watcher.watch(CAL), within=2.5))
-                await waiting(server, 1)
-                await writer.create(f"BEGIN:VEVENT{_event('far')}", CAL)
-                assert (await told).uid == "far"
+                changes = watcher.watch(CAL)
+                for number in range(3):
+                    told = asyncio.create_task(first(changes, within=10))
+                    await waiting(server, 1)
+                    await asyncio.sleep(0.1)
+                    await writer.create(f"BEGIN:VEVENT{_event(f'far{number}')}", CAL)
+                    assert (await told).uid == f"far{number}"
         finally:
             other.close()
 
@@ -120,7 +124,7 @@ def test_a_writer_who_tells_nobody_is_noticed_too(
     async def scene(server: Server, store: Store) -> None:
         keeper = containers.housekeeper(server.config.policy, 0)
         async with cua(server) as watcher:
-            told = asyncio.create_task(first(watcher.watch(CAL), within=5))
+            told = asyncio.create_task(first(watcher.watch(CAL)))
             await waiting(server, 1)
             alone = open_store(server.config.store)
             work = threading.Thread(target=lambda: _write(alone, keeper))

@@ -251,3 +251,23 @@ def test_store_a_session_that_was_cancelled_is_not_used_again(postgres_store: St
     with pytest.raises(DeadlineError):
         postgres_store.read(lambda tx: tx.row("select pg_sleep(60)"), Deadline(time.monotonic() + 0.2))
     assert postgres_store.read(session) != before
+
+
+def test_commits_are_announced_to_other_processes(postgres_url: str) -> None:
+    """NOTIFY: whoever listens hears of others' commits, and not of its own announcements."""
+    ours, theirs = open_store(postgres_url), open_store(postgres_url)
+    try:
+        heard, own = threading.Semaphore(0), threading.Semaphore(0)
+        ours.on_commit(heard.release)
+        theirs.on_commit(own.release)
+        assert heard.acquire(timeout=10), "once, when it begins to listen"
+        assert own.acquire(timeout=10)
+        theirs.announce()
+        assert heard.acquire(timeout=10)
+        assert not own.acquire(timeout=0.3)
+        assert not ours.changed_elsewhere()
+        theirs.write(lambda tx: tx.run("update calendar set tick = tick + 1 where id = 0"))
+        assert own.acquire(timeout=10), "its own commits are heard where they are made"
+    finally:
+        ours.close()
+        theirs.close()

@@ -362,3 +362,23 @@ store.close()
         tmp_path.chmod(0o755)
     assert done.stdout.splitlines()[:1] == ["1"], done.stderr
     assert "can be read but not written" in done.stdout
+
+
+def test_another_process_writing_is_noticed(tmp_path: Path) -> None:
+    """PRAGMA data_version: once for each time something was committed by somebody."""
+    ours, theirs = open_store(str(tmp_path / "s.db")), open_store(str(tmp_path / "s.db"))
+    heard = threading.Semaphore(0)
+    ours.on_commit(heard.release)
+    try:
+        ours.changed_elsewhere()
+        assert not ours.changed_elsewhere()
+        theirs.write(lambda tx: tx.run("update calendar set tick = tick + 1 where id = 0"))
+        assert ours.changed_elsewhere()
+        assert not ours.changed_elsewhere()
+        assert not heard.acquire(blocking=False)
+        ours.write(lambda tx: tx.run("update calendar set tick = tick + 1 where id = 0"))
+        assert heard.acquire(timeout=5)
+    finally:
+        theirs.close()
+        ours.close()
+    assert not ours.changed_elsewhere()

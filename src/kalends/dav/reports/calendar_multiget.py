@@ -92,7 +92,11 @@ class CalendarMultiget(Report):
         """The calendar a path lies in, when it is the one asked or lies below; None else."""
         if not key[1]:
             return None
-        found = find(tx, context, Address("calendars", *key, None, True))
+        address = context.address
+        if isinstance(resource, Calendar) and key == (address.principal, address.calendar):
+            found: Resource | None = resource
+        else:
+            found = find(tx, context, Address("calendars", *key, None, True))
         if not isinstance(found, Calendar) or not _is_below(found, resource):
             return None
         zone = None

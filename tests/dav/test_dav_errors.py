@@ -8,6 +8,7 @@ import pytest
 from lxml import etree
 
 from kalends.core import errors
+from kalends.core.model import Receipt
 from kalends.dav.errors import MAX_SENTENCE, STATUSES, DavError, of_any
 from kalends.store import errors as store
 
@@ -51,6 +52,16 @@ def test_a_line_is_named_where_there_is_one() -> None:
     told = of_any(errors.InvalidError("broken", 7))
     assert told is not None
     assert told.sentence == "line 7: broken"
+
+
+def test_several_refusals_are_told_by_the_first() -> None:
+    receipt = Receipt("VEVENT", "UID", "a", error=errors.TooLargeError("too large"))
+    told = of_any(errors.SeveralError("several", [("cap://x", receipt)]))
+    assert told is not None
+    assert (told.precondition, told.sentence) == (
+        "{urn:ietf:params:xml:ns:caldav}max-resource-size",
+        "too large",
+    )
 
 
 def test_anything_else_is_a_bug() -> None:

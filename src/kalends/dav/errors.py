@@ -85,6 +85,7 @@ def not_found() -> DavError:
 
 
 STATUSES: dict[type[errors.KalendsError], tuple[int, str | None]] = {
+    errors.SeveralError: (409, None),
     errors.NotFoundError: (404, None),
     errors.SeveralError: (409, None),
     errors.StaleError: (412, None),
@@ -111,7 +112,11 @@ STATUSES: dict[type[errors.KalendsError], tuple[int, str | None]] = {
 
 
 def of_refusal(error: errors.KalendsError) -> DavError:
-    """The DAV error for a refusal of the domain."""
+    """The DAV error for a refusal of the domain; the first one tells for several."""
+    if isinstance(error, errors.SeveralError):
+        first = next((receipt.error for _, receipt in error.refusals if receipt.error is not None), None)
+        if first is not None:
+            return of_refusal(first)
     status, precondition = next(STATUSES[c] for c in type(error).__mro__ if c in STATUSES)
     line = error.line if isinstance(error, errors.InvalidError) else 0
     return DavError(status, precondition, f"line {line}: {error.reason}" if line else error.reason)

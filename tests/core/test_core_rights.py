@@ -227,3 +227,49 @@ def test_who_shares_is_listed_and_who_is_only_asked_for_free_busy_is_not(full: W
     assert len(full.find(everywhere, store, full.mary)) == own + 1
     (one,) = full.find("SELECT * FROM VCALSTORE", store, full.mary)
     assert len(one.all("RELATED-TO")) == own + 1
+
+
+def test_an_invitation_needs_the_right_to_send_one_acl_07(one_world: World) -> None:
+    """ACL-07: what a server delivers by itself is no way around REQUESTONLY; who has it already hears of changes."""
+    world = one_world
+    invite = (
+        "ORGANIZER:mailto:bill@example.com",
+        "ATTENDEE:mailto:bill@example.com",
+        "ATTENDEE:mailto:mary@example.com",
+    )
+    assert errors(world.create(calendar(event("first", *invite)))) == [""]
+    assert world.uids("SELECT * FROM VEVENT WHERE STATE() = 'BOOKED'", world.marys, world.mary) == ["first"]
+    world.delete("SELECT * FROM VCAR WHERE CARID = 'REQUESTONLY'", world.marys, world.mary)
+    assert errors(world.create(calendar(event("second", *invite)))) == [""]
+    assert world.uids("SELECT * FROM VEVENT", world.marys, world.mary) == sorted(["first"] * 2)
+    (mine,) = world.find("SELECT * FROM VEVENT WHERE UID = 'second'")
+    assert [line.param("SCHEDULE-STATUS") for line in mine.all("ATTENDEE")][1] == "5.3"
+    world.modify(
+        "SELECT * FROM VEVENT WHERE UID = 'first'", "DTSTART:20260310T090000Z", "DTSTART:20260310T110000Z"
+    )
+    (hers,) = world.find(
+        "SELECT * FROM VEVENT WHERE UID = 'first' AND STATE() = 'BOOKED'", world.marys, world.mary
+    )
+    assert hers.value("DTSTART") == "20260310T110000Z"
+
+
+def test_the_invited_may_answer_what_they_are_invited_to_acl_26(full: World) -> None:
+    """ACL-26: for their UIDs, in their own name, as long as nothing denies it; and nobody else."""
+
+    def said(uid: str, method: str, who: str = "mary", caller: Caller | None = None) -> list[str]:
+        text = calendar(
+            event(
+                uid, "SEQUENCE:0", "ORGANIZER:mailto:bill@example.com",
+                f"ATTENDEE;PARTSTAT=ACCEPTED:mailto:{who}@example.com",
+            ),
+            method=method,
+        )  # fmt: skip
+        return errors(full.create(text, full.calendar, caller or full.mary))
+
+    assert said("m", "REPLY") == [""]
+    assert said("p", "REPLY") == ["DeniedError"]
+    assert said("nothing", "REPLY") == ["DeniedError"]
+    assert said("m", "REPLY", "eve") == ["DeniedError"]
+    assert said("m", "CANCEL") == ["DeniedError"]
+    grant(full, f"DENY:{MARY}", "PERMISSION:CREATE", carid="no")
+    assert said("m", "REPLY") == ["DeniedError"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kalends.core import admission, agendas, containers, replacing, rights, scheduling, texts
+from kalends.core import admission, agendas, answering, containers, replacing, rights, scheduling, texts
 from kalends.core.admission import Sent
 from kalends.core.errors import (
     DeniedError,
@@ -75,7 +75,8 @@ class _Batch:
     def allow(self, draft: Draft) -> None:
         """Go on only when all components of a draft may be created. Raises DeniedError."""
         for component in draft.components:
-            self.authority.allow("CREATE", component, self.standing)
+            if not answering.may_answer(self.authority, component, draft.uid, self.method):
+                self.authority.allow("CREATE", component, self.standing)
 
 
 def create(tx: Tx, caller: Caller, target: Target, vcalendar: Component) -> list[Receipt]:
@@ -87,7 +88,8 @@ def _create(authority: Authority, target: Target, vcalendar: Component) -> list[
     caller = authority.caller
     method = admission.envelope(vcalendar, caller)
     drafts = texts.drafts(vcalendar)
-    if not (target.is_store and all(draft.kind == "VAGENDA" for draft in drafts)):
+    by_itself = target.is_store and all(draft.kind == "VAGENDA" for draft in drafts)
+    if not by_itself and method not in answering.ANSWERS:
         _require(authority, drafts)
     batch = _batch(authority, target, vcalendar, texts.header(vcalendar), method)
     return _all(batch, drafts)

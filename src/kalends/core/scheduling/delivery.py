@@ -6,10 +6,12 @@ import json
 from collections.abc import Sequence
 
 from kalends.core.errors import ConflictError, DuplicateError, TooComplexError
+from kalends.core.judges import Authority
 from kalends.core.model import Caller
 from kalends.core.scheduling import copies, locks, parties
 from kalends.core.scheduling.instances import Key, parts
 from kalends.core.scheduling.people import People, Person, booked_by_home, calendar_for, default_calendar
+from kalends.core.vcar import Standing
 from kalends.core.writer import Writer, etag_of
 from kalends.ical.tree import Component, parse
 from kalends.store import calendars, ids, jobs, objects
@@ -69,6 +71,23 @@ class Post:
             self.forget()
 
     # --- here ---
+
+    def may_ask(self, person: Person, message: Component) -> bool:
+        """Whether a person's rights let the caller send them this invitation, of which they have nothing yet.
+
+        What follows a first invitation needs no right: they answer it, it is changed and called off.
+
+        Source: RFC 4324 §4.2.2 (REQUESTONLY), ACL-07; RFC 6638 §6.1 (schedule-deliver-invite).
+        """
+        place = default_calendar(self.tx, person)
+        calendar = None if place is None else calendars.by_id(self.tx, place)
+        if calendar is None:
+            return False
+        authority = Authority(self.tx, self.caller, calendar)
+        standing = Standing("UNPROCESSED", message.value("METHOD"))
+        return authority.free("CREATE") or all(
+            authority.judge.may("CREATE", part, standing) for part in message.children(self.kind)
+        )
 
     def deposit(self, person: Person, message: Component) -> str:
         """Put a message into a person's inbox; what it makes obsolete goes.

@@ -7,7 +7,9 @@ from kalends.dav.messages import Plan, Response, ready
 from kalends.dav.methods.base import METHODS, Method, register
 from kalends.dav.properties.base import EVERYWHERE
 
-CLASSES = "1, 3, access-control, calendar-access, calendar-auto-schedule, extended-mkcol"
+CLASSES = (
+    "1, 3, access-control, calendar-access, calendar-auto-schedule, calendar-availability, extended-mkcol"
+)
 """The DAV header: what is true, and nothing else."""
 
 

@@ -10,7 +10,7 @@ from scheduling_world import Village, wrapped
 
 from kalends.core import identity, ledger, scheduling
 from kalends.core.errors import AttendeeChangeError, DefaultCalendarError, SchedulingTwinError
-from kalends.core.model import Target
+from kalends.core.model import Caller, Identity, Target
 from kalends.ical.tree import parse
 from kalends.store import calendars, objects
 from kalends.store.base import Store
@@ -207,3 +207,32 @@ def test_22_a_cua_books_what_an_organizer_elsewhere_says_and_no_more(store: Stor
         retitle("ours")
     with pytest.raises(AttendeeChangeError):
         village.put("mary", "theirs", theirs.replace("SUMMARY:x", "SUMMARY:y"))
+
+
+def test_rfc6047_what_comes_by_mail_is_acted_upon_when_the_sender_is_proven(store: Store) -> None:
+    village = Village(store)
+    village.put("bill", "x", invitation("VEVENT").replace("mary@example.com", "jane@example.org"))
+    place = village.place("bill")
+
+    def arrives(text: str, method: str, sender: str) -> None:
+        who = Identity("@", None, admin=True, addresses=frozenset((sender,)))
+        caller = Caller(who, "imip", NOW + 60, village.policy)
+        message = parse(text.replace("BEGIN:VEVENT", f"METHOD:{method}\r\nBEGIN:VEVENT", 1))
+        for receipt in store.write(lambda tx: ledger.create(tx, caller, place, message)):
+            assert receipt.error is None
+
+    reply = wrapped(
+        "BEGIN:VEVENT\nUID:x\nSEQUENCE:0\nORGANIZER:mailto:bill@example.com\n"
+        "ATTENDEE;PARTSTAT=ACCEPTED:mailto:jane@example.org\nEND:VEVENT"
+    )
+    arrives(reply, "REPLY", "mailto:mallory@example.org")
+    assert "PARTSTAT" not in village.text("bill", "x")
+    arrives(reply, "REPLY", "mailto:jane@example.org")
+    assert "PARTSTAT=ACCEPTED;SCHEDULE-STATUS=2.0:mailto:jane@example.org" in village.text("bill", "x")
+    theirs = invitation("VEVENT", "SEQUENCE:0", uid="theirs", guest="bill")
+    theirs = theirs.replace("ORGANIZER:mailto:bill@example.com", "ORGANIZER:mailto:jane@example.org")
+    arrives(theirs, "REQUEST", "mailto:jane@example.org")
+    assert "SUMMARY:x" in village.text("bill", "theirs")
+    later = theirs.replace("SEQUENCE:0", "SEQUENCE:1").replace("T090000Z", "T110000Z")
+    arrives(later, "REQUEST", "mailto:jane@example.org")
+    assert "DTSTART:20260310T110000Z" in village.text("bill", "theirs")

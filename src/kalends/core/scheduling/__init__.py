@@ -13,7 +13,8 @@ deposited; all of it happens in the caller's transaction. What a face needs on t
 - Refusals are classes of `core.errors`: AttendeeChangeError, OrganizerChangeError, OrganizerMismatchError,
   SchedulingTwinError, OrganizerError, DefaultCalendarError.
 - A job of kind `imip` holds a message to somebody elsewhere (`delivery.Post.mail` tells its payload), when
-  `Policy.imip` says that there is a mail; a message from there goes through `ledger.create` like any other.
+  `Policy.imip` says that there is a mail. A message from there goes through `ledger.create` like any other,
+  by a Caller with `via` imip whose identity has the sender's proven addresses, and no others.
 """
 
 from __future__ import annotations

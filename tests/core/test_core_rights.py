@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from core_world import World, calendar, errors, event
 
+from kalends.core import history
 from kalends.core.errors import DeniedError, NotFoundError, StaleError
 from kalends.core.model import Caller
 from kalends.core.presets import preset_text
@@ -273,3 +274,11 @@ def test_the_invited_may_answer_what_they_are_invited_to_acl_26(full: World) -> 
     assert said("m", "CANCEL") == ["DeniedError"]
     grant(full, f"DENY:{MARY}", "PERMISSION:CREATE", carid="no")
     assert said("m", "REPLY") == ["DeniedError"]
+
+
+def test_who_sees_everything_may_still_not_take_back(full: World) -> None:
+    """UPDATEPARTSTATUS lets everybody change something; undoing is for those who may change everything."""
+    grant(full, f"GRANT:{MARY}", "PERMISSION:SEARCH", "SCOPE:SELECT * FROM VAGENDA")
+    assert full.uids("SELECT * FROM VEVENT", full.calendar, full.mary) == ["m", "p"]
+    with pytest.raises(DeniedError):
+        full.store.write(lambda tx: history.undo(tx, full.mary, full.calendar, uid="p"))

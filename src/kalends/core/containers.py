@@ -425,7 +425,7 @@ def move_slug(tx: Tx, caller: Caller, target: Target, slug: str) -> None:
         DuplicateError: the segment is taken in that home.
         NotFoundError: not there or not visible.
     """
-    rights.require(tx, caller, target, "MOVE")
+    _allow(tx, caller, target, "MOVE")
     writer = Writer(tx, caller, (VCALSTORE, target.calendar_id))
     calendar = calendar_of(tx, target)
     try:

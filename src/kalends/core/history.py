@@ -125,7 +125,7 @@ def entries(
 
 def _allowed(tx: Tx, caller: Caller, target: Target) -> bool:
     """Go on only for who may change the calendar and see all of it. Returns whether they own it."""
-    rights.require(tx, caller, target, "MODIFY")
+    rights.require_all(tx, caller, target, "MODIFY")
     if not rights.sight(tx, caller, target.calendar_id).whole:
         raise DeniedError("the past of a calendar is for those who may see all of it")
     return caller.identity.admin or rights.owns(tx, caller, containers.calendar_of(tx, target))
@@ -408,13 +408,13 @@ class _Step:
 
     def _remove(self) -> str:
         held = self._here()
-        rights.require(self.tx, self.caller, self.target, "DELETE")
+        rights.require_all(self.tx, self.caller, self.target, "DELETE")
         deleting.keep_promises(self.writer, held)
         self.writer.remove(held)
         return "removed"
 
     def _bring_back(self, was: Past) -> str:
-        rights.require(self.tx, self.caller, self.target, "CREATE")
+        rights.require_all(self.tx, self.caller, self.target, "CREATE")
         place, key = self.target.calendar_id, self.row.change.object_id
         free = was.state == "DELETED" or objects.by_name(self.tx, place, was.name, was.state) is None
         self.writer.insert(
@@ -452,7 +452,7 @@ class _Step:
         for calendar_id, permission in asked:
             where = calendars.by_id(self.tx, calendar_id)
             assert where is not None, "a locked calendar"
-            rights.require(self.tx, self.caller, Target(where.calid, where.id, where.calid), permission)
+            rights.require_all(self.tx, self.caller, Target(where.calid, where.id, where.calid), permission)
         self.writer.undoes = {here: change.tick, other_id: pair.change.tick}
         self.writer.move(self.held, goal)
         return "moved back"

@@ -26,7 +26,8 @@ from kalends.store.objects import ObjectRow
 
 __all__ = [
     "DENIED", "NOWHERE", "Authority", "Permission", "Privileges", "Shown", "Sight", "authority",
-    "authority_in", "listed", "may", "may_own", "owns", "privileges", "require", "respect_decrees",
+    "authority_in", "listed", "may", "may_own", "owns", "privileges", "require", "require_all",
+    "respect_decrees",
     "shown", "sight", "visible", "visible_calendars",
 ]  # fmt: skip
 
@@ -113,6 +114,18 @@ def require(tx: Tx, caller: Caller, target: Target, permission: Permission) -> N
         DeniedError: they may know of it, but have no such right.
     """
     authority_in(tx, caller, target).require(permission)
+
+
+def require_all(tx: Tx, caller: Caller, target: Target, permission: Permission) -> None:
+    """Go on only where the caller may do this to everything in the calendar.
+
+    Raises:
+        NotFoundError, DeniedError: as `require`.
+    """
+    one = authority_in(tx, caller, target)
+    one.require(permission)
+    if not one.free(permission):
+        raise DeniedError(DENIED)
 
 
 def respect_decrees(tx: Tx, calendar_id: int, vcar: Component, owners: Sequence[str] = ()) -> None:

@@ -14,6 +14,7 @@ from kalends.dav.resources import Calendar, CalendarObject, Resource
 from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import DAV
 from kalends.ical.tree import Component
+from kalends.store import objects
 from kalends.store import properties as dead_store
 from kalends.store.base import Tx
 
@@ -135,9 +136,11 @@ def check_rights(tx: Tx, context: Context, resource: Resource) -> None:
     """
     who = context.caller.identity
     if isinstance(resource, Calendar):
-        rights.require(tx, context.caller, resource.target, "MODIFY")
+        rights.authority_in(tx, context.caller, resource.target).require("MODIFY", "VAGENDA")
     elif isinstance(resource, CalendarObject):
-        rights.require(tx, context.caller, resource.calendar.target, "MODIFY")
+        row = objects.get(tx, resource.row.id)
+        if row is not None:
+            rights.authority_in(tx, context.caller, resource.calendar.target).allow_object("MODIFY", row)
     else:
         holder = answers.dead_holder(resource)
         if not who.admin and (holder is None or holder[0] != who.principal_id):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from kalends.core import agendas, decrees, rights
 from kalends.core.defaults import PRODID
 from kalends.core.errors import TooComplexError
 from kalends.core.model import Caller, Target
+from kalends.core.sights import Sight
 from kalends.core.texts import UID_KINDS
-from kalends.ical.tree import Component
+from kalends.ical.tree import Component, Line
 from kalends.ical.zones import iana_name
 from kalends.store import objects
 from kalends.store.base import Tx
@@ -100,10 +101,26 @@ def export_calendar(tx: Tx, caller: Caller, target: Target) -> Iterator[str]:
     Source: RFC 5545 §3.4.
     """
     rights.require(tx, caller, target, "SEARCH")
-    sight = rights.sight(tx, caller, target.calendar_id)
-    yield f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:{PRODID}\r\n"
+    yield from one_text(tx, target.calendar_id, rights.sight(tx, caller, target.calendar_id))
+
+
+def one_text(tx: Tx, calendar_id: int, sight: Sight, head: Sequence[Line] = ()) -> Iterator[str]:
+    """What is seen of the booked objects of a calendar as one VCALENDAR, piece by piece.
+
+    Args:
+        tx: a read transaction, open until the iterator is done.
+        calendar_id: the calendar.
+        sight: what of it is told.
+        head: more lines of the VCALENDAR, such as its NAME.
+
+    Yields:
+        Text, CRLF line ends; time zones as `export_calendar` says.
+
+    Source: RFC 5545 §3.4.
+    """
+    yield f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:{PRODID}\r\n" + "".join(line.raw for line in head)
     defined: dict[str, str] = {}
-    for row in _rows(tx, target.calendar_id):
+    for row in _rows(tx, calendar_id):
         if row.state != "BOOKED" or not (row.kind in UID_KINDS or row.kind.startswith("X-")):
             continue
         shown = sight.object(row)

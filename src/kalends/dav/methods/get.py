@@ -1,14 +1,14 @@
-"""GET and HEAD: the text of a calendar object, as it was stored (RFC 9110 §9.3)."""
+"""GET and HEAD: the text of a calendar object, as it was stored; a calendar as one file (RFC 9110 §9.3)."""
 
 from __future__ import annotations
 
-from kalends.dav import conditions
+from kalends.dav import conditions, whole
 from kalends.dav.context import Context
 from kalends.dav.dates import http_date
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import Method, not_allowed, register
 from kalends.dav.properties.rfc4918 import content_type
-from kalends.dav.resources import CalendarObject, resolve
+from kalends.dav.resources import Calendar, CalendarObject, resolve
 from kalends.store.base import Tx
 
 
@@ -21,10 +21,10 @@ def validators(found: CalendarObject) -> tuple[tuple[str, str], ...]:
 
 @register
 class Get(Method):
-    """The octets of an object."""
+    """The octets of an object, or of all objects of a calendar."""
 
     name = "GET"
-    on = ("object", "message")
+    on = ("object", "message", "calendar")
 
     def plan(self, context: Context) -> Plan:
         """Look in a read transaction."""
@@ -32,6 +32,8 @@ class Get(Method):
 
         def work(tx: Tx) -> Response:
             found = resolve(tx, context, address)
+            if isinstance(found, Calendar):
+                return whole.answer(tx, context, found)
             if not isinstance(found, CalendarObject):
                 raise not_allowed(found)
             return self.answer(tx, context, found)

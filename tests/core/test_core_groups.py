@@ -191,6 +191,7 @@ def test_a_session_that_nothing_changes_for_asks_for_one_row(one_world: World) -
 
         def __init__(self, tx: object) -> None:
             self._tx = tx
+            self.memo: dict[object, object] = {}
 
         def row(self, *given: object) -> object:
             Counted.asked += 1

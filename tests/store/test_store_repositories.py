@@ -33,7 +33,7 @@ def filled(store: Store) -> Store:
 
 def test_store_vcalstore_is_calendar_zero(store: Store) -> None:
     row = store.read(lambda tx: calendars.by_id(tx, calendars.VCALSTORE))
-    assert row == calendars.CalendarRow(0, "", None, None, 0, 0, 0, 86400, True, True, False)
+    assert row == calendars.CalendarRow(0, "", None, None, 0, 0, 0, 86400, True, True, False, 0)
     assert store.write(lambda tx: calendars.remove(tx, calendars.VCALSTORE)) is False
 
 
@@ -69,7 +69,7 @@ def test_store_calendar_settings(filled: Store) -> None:
         return calendars.by_id(tx, 1)
 
     assert filled.write(change) == calendars.CalendarRow(
-        1, "b", None, None, 0, 3, 7, 90_000, False, False, False
+        1, "b", None, None, 0, 3, 7, 90_000, False, False, False, 0
     )
 
 

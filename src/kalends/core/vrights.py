@@ -26,7 +26,7 @@ from kalends.core.model import Identity
 from kalends.core.upns import UpnFilter, parse_filter
 from kalends.ical.tree import Component, Line, parse
 from kalends.ical.values import unescape_text
-from kalends.store import vcars
+from kalends.store import calendars, vcars
 from kalends.store.base import Tx
 from kalends.store.calendars import VCALSTORE
 from kalends.store.vcars import VcarRow
@@ -140,16 +140,31 @@ _read: dict[tuple[str, Place], tuple[Rule, ...]] = {}
 def rules_in(tx: Tx, calendar_id: int) -> list[Rule]:
     """The rules that hold in a calendar or in the store: its own, and what the store's VCARs say of it.
 
-    Which VCARs there are is looked up each time, so that a change holds from the next command on, in a
-    transaction that is undone later, too; only reading them is remembered, by their octets. Equal VCARs, as
-    most calendars have them, are read once.
+    They are remembered together with the ticks of the last change of a VCAR in the calendar and in the
+    store, which the transaction reads in any case: so a change holds from the next command on. Equal VCARs,
+    as most calendars have them, are read once.
 
     Args:
         tx: a transaction.
         calendar_id: the calendar; 0 for the store.
 
+    Returns:
+        A list that is shared: copy it before changing it.
+
     Source: RFC 4324 §4.2, §8.14.
     """
+    calendar = calendars.by_id(tx, calendar_id)
+    if calendar is None:
+        return []
+    key = ("rules", calendar_id, calendar.rights_tick, calendar.store_rights_tick)
+    known: list[Rule] | None = tx.known.get(key)
+    if known is None:
+        known = _rules_in(tx, calendar_id)
+        tx.known.put(key, known)
+    return known
+
+
+def _rules_in(tx: Tx, calendar_id: int) -> list[Rule]:
     held = vcars.held(tx, calendar_id)
     read = _rules(tx, held)
     found: list[Rule] = []

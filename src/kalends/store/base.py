@@ -7,6 +7,8 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol, TypeVar
 
+from kalends.store.known import Known
+
 SqlValue = str | int | float | bytes | None
 Row = tuple[SqlValue, ...]
 Dialect = Literal["sqlite", "postgres"]
@@ -40,6 +42,8 @@ class Tx(Protocol):
 
     memo: dict[tuple[str, int], Any]
     """Rows that were read already, by table and id. Who changes such a row takes it out."""
+    known: Known
+    """What earlier transactions have learnt and counters prove to hold still."""
 
     @property
     def dialect(self) -> Dialect:

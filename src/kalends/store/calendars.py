@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
+from kalends.store import principals
 from kalends.store.base import Row, SqlValue, Tx
 from kalends.store.sqltext import chunks, with_list
 
@@ -29,6 +30,7 @@ class CalendarRow:
         allow_conflict: ALLOW-CONFLICT.
         auto_process: whether iTIP messages are processed by the server (RFC 6638).
         exclusive: whether something in it may say TRANSP:…-NOCONFLICT; False is certain.
+        store_rights_tick: the rights_tick of the VCALSTORE, whose VCARs count everywhere.
     """
 
     id: int
@@ -42,18 +44,19 @@ class CalendarRow:
     allow_conflict: bool
     auto_process: bool
     exclusive: bool
+    store_rights_tick: int
 
 
 _SELECT = (
     "select id, calid, home_id, slug, tick, floor_tick, rights_tick, longest, allow_conflict, auto_process,"
-    " exclusive from calendar where id = ?"
+    " exclusive, (select rights_tick from calendar where id = 0) from calendar where id = ?"
 )
 _TICKS = "select id, tick from calendar where id in (??)"
 _BY_CALID = _SELECT.replace("id = ?", "calid = ?")
 _BY_SLUG = _SELECT.replace("id = ?", "home_id = ? and slug = ?")
 _BUMP = (
     _SELECT.replace("select", "update calendar set tick = tick + 1 where id = ? returning", 1)
-    .replace(" from calendar where id = ?", "")
+    .removesuffix(" from calendar where id = ?")
 )  # fmt: skip
 _MANY = _SELECT.replace("id = ?", "id in (??)")
 _OF_HOME = _SELECT.replace("id = ?", "home_id = ? order by calid")
@@ -61,7 +64,7 @@ _ALL = _SELECT.replace("id = ?", "id <> 0 order by calid")
 
 
 def _row(row: Row) -> CalendarRow:
-    values = (*row[:8], bool(row[8]), bool(row[9]), bool(row[10]))
+    values = (*row[:8], bool(row[8]), bool(row[9]), bool(row[10]), row[11])
     return CalendarRow(*values)  # type: ignore[arg-type]  # the columns' types are the schema's
 
 
@@ -216,6 +219,10 @@ def set_name(tx: Tx, calendar_id: int, *, calid: str, home_id: int | None, slug:
 
 def set_rights_tick(tx: Tx, calendar_id: int, tick: int) -> None:
     """Remember that a VCAR changed at `tick`, so that parsed rights are read anew."""
+    if calendar_id == VCALSTORE:  # each calendar's row tells it
+        for key in [key for key in tx.memo if key[0] == _MEMO]:
+            del tx.memo[key]
+    tx.known.forget()
     _change(tx, "update calendar set rights_tick = ? where id = ?", calendar_id, tick)
 
 
@@ -279,5 +286,5 @@ def remove(tx: Tx, calendar_id: int) -> bool:
     )
     tx.run("delete from object where calendar_id = ?", (calendar_id,))
     tx.run("delete from mount where calendar_id = ?", (calendar_id,))
-    tx.run("update principal set default_calendar = null where default_calendar = ?", (calendar_id,))
+    principals.forget_default(tx, calendar_id)
     return tx.run("delete from calendar where id = ?", (calendar_id,)) == 1

@@ -19,6 +19,7 @@ from kalends.store.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
+from kalends.store.known import Key, Known
 from kalends.store.postgres_text import array, merged
 from kalends.store.sqltext import numbered
 from kalends.store.watch import Watch
@@ -80,7 +81,9 @@ class PostgresTx:
 
     dialect: Dialect = "postgres"
 
-    def __init__(self, connection: Connection, catalogue: Catalogue, deadline: Deadline | None) -> None:
+    def __init__(
+        self, connection: Connection, catalogue: Catalogue, deadline: Deadline | None, known: Known
+    ) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
         self._catalogue = catalogue
@@ -90,6 +93,7 @@ class PostgresTx:
         self._queued: list[tuple[str, Sequence[Any]]] = []
         self.met: psycopg.Error | None = None
         self.memo: dict[tuple[str, int], Any] = {}
+        self.known = known
 
     def begin(self, sql: str) -> None:
         """Begin when the first statement comes."""
@@ -193,6 +197,7 @@ class PostgresTx:
 
     def _undo(self, name: str, mark: tuple[str, Sequence[Any]]) -> None:
         self.memo.clear()
+        self.known.forget()
         unsent = next((at for at, one in enumerate(self._queued) if one is mark), None)
         if unsent is not None:
             del self._queued[unsent:]
@@ -237,6 +242,7 @@ class PostgresStore:
         self._dsn = url
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
+        self._shared: dict[Key, Any] = {}
         self._connections = connections
         self._slots = threading.BoundedSemaphore(connections)
         self._queued = threading.BoundedSemaphore(QUEUED_JOBS)
@@ -402,7 +408,7 @@ class PostgresStore:
 
     def _once(self, begin: str, work: Callable[[Tx], T], deadline: Deadline | None, *, fresh: bool) -> T:
         with self._session(deadline, fresh=fresh) as connection:
-            tx = PostgresTx(connection, self._catalogue, deadline)
+            tx = PostgresTx(connection, self._catalogue, deadline, Known(self._shared))
             watched = self._watch.entry(deadline, connection.cancel_safe)
             try:
                 with self._watch.over(watched):
@@ -413,6 +419,7 @@ class PostgresStore:
                     connection.info.transaction_status != TransactionStatus.IDLE
                 ):  # the work had nothing to ask
                     _commit(connection, self.url, writes=begin is _WRITE)
+                    tx.known.keep()
                     if begin is _WRITE and self._heard is not None:
                         self._heard()
             except BaseException:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, cast
 
 from kalends.store import meta
-from kalends.store.base import Row, Tx
+from kalends.store.base import Row, SqlValue, Tx
 
 PrincipalKind = Literal["user", "group", "room", "resource"]
 
@@ -97,23 +97,41 @@ def touch(tx: Tx) -> None:
         " set value = cast(cast(meta.value as bigint) + 1 as text)",
         (_GENERATION,),
     )
+    tx.memo.pop((_GENERATION, 0), None)
+    tx.known.forget()
 
 
 def generation(tx: Tx) -> str:
-    """What is another text after every change of principals."""
-    return meta.get(tx, _GENERATION) or ""
+    """What is another text after every change of principals; a transaction reads it once."""
+    found: str | None = tx.memo.get((_GENERATION, 0))
+    if found is None:
+        found = tx.memo[_GENERATION, 0] = meta.get(tx, _GENERATION) or ""
+    return found
+
+
+_NOBODY = object()
+"""Remembered where there is no such principal."""
+
+
+def _find(tx: Tx, sql: str, value: SqlValue) -> PrincipalRow | None:
+    """A principal by something that is its own; asked once as long as no principal changes."""
+    key = (_GENERATION, generation(tx), sql, value)
+    found = tx.known.get(key)
+    if found is None:
+        row = tx.row(sql, (value,))
+        found = _NOBODY if row is None else _row(row)
+        tx.known.put(key, found)
+    return None if found is _NOBODY else cast("PrincipalRow", found)
 
 
 def by_id(tx: Tx, principal_id: int) -> PrincipalRow | None:
     """The principal with that id, or None."""
-    row = tx.row(_SELECT, (principal_id,))
-    return None if row is None else _row(row)
+    return _find(tx, _SELECT, principal_id)
 
 
 def by_upn(tx: Tx, upn: str) -> PrincipalRow | None:
     """The principal with that UPN, or None."""
-    row = tx.row(_BY_UPN, (upn,))
-    return None if row is None else _row(row)
+    return _find(tx, _BY_UPN, upn)
 
 
 def secret_of(tx: Tx, upn: str) -> str | None:
@@ -124,14 +142,12 @@ def secret_of(tx: Tx, upn: str) -> str | None:
 
 def by_address(tx: Tx, uri: str) -> PrincipalRow | None:
     """The principal with that (normalised) address, or None."""
-    row = tx.row(_BY_ADDRESS, (uri,))
-    return None if row is None else _row(row)
+    return _find(tx, _BY_ADDRESS, uri)
 
 
 def by_slug(tx: Tx, slug: str) -> PrincipalRow | None:
     """The principal with that name in paths, or None."""
-    row = tx.row(_BY_SLUG, (slug,))
-    return None if row is None else _row(row)
+    return _find(tx, _BY_SLUG, slug)
 
 
 def every(tx: Tx) -> list[PrincipalRow]:
@@ -169,6 +185,12 @@ def set_default_calendar(tx: Tx, principal_id: int, calendar_id: int | None) -> 
     touch(tx)
 
 
+def forget_default(tx: Tx, calendar_id: int) -> None:
+    """Whose chosen calendar is removed has chosen none."""
+    if tx.run("update principal set default_calendar = null where default_calendar = ?", (calendar_id,)):
+        touch(tx)
+
+
 def availability(tx: Tx, principal_id: int) -> bytes | None:
     """The VCALENDAR with the principal's VAVAILABILITY, or None (RFC 7953)."""
     row = tx.row("select availability from principal where id = ?", (principal_id,))
@@ -198,8 +220,13 @@ def remove_address(tx: Tx, uri: str) -> bool:
 
 def addresses(tx: Tx, principal_id: int) -> list[str]:
     """The addresses of a principal, sorted."""
-    rows = tx.rows("select uri from address where principal_id = ? order by uri", (principal_id,))
-    return [str(row[0]) for row in rows]
+    key = (_GENERATION, generation(tx), "addresses", principal_id)
+    found: tuple[str, ...] | None = tx.known.get(key)
+    if found is None:
+        rows = tx.rows("select uri from address where principal_id = ? order by uri", (principal_id,))
+        found = tuple(str(row[0]) for row in rows)
+        tx.known.put(key, found)
+    return list(found)
 
 
 def all_addresses(tx: Tx) -> dict[int, list[str]]:

@@ -27,6 +27,7 @@ from kalends.store.errors import (
     StoreSchemaError,
     StoreUnavailableError,
 )
+from kalends.store.known import Key, Known
 from kalends.store.sqlite_errors import mapped
 
 T = TypeVar("T")
@@ -66,13 +67,14 @@ class SqliteTx:
 
     dialect: Dialect = "sqlite"
 
-    def __init__(self, connection: apsw.Connection, deadline: Deadline | None) -> None:
+    def __init__(self, connection: apsw.Connection, deadline: Deadline | None, known: Known) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
         self._deadline = deadline
         self._depth = 0
         self._lost: StoreError | None = None
         self.memo: dict[tuple[str, int], Any] = {}
+        self.known = known
 
     def check(self) -> None:
         """Stop when the deadline passed, or when SQLite ended the transaction by itself."""
@@ -139,6 +141,7 @@ class SqliteTx:
             self.rows(f"release {name}")
         except BaseException:
             self.memo.clear()
+            self.known.forget()
             if self._lost is None:
                 self._cursor.execute(f"rollback to {name}")
                 self._cursor.execute(f"release {name}")
@@ -152,10 +155,11 @@ class SqliteTx:
 
 
 class _Job:
-    __slots__ = ("deadline", "future", "since", "work")
+    __slots__ = ("deadline", "future", "known", "since", "work")
 
-    def __init__(self, work: Callable[[Tx], Any], deadline: Deadline | None) -> None:
+    def __init__(self, work: Callable[[Tx], Any], deadline: Deadline | None, known: Known) -> None:
         self.work = work
+        self.known = known
         self.deadline = deadline
         self.future: Future[Any] = Future()
         self.since = time.monotonic()
@@ -190,6 +194,7 @@ class SqliteStore:
         self._redo: deque[_Job] = deque()
         self._closed = threading.Event()
         self._lock = threading.Lock()
+        self._shared: dict[Key, Any] = {}
         self._heard: Callable[[], None] | None = None
         self._probe: apsw.Connection | None = None
         self._version = 0
@@ -290,11 +295,13 @@ class SqliteStore:
     def read(self, work: Callable[[Tx], T], deadline: Deadline | None = None) -> T:
         """Run `work` on one consistent snapshot, in the calling thread."""
         with self._reader() as connection:
-            tx = SqliteTx(connection, deadline)
+            tx = SqliteTx(connection, deadline, Known(self._shared))
             tx.rows("begin")
             try:
                 with _watched(connection, deadline):
-                    return work(tx)
+                    result = work(tx)
+                tx.known.keep()
+                return result
             finally:
                 tx.finish()
 
@@ -305,7 +312,7 @@ class SqliteStore:
 
     def submit(self, work: Callable[[Tx], T], deadline: Deadline | None = None) -> Future[T]:
         """Queue `work` for the writer; the future is done after the durable commit."""
-        job = _Job(work, deadline)
+        job = _Job(work, deadline, Known(self._shared))
         if self.read_only:
             job.future.set_exception(StoreReadOnlyError(f"{self.url} can be read but not written"))
         elif self._jobs.qsize() >= QUEUED_JOBS:
@@ -398,7 +405,7 @@ class SqliteStore:
     def _run(self, job: _Job, results: list[tuple[_Job, Any]]) -> None:
         connection = self._writer
         alone = not connection.in_transaction
-        tx = SqliteTx(connection, job.deadline)
+        tx = SqliteTx(connection, job.deadline, job.known)
         try:
             with _watched(connection, job.deadline):
                 if alone:
@@ -413,7 +420,9 @@ class SqliteStore:
                 connection.execute("rollback")
             elif not alone and not connection.in_transaction:
                 # A full disk or an interrupted write undid the others too, who did nothing wrong: once more.
-                self._redo.extend(other for other, _ in results)
+                for other, _ in results:
+                    other.known.forget()
+                    self._redo.append(other)
                 results.clear()
             job.future.set_exception(error)
         else:
@@ -452,6 +461,7 @@ class SqliteStore:
                 job.future.set_exception(failure)
         else:
             for job, result in results:
+                job.known.keep()
                 job.future.set_result(result)
             if self._heard is not None:
                 self._heard()

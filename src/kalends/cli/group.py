@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "share": ("kalends.cli.sharing:share", "Share a calendar in one of six ways."),
     "unshare": ("kalends.cli.sharing:unshare", "Take back that a calendar is shared."),
     "rights": ("kalends.cli.sharing:rights", "Show who may do what with a calendar, and why."),
+    "link": ("kalends.cli.linking:link", "Secret addresses that show a calendar without a login."),
     "decree": ("kalends.cli.sharing:decree", "Make rights that nobody can change."),
     "import": ("kalends.cli.transfer:import_", "Put iCalendar files into a calendar."),
     "export": ("kalends.cli.transfer:export", "Write a calendar as one iCalendar file."),

@@ -170,6 +170,18 @@ def judge_in(tx: Tx, caller: Caller, target: Target) -> Judge:
     return _judge(tx, caller, calendar, target.given, rules_in(tx, calendar.id), owner)
 
 
+def judge_by(tx: Tx, caller: Caller, calendar: CalendarRow, rules: Sequence[Rule]) -> Judge:
+    """A judge in a calendar by other rules than its own, for somebody who owns nothing there.
+
+    Args:
+        tx: a transaction.
+        caller: who asks.
+        calendar: the calendar.
+        rules: all that count.
+    """
+    return _judge(tx, caller, calendar, "", rules, owner=False)
+
+
 def _judge(
     tx: Tx, caller: Caller, calendar: CalendarRow, given: str, rules: Sequence[Rule], owner: bool
 ) -> Judge:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from kalends.core.model import Caller, Policy
-from kalends.dav import paths, xmlread
+from kalends.dav import feeds, paths, xmlread
 from kalends.dav import properties as _properties
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError, of_any
@@ -19,6 +19,8 @@ __all__ = ["limit_of", "plan", "refusal", "too_large"]
 _WITHOUT_BODY = frozenset(("GET", "HEAD", "DELETE", "OPTIONS", "COPY", "MOVE"))
 _SMALL = 64_000
 """Octets of a body that nobody looks at."""
+ELSEWHERE: Mapping[str, Callable[[Context], Plan]] = {feeds.ICS: feeds.plan, feeds.FREEBUSY: feeds.plan}
+"""What is outside of the WebDAV tree, by the first word of its path; each checks by itself who asks."""
 assert _properties.PROPERTIES, "the table of properties is filled by importing it"
 
 
@@ -47,6 +49,9 @@ def plan(request: Request, caller: Caller) -> Plan:
 
 def _plan(context: Context) -> Plan:
     request = context.request
+    elsewhere = ELSEWHERE.get(request.path[1:].partition("/")[0])
+    if elsewhere is not None and request.method != "OPTIONS":
+        return elsewhere(context)
     address = context.address
     if request.path.rstrip("/") == paths.WELL_KNOWN:  # RFC 6764 §5: any method, PROPFIND included
         where = f"{context.prefix}{paths.ROOT}"

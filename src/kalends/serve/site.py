@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from html import escape
 from typing import Any
 
+from kalends.dav.app import ELSEWHERE
 from kalends.ports import page, site
 from kalends.ports.registry import Registry
 from kalends.ports.site import HTML
@@ -23,8 +24,8 @@ log = logging.getLogger(__name__)
 
 LOOK_UPS = 4
 """Port pages made at once: each may knock for a second or two."""
-DAV_PLACES = frozenset(("dav", ".well-known", "principals", "calendars", "caldav", "remote.php"))
-"""First words of paths that are CalDAV's: its own, and where apps look for it that know the host only."""
+DAV_PLACES = frozenset(("dav", ".well-known", "principals", "calendars", "caldav", "remote.php", *ELSEWHERE))
+"""First words of paths that the dav room answers: its own, and where apps look that know the host only."""
 PAGE_METHODS = frozenset(("GET", "HEAD", "POST"))
 """Methods of pages; every other one is WebDAV's, wherever it asks (RFC 6764 §6: apps try the bare origin)."""
 SAFE = frozenset(("GET", "HEAD", "OPTIONS"))

@@ -271,7 +271,7 @@ def holds_exclusive(tx: Tx, calendar_id: int) -> bool:
 
 
 def remove(tx: Tx, calendar_id: int) -> bool:
-    """Remove a calendar with its objects, its log, its past and its mounts.
+    """Remove a calendar with its objects, its log, its past, its mounts and its links.
 
     Returns:
         Whether it was there. The VCALSTORE is never removed.
@@ -286,5 +286,6 @@ def remove(tx: Tx, calendar_id: int) -> bool:
     )
     tx.run("delete from object where calendar_id = ?", (calendar_id,))
     tx.run("delete from mount where calendar_id = ?", (calendar_id,))
+    tx.run("delete from link where calendar_id = ?", (calendar_id,))
     principals.forget_default(tx, calendar_id)
     return tx.run("delete from calendar where id = ?", (calendar_id,)) == 1

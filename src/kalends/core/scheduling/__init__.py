@@ -20,7 +20,12 @@ deposited; all of it happens in the caller's transaction. What a face needs on t
 from __future__ import annotations
 
 from kalends.core.scheduling.engine import Written, remove, write
-from kalends.core.scheduling.freebusy import FreeBusyAnswer, availability_of, schedule_freebusy
+from kalends.core.scheduling.freebusy import (
+    FreeBusyAnswer,
+    availability_of,
+    free_busy_of,
+    schedule_freebusy,
+)
 from kalends.core.scheduling.inbox import inbox, refuse_foreign_organizer
 from kalends.core.scheduling.locks import OutOfOrderError, in_order
 from kalends.core.scheduling.people import People, Person, default_calendar, refuse_removal
@@ -34,6 +39,7 @@ __all__ = [
     "Written",
     "availability_of",
     "default_calendar",
+    "free_busy_of",
     "in_order",
     "inbox",
     "receive",

@@ -97,6 +97,23 @@ def schedule_freebusy(
     return answers
 
 
+def free_busy_of(tx: Tx, caller: Caller, upn: str, lo: int, hi: int) -> Component | None:
+    """When one person is busy, over all of their calendars that the caller may ask about.
+
+    Args:
+        tx: a transaction.
+        caller: who asks.
+        upn: whom about.
+        lo: start of the range, seconds UTC.
+        hi: its end, not included; at most `MAX_DAYS` later.
+
+    Returns:
+        A VFREEBUSY; None for nobody, and for somebody whose times the caller may not know.
+    """
+    person = People(tx).at(f"mailto:{upn}")
+    return None if person is None else _of(tx, caller, person, lo, hi)
+
+
 def _reply(found: Component, organizer: str, who: str, uid: str) -> Component:
     found.items[:0] = [
         Line.make("UID", uid or f"freebusy-{normal_address(who)}"),

@@ -66,8 +66,8 @@ class Slow:
     def read(self, work: Any, deadline: Any = None) -> Any:
         return self._store.read(self._slowed(work, deadline), deadline)
 
-    def submit(self, work: Any, deadline: Any = None) -> Any:
-        return self._store.submit(self._slowed(work, deadline), deadline)
+    def submit(self, work: Any, deadline: Any = None, shares: str = "") -> Any:
+        return self._store.submit(self._slowed(work, deadline), deadline, shares)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)

@@ -22,6 +22,7 @@ class Execute:
         work: gives the replies, or raises.
         seconds: how long it may take; None for no limit.
         quick: it takes well below a millisecond; a thread would cost more.
+        shares: names the calendar it is about; what writes to the same one may share a commit.
     """
 
     number: int
@@ -30,6 +31,7 @@ class Execute:
     work: Work = field(repr=False)
     seconds: float | None = None
     quick: bool = False
+    shares: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,11 +84,13 @@ class Task:
         work: gives the replies.
         quick: takes well below a millisecond, so that a shell may run it without a thread.
         identity: it changes as whom the session acts: nothing of its channel runs beside it; it is logged.
+        shares: the one target of a writing command, with whose other writers it may share a commit.
     """
 
     work: Work
     quick: bool = False
     identity: bool = False
+    shares: str = ""
 
 
 class Verb:
@@ -132,6 +134,11 @@ class Verb:
             RefusalError: when what was sent cannot be executed on any target.
         """
         raise NotImplementedError
+
+
+def _shares(request: Request) -> str:
+    """The calendar that a command writes to, where it is one."""
+    return request.targets[0].lower() if len(request.targets) == 1 else ""
 
 
 def _each_target(
@@ -209,7 +216,7 @@ class Create(Verb):
             receipts = ledger.create(tx, caller, target, request.vcalendar)
             return replies.flat_receipts(request.ident, target.given, receipts, request.language)
 
-        return Task(_each_target(self.kind, request, around, run))
+        return Task(_each_target(self.kind, request, around, run), shares=_shares(request))
 
 
 class Search(Verb):
@@ -274,7 +281,7 @@ class Delete(Verb):
             receipts = ledger.delete(tx, caller, target, selections, mark=mark)
             return replies.receipts_by_method(request.ident, target.given, receipts, request.language)
 
-        return Task(_each_target(self.kind, request, around, run))
+        return Task(_each_target(self.kind, request, around, run), shares=_shares(request))
 
 
 class Move(Verb):

@@ -329,7 +329,7 @@ class Session:
     def _execute(self, job: Job, kind: Kind, now: float) -> Execute:
         assert job.task is not None
         task, seconds = job.task, self._limit(job, now)
-        return Execute(job.number, job.exchange.channel, kind, task.work, seconds, task.quick)
+        return Execute(job.number, job.exchange.channel, kind, task.work, seconds, task.quick, task.shares)
 
     def _limit(self, job: Job, now: float) -> float | None:
         """Seconds a job may work: what is left of LATENCY with ACTION=ABORT, or the server's own limit."""

@@ -357,7 +357,7 @@ class Connection(asyncio.Protocol):
             self._host.executor.compute(action.job.prepare, done)
             return
         channel = action.channel
-        deadline = self._host.executor.transact(action.kind, action.work, action.seconds, done)
+        deadline = self._host.executor.transact(action.kind, action.work, action.seconds, done, action.shares)
         self._running[number] = action.kind, deadline
 
     def _conclude(self, number: int, outcome: Outcome) -> None:

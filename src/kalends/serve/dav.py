@@ -219,7 +219,8 @@ class DavVisit:
         return self._finished(outcome)
 
     async def _outcome(self, run: Run, kind: Kind) -> Any:
-        deadline = self._face.executor.transact(kind, run.work, self._face.seconds, run.done)
+        collection = self._seen.path.rpartition("/")[0]
+        deadline = self._face.executor.transact(kind, run.work, self._face.seconds, run.done, collection)
         try:
             return await run.future
         except asyncio.CancelledError:  # the peer is gone

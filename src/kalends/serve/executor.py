@@ -43,7 +43,12 @@ class Executor:
         self._awake = False
 
     def transact(
-        self, kind: Kind, work: Work | Callable[[Any], Any], seconds: float | None, done: Done
+        self,
+        kind: Kind,
+        work: Work | Callable[[Any], Any],
+        seconds: float | None,
+        done: Done,
+        shares: str = "",
     ) -> Deadline:
         """Run work in a transaction.
 
@@ -52,6 +57,7 @@ class Executor:
             work: what runs inside.
             seconds: how long it may take, waiting included; None for no limit.
             done: gets the outcome, in the loop.
+            shares: with which other writes it may share a commit: see `Store.submit`.
 
         Returns:
             The deadline, with which the work can be stopped.
@@ -59,7 +65,7 @@ class Executor:
         deadline = Deadline(None if seconds is None else time.monotonic() + seconds)
         future: Future[Any]
         if kind == "write":
-            future = self._store.submit(work, deadline)
+            future = self._store.submit(work, deadline, shares)
         else:
             future = self._readers.submit(self._store.read, work, deadline)
         self._watch(future, done)

@@ -89,8 +89,17 @@ class Store(Protocol):
         `work` may run again when the database asks for a retry, so it has no outside effects.
         """
 
-    def submit(self, work: Callable[[Tx], T], deadline: Deadline | None = None) -> Future[T]:
-        """Like `write`, but returns at once; the future is done after the durable commit."""
+    def submit(
+        self, work: Callable[[Tx], T], deadline: Deadline | None = None, shares: str = ""
+    ) -> Future[T]:
+        """Like `write`, but returns at once; the future is done after the durable commit.
+
+        Args:
+            work: as for `write`; it may share a transaction with others, where it is undone alone.
+            deadline: as for `write`.
+            shares: names what the work mostly writes to, such as a calendar: jobs of one name would only wait
+                for each other, so that a database with several writers does them together.
+        """
 
     def on_commit(self, heard: Callable[[], None]) -> None:
         """Let `heard` be called, in any thread, soon after each commit: ours, and others' we are told of.

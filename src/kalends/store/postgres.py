@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from kalends.store.base import Deadline, Dialect, Row, SqlValue, Tx
@@ -22,7 +24,7 @@ from kalends.store.errors import (
 from kalends.store.known import Key, Known
 from kalends.store.postgres_text import array, merged
 from kalends.store.sqltext import numbered
-from kalends.store.watch import Watch
+from kalends.store.watch import Watch, Watched
 
 try:
     import psycopg
@@ -36,8 +38,10 @@ except ImportError as error:
 from kalends.store.listening import CHANNEL, Listener
 from kalends.store.postgres_errors import RETRY, is_gone, mapped
 from kalends.store.postgres_schema import Catalogue, Connection, migrate, redacted
+from kalends.store.postgres_sharing import Batch, Job, Lanes, tell
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 TOO_LONG = "the work took longer than it may, and was undone"
 
@@ -99,15 +103,29 @@ class PostgresTx:
         """Begin when the first statement comes."""
         self._first = sql
 
+    def carry(self, queued: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Take along what an earlier job of the same transaction left."""
+        self._queued += queued
+
     def check(self) -> None:
         """Stop when the deadline passed, or when the database gave the transaction up."""
+        self.settle()
+
+    def settle(self) -> list[tuple[str, Sequence[Any]]]:
+        """The same, for a transaction that goes on with another job.
+
+        Returns:
+            Ends of savepoints, which are not worth a round trip of their own, and which the commit implies.
+        """
         if self._deadline is not None and self._deadline.passed(time.monotonic()):
             raise DeadlineError(TOO_LONG)
+        marks: list[tuple[str, Sequence[Any]]] = []
         while self._queued and self._queued[-1][0].startswith(_MARKS):
-            self._queued.pop()  # the commit does that, too
+            marks.insert(0, self._queued.pop())
         self.flush()
         if self.met is not None and self._connection.info.transaction_status != TransactionStatus.INTRANS:
             raise mapped(self.met) from self.met
+        return marks
 
     def _execute(self, sql: str, params: Sequence[Any] = ()) -> None:
         if self._deadline is not None and self._deadline.passed(time.monotonic()):
@@ -262,6 +280,7 @@ class PostgresStore:
             raise
         self._idle.append(first)
         self._workers = ThreadPoolExecutor(connections, "kalends-write")
+        self._lanes = Lanes(self._workers.submit, self._jobs)
 
     def __repr__(self) -> str:
         return f"<PostgresStore {self.url}>"
@@ -331,20 +350,28 @@ class PostgresStore:
         self._refuse_when_read_only()
         return self._transact(_WRITE, work, deadline)
 
-    def submit(self, work: Callable[[Tx], T], deadline: Deadline | None = None) -> Future[T]:
+    def submit(
+        self, work: Callable[[Tx], T], deadline: Deadline | None = None, shares: str = ""
+    ) -> Future[T]:
         """Run `work` in a thread of the pool; the future is done after the durable commit."""
+        job = Job(work, deadline)
         try:
             self._refuse_when_closed()
             self._refuse_when_read_only()
             if not self._queued.acquire(blocking=False):
                 raise StoreBusyError(f"{QUEUED_JOBS} writes are waiting already")
         except StoreError as error:
-            refused: Future[T] = Future()
-            refused.set_exception(error)
-            return refused
-        future = self._workers.submit(self._transact, _WRITE, work, deadline)
-        future.add_done_callback(lambda _: self._queued.release())
-        return future
+            job.future.set_exception(error)
+            return job.future
+        job.future.add_done_callback(lambda _: self._queued.release())
+        try:
+            if shares:
+                self._lanes.put(shares, job)
+            else:
+                self._workers.submit(self._jobs, (job,))
+        except RuntimeError:  # it was closed just now
+            job.future.set_exception(StoreUnavailableError("the store is closed"))
+        return job.future
 
     def on_commit(self, heard: Callable[[], None]) -> None:
         """Call `heard` after each commit: here in the thread that wrote, for others in one that listens."""
@@ -432,6 +459,67 @@ class PostgresStore:
                 if watched.fired:  # the cancel may still be on its way, and would hit whoever comes next
                     connection.close()
             return result
+
+    def _jobs(self, jobs: Sequence[Job]) -> None:
+        """Do what was submitted: several jobs in one transaction, and by itself what cannot share it."""
+        apart = [job for job in jobs if job.future.running() or job.future.set_running_or_notify_cancel()]
+        if len(apart) > 1:
+            try:
+                apart = self._together(apart)
+            except StoreError:
+                log.debug("no session for several jobs; each looks for its own", exc_info=True)
+        for job in apart:
+            tell(job, partial(self._transact, _WRITE, job.work, job.deadline))
+
+    def _together(self, jobs: Sequence[Job]) -> list[Job]:
+        """Run jobs in one transaction; returns those that have to run by themselves."""
+        failure: StoreError | None = None
+        with self._session(jobs[0].deadline, fresh=False) as connection:
+            batch = Batch(connection, partial(self._turn, connection), partial(self._watching, connection))
+            batch.run(jobs)
+            try:
+                if not batch.done:
+                    _roll_back(connection)
+                elif connection.info.transaction_status != TransactionStatus.IDLE:
+                    _commit(connection, self.url, writes=True)
+            except _AgainError:
+                _roll_back(connection)
+                return list(jobs)
+            except StoreError as error:
+                _roll_back(connection)
+                failure = error
+        for job, reason in batch.failed:
+            job.future.set_exception(reason)
+        for job, result, known in batch.done:
+            if failure is None:
+                known.keep()
+                job.future.set_result(result)
+            else:
+                job.future.set_exception(failure)
+        if batch.done and failure is None and self._heard is not None:
+            self._heard()
+        return batch.apart
+
+    def _turn(
+        self, connection: Connection, job: Job, begun: bool, carried: Sequence[tuple[str, Sequence[Any]]]
+    ) -> PostgresTx:
+        """One job's part of a transaction."""
+        tx = PostgresTx(connection, self._catalogue, job.deadline, Known(self._shared))
+        tx.carry(carried)
+        if not begun:
+            tx.begin(_WRITE)
+        return tx
+
+    @contextmanager
+    def _watching(self, connection: Connection, job: Job) -> Iterator[Watched]:
+        """Cancel what a job does when its deadline passes; such a session serves nobody else."""
+        watched = self._watch.entry(job.deadline, connection.cancel_safe)
+        try:
+            with self._watch.over(watched):
+                yield watched
+        finally:
+            if watched.fired:
+                connection.close()
 
 
 def _roll_back(connection: Connection) -> None:

@@ -310,8 +310,10 @@ class SqliteStore:
         assert threading.current_thread() is not self._thread, "a write inside a write would wait for itself"
         return self.submit(work, deadline).result()
 
-    def submit(self, work: Callable[[Tx], T], deadline: Deadline | None = None) -> Future[T]:
-        """Queue `work` for the writer; the future is done after the durable commit."""
+    def submit(
+        self, work: Callable[[Tx], T], deadline: Deadline | None = None, shares: str = ""
+    ) -> Future[T]:
+        """Queue `work` for the writer, which lets all share; the future is done after the durable commit."""
         job = _Job(work, deadline, Known(self._shared))
         if self.read_only:
             job.future.set_exception(StoreReadOnlyError(f"{self.url} can be read but not written"))

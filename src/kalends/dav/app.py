@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from kalends.core.model import Caller, Policy
-from kalends.dav import feeds, paths, xmlread
+from kalends.dav import feeds, paths, tzdist, xmlread
 from kalends.dav import properties as _properties
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError, of_any
@@ -19,7 +19,16 @@ __all__ = ["limit_of", "plan", "refusal", "too_large"]
 _WITHOUT_BODY = frozenset(("GET", "HEAD", "DELETE", "OPTIONS", "COPY", "MOVE"))
 _SMALL = 64_000
 """Octets of a body that nobody looks at."""
-ELSEWHERE: Mapping[str, Callable[[Context], Plan]] = {feeds.ICS: feeds.plan, feeds.FREEBUSY: feeds.plan}
+WELL_KNOWN: Mapping[str, str] = {
+    paths.WELL_KNOWN: paths.ROOT,
+    "/.well-known/timezone": f"/{tzdist.CONTEXT}",
+}
+"""Where services are found from the bare origin (RFC 6764 §5; RFC 7808 §4.2.1.3)."""
+ELSEWHERE: Mapping[str, Callable[[Context], Plan]] = {
+    feeds.ICS: feeds.plan,
+    feeds.FREEBUSY: feeds.plan,
+    tzdist.CONTEXT: tzdist.plan,
+}
 """What is outside of the WebDAV tree, by the first word of its path; each checks by itself who asks."""
 assert _properties.PROPERTIES, "the table of properties is filled by importing it"
 
@@ -53,8 +62,9 @@ def _plan(context: Context) -> Plan:
     if elsewhere is not None and request.method != "OPTIONS":
         return elsewhere(context)
     address = context.address
-    if request.path.rstrip("/") == paths.WELL_KNOWN:  # RFC 6764 §5: any method, PROPFIND included
-        where = f"{context.prefix}{paths.ROOT}"
+    known = WELL_KNOWN.get(request.path.rstrip("/"))
+    if known is not None:  # any method, PROPFIND included
+        where = f"{context.prefix}{known}"
         return ready(Response(301, (("Location", where), ("Cache-Control", "no-cache"))))
     method = METHODS.get(request.method)
     if method is None:

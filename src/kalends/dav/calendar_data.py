@@ -249,7 +249,7 @@ def shaped(whole: Component, wanted: Wanted, policy: Policy, zone: Zone | None) 
     if wanted.limit_freebusy is not None:
         whole = _periods_in(whole, wanted.limit_freebusy)
     if wanted.expand is None:
-        whole = _zoned(whole, wanted.zones)
+        whole = zoned(whole, wanted.zones)
     return whole if wanted.part is None else _cut(whole, wanted.part)
 
 
@@ -378,7 +378,7 @@ def _line_in(line: Line, zones: Zones, low: int, high: int) -> Line | None:
     return line.with_value(",".join(kept)) if kept else None
 
 
-def _zoned(whole: Component, wanted: bool | None) -> Component:
+def zoned(whole: Component, wanted: bool | None) -> Component:
     """With or without VTIMEZONEs that everybody knows (RFC 7809 §3.1.1)."""
     if wanted is False:
         return _like(whole, [item for item in whole.items if not _is_known_zone(item)])
@@ -393,8 +393,8 @@ def _zoned(whole: Component, wanted: bool | None) -> Component:
 
 
 def _is_known_zone(item: Line | Component) -> bool:
-    return (
-        isinstance(item, Component)
-        and item.name == "VTIMEZONE"
-        and iana_name(item.value("TZID") or "") is not None
-    )
+    """Whether it defines what the time zone service knows by that very name (RFC 7809 §3.1.3)."""
+    if not isinstance(item, Component) or item.name != "VTIMEZONE":
+        return False
+    tzid = item.value("TZID") or ""
+    return iana_name(tzid) == tzid

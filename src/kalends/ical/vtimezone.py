@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from kalends.ical.errors import ICalError
 from kalends.ical.gregorian import month_of, month_start, year_start
-from kalends.ical.moment import DAY, Moment, format_utc_offset, parse_moment, parse_utc_offset
+from kalends.ical.moment import DAY, Moment, format_utc_offset, parse_moment, parse_utc_offset, utc_moment
 from kalends.ical.recur import Rule
 from kalends.ical.recur_plan import Budget
 from kalends.ical.tree import Component, Line, parse
@@ -22,6 +22,8 @@ MAX_TEXT = 200_000
 """Longest VTIMEZONE read, in characters: the longest in the tz database has some 5,000."""
 LAST_LISTED_YEAR = 2037
 """Zones whose future no rule can tell are listed up to this year."""
+LAST_TRUNCATED_YEAR = 2499
+"""A definition that ends is listed change by change, but not longer than this."""
 DEFAULT_FIRST_YEAR = 1970
 """Year from which a written VTIMEZONE is right, unless asked otherwise."""
 
@@ -159,15 +161,69 @@ def write_vtimezone(name: str, tzid: str | None = None, first_year: int = DEFAUL
     return _write(name, tzid or name, first_year).copy()
 
 
+def write_truncated(
+    name: str, tzid: str | None = None, *, start: int | None = None, end: int | None = None
+) -> Component:
+    """A VTIMEZONE for a zone of the tz database that is right in a range of time.
+
+    Args:
+        name: tz database name, exactly written.
+        tzid: TZID to write when it differs from the name.
+        start: epoch seconds from which it has to be right; None for all of the zone's history.
+        end: epoch seconds up to which it has to be right, at most `LAST_TRUNCATED_YEAR`; None for always.
+
+    Returns:
+        A component of its own. With an end its changes are all listed, and TZUNTIL tells the end.
+
+    Raises:
+        KeyError: no such zone.
+
+    Source: RFC 7808 §3.9, §5.3.4, §7.1.
+    """
+    begin = start
+    if begin is None:
+        changes = load_zone(name).transitions(-(1 << 40), year_start(DEFAULT_FIRST_YEAR) * DAY)
+        begin = changes[0][0] - DAY if changes else year_start(DEFAULT_FIRST_YEAR) * DAY
+    if end is not None:
+        end = max(begin + 1, min(end, year_start(LAST_TRUNCATED_YEAR + 1) * DAY))
+    return _define(name, tzid or name, begin, end, begin)
+
+
+def onsets_between(name: str, start: int, end: int) -> list[tuple[int, int, int, bool]]:
+    """When the offset of a zone changes, in a range of time.
+
+    Args:
+        name: tz database name, exactly written.
+        start: epoch seconds.
+        end: epoch seconds, not included.
+
+    Returns:
+        Instant, offset before, offset from then on (seconds east of UTC), and whether that is daylight time.
+
+    Raises:
+        KeyError: no such zone.
+    """
+    found = _changes(name, start, end)
+    return [(one.instant, one.before, one.after, one.daylight) for one in found if one.instant < end]
+
+
 @lru_cache(512)
 def _write(name: str, tzid: str, first_year: int) -> Component:
     begin = year_start(first_year) * DAY
+    return _define(name, tzid, begin, None, begin - _at(name, begin)[0])  # from New Year's midnight there
+
+
+def _define(name: str, tzid: str, begin: int, end: int | None, said: int) -> Component:
+    """The definition from one instant on, up to another where one is given; `said` is what its start says."""
     out = Component("VTIMEZONE")
     out.add("TZID", tzid)
-    changes = _changes(name, begin)
-    ruled, listed = _split_ruled(name, changes)
+    if end is None:
+        ruled, listed = _split_ruled(name, _changes(name, begin))
+    else:
+        ruled, listed = [], [change for change in _changes(name, begin, end) if change.instant < end]
+        out.add("TZUNTIL", str(utc_moment(end)))
     offset, abbreviation = _at(name, begin)
-    out.items.append(_part("STANDARD", _Change(begin - offset, offset, offset, abbreviation, False)))
+    out.items.append(_part("STANDARD", _Change(said, offset, offset, abbreviation, False)))
     groups: dict[tuple[int, int, str, bool], list[_Change]] = {}
     for change in listed:
         groups.setdefault((change.before, change.after, change.name, change.daylight), []).append(change)
@@ -207,14 +263,15 @@ def _at(name: str, instant: int) -> tuple[int, str]:
     return offset, kind.name
 
 
-def _changes(name: str, begin: int) -> list[_Change]:
-    """All changes of offset from an instant to the end of LAST_LISTED_YEAR."""
+def _changes(name: str, begin: int, end: int | None = None) -> list[_Change]:
+    """All changes of offset from an instant to another one, or to the end of LAST_LISTED_YEAR."""
+    stop = year_start(LAST_LISTED_YEAR + 1) * DAY if end is None else end
     file, zone = load_tzfile(name), load_zone(name)
     footer = file.footer
     names = {when: (kind.name, kind.is_dst) for when, kind in file.changes}
     backwards = footer is not None and footer.dst is not None and footer.dst < footer.std
     out: list[_Change] = []
-    for instant, after in zone.transitions(begin, year_start(LAST_LISTED_YEAR + 1) * DAY):
+    for instant, after in zone.transitions(begin, stop):
         before = zone.offset(instant - 1)
         abbreviation, is_dst = names.get(instant, ("", after > before))
         if instant not in names and footer is not None:

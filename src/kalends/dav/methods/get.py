@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from kalends.dav import conditions, whole
+from kalends.dav import calendar_data, conditions, whole
 from kalends.dav.context import Context
 from kalends.dav.dates import http_date
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import Method, not_allowed, register
 from kalends.dav.properties.rfc4918 import content_type
 from kalends.dav.resources import Calendar, CalendarObject, resolve
+from kalends.ical.tree import parse
 from kalends.store.base import Tx
 
 
@@ -44,9 +45,12 @@ class Get(Method):
         """The response for an object that is there."""
         if conditions.not_modified(context, found.etag, found.row.changed_at):
             return Response(304, validators(found))
-        return Response(
-            200, (("Content-Type", content_type(found.row.kind)), *validators(found)), found.ics(tx)
-        )
+        headers = (("Content-Type", content_type(found.row.kind)), *validators(found))
+        zones = calendar_data.zones_wanted(context)
+        if zones is None:
+            return Response(200, headers, found.ics(tx))
+        shaped = calendar_data.zoned(parse(found.ics(tx)), zones)  # RFC 7809 §3.1.3
+        return Response(200, (*headers, ("Vary", "CalDAV-Timezones")), shaped.to_bytes())
 
 
 @register
@@ -60,4 +64,6 @@ class Head(Get):
         full = super().answer(tx, context, found)
         if full.status != 200:
             return full
-        return Response(200, (*full.headers, ("Content-Length", str(found.size))))
+        body = full.body
+        size = len(body) if isinstance(body, bytes) else found.size
+        return Response(200, (*full.headers, ("Content-Length", str(size))))

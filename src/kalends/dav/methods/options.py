@@ -8,7 +8,8 @@ from kalends.dav.methods.base import METHODS, Method, register
 from kalends.dav.properties.base import EVERYWHERE
 
 CLASSES = (
-    "1, 3, access-control, calendar-access, calendar-auto-schedule, calendar-availability, extended-mkcol"
+    "1, 3, access-control, calendar-access, calendar-auto-schedule, calendar-availability, "
+    "calendar-no-timezone, extended-mkcol"
 )
 """The DAV header: what is true, and nothing else."""
 

@@ -10,6 +10,7 @@ from kalends.dav.errors import DavError
 from kalends.dav.properties.base import Property, register
 from kalends.dav.properties.rfc4791 import set_zone
 from kalends.dav.resources import Calendar, Resource
+from kalends.dav.tzdist import CONTEXT
 from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import CALDAV
 from kalends.ical.zones import iana_name
@@ -38,3 +39,15 @@ class CalendarTimezoneId(Property):
         if name is None:
             raise DavError(403, f"{CALDAV}valid-timezone", "A zone of the IANA time zone database is needed.")
         set_zone(draft, name)
+
+
+@register
+class TimezoneServiceSet(Property):
+    """Where clients can fetch time zones (RFC 7809 §5.1): the service of this very server."""
+
+    name = f"{CALDAV}timezone-service-set"
+    on = ("home",)
+
+    def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
+        """The context path of the service, absolute as RFC 7809's own example has it."""
+        return xmlwrite.href(f"{context.request.origin}{context.prefix}/{CONTEXT}")

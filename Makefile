@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: help install demo test lint bench bench-peers constraints clean
+.PHONY: help install demo test test-clients client-packages lint bench bench-peers constraints clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 22
 
@@ -22,6 +22,25 @@ demo: $(STAMP) ## a store full of people and events, a server, and a narrated CA
 
 test: $(STAMP) ## every test, on SQLite and on PostgreSQL
 	$(BIN)/python -bb -m pytest -q -n $(WORKERS)
+
+CLIENTS := .venv-clients
+$(CLIENTS)/.installed: constraints-clients.txt
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r constraints-clients.txt
+	@touch $(CLIENTS)/.installed
+
+# Programs of Debian that test-clients drives; `make test-clients` says which are missing.
+CLIENT_PACKAGES := curl wget calcurse python3-httplib2 nodejs npm
+tests_clients/node_modules/.installed: tests_clients/package-lock.json
+	@if command -v npm >/dev/null; then cd tests_clients && npm ci --silent --no-audit --no-fund; else mkdir -p tests_clients/node_modules; \
+	  echo "npm is missing: apt-get install $(CLIENT_PACKAGES)"; fi
+	@touch $@
+
+client-packages: ## what test-clients needs from Debian (as root)
+	apt-get install --yes --quiet --no-install-recommends $(CLIENT_PACKAGES)
+
+test-clients: $(STAMP) $(CLIENTS)/.installed tests_clients/node_modules/.installed ## calendar apps that others wrote, against a server of their own (ONLY="vdirsyncer curl")
+	$(BIN)/python -m tests_clients $(ONLY)
 
 lint: $(STAMP) ## ruff, mypy --strict, the house's import rules
 	$(BIN)/ruff check .
@@ -44,6 +63,8 @@ bench-peers: $(STAMP) $(PEERS)/.installed ## CalDAV beside Radicale and Xandikos
 constraints: ## resolve the pinned versions with hashes anew (needs the uv program)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --no-header --only-binary :all: --extra postgres --group dev pyproject.toml -o constraints.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --no-header --only-binary :all: --group pyproject.toml:clients -o constraints-clients.txt
 
 clean: ## forget the virtual environment and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .demo
+	rm -rf $(VENV) $(CLIENTS) $(PEERS) tests_clients/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .demo

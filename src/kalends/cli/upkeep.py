@@ -39,12 +39,13 @@ def check(as_json: bool, store: str | None, config_file: Path | None) -> None:
     """
     from kalends.cli.output import data, progress
     from kalends.cli.text import clean
-    from kalends.core import conflict
+    from kalends.core import attachments, conflict
     from kalends.core.guard import guard
     from kalends.store.maintenance import check as verify
 
     with office(store, config_file) as at, progress("checking", 0) as bar, guard():
         findings = verify(at.store, progress=bar.at) + conflict.findings(at.store, at.policy)
+        findings += attachments.findings(at.store)
     if as_json:
         data([{"code": one.code, "where": one.where, "text": one.text} for one in findings])
     else:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kalends.core import admission, agendas, answering, containers, replacing, rights, scheduling, texts
+from kalends.core import (
+    admission,
+    agendas,
+    answering,
+    attachments,
+    containers,
+    replacing,
+    rights,
+    scheduling,
+    texts,
+)
 from kalends.core.admission import Sent
 from kalends.core.errors import (
     DeniedError,
@@ -192,6 +202,8 @@ def _create_object(batch: _Batch, draft: Draft) -> None:
     admission.check_object(texts.assemble(batch.head, sent, draft.components), caller, batch.sent)
     whole = texts.assemble(batch.head, companions, draft.components)
     admission.check_size(len(whole.to_bytes()), caller)
+    if not batch.imported:
+        attachments.check_references(batch.tx, caller, None, whole)
     _check_quota(batch.tx, caller, batch.target.calendar_id)
     if batch.method is not None:
         _deposit(batch, draft, whole)
@@ -433,6 +445,7 @@ def put_object(
     admission.check_dates(draft.components, caller)
     admission.check_size(len(vcalendar.to_bytes()), caller)
     admission.check_object(vcalendar, caller, sent)
+    attachments.check_references(tx, caller, None if replaced is None else replaced.ics, vcalendar)
     writer = writer or Writer(tx, caller, (target.calendar_id,))
     twin = booked(tx, target.calendar_id, draft.kind, draft.uid) if state == "BOOKED" else None
     if twin is not None and (replaced is None or twin.id != replaced.id):

@@ -7,7 +7,9 @@ KalendsError
 ├── InvalidError            arguments or data that break a rule
 │   ├── OrganizerMismatchError  two organizers in one object
 │   ├── OrganizerError          a message in the name of somebody else
-│   └── DefaultCalendarError    the calendar that invitations go to cannot be removed
+│   ├── DefaultCalendarError    the calendar that invitations go to cannot be removed
+│   ├── ManagedIdError          an attachment that is not there, or somebody else's
+│   └── InstanceError           a recurrence instance that is not there
 ├── DeniedError             the caller has no right to do this
 │   ├── AttendeeChangeError     an attendee changed what is the organizer's
 │   └── OrganizerChangeError    an organizer did what none may
@@ -82,6 +84,14 @@ class OrganizerError(InvalidError):
 
 class DefaultCalendarError(InvalidError):
     """Invitations need a calendar to go to (RFC 6638 §4.3.1.1)."""
+
+
+class ManagedIdError(InvalidError):
+    """A MANAGED-ID that means no attachment, or one that somebody else added (RFC 8607 §3.11)."""
+
+
+class InstanceError(InvalidError):
+    """A recurrence instance that the object does not have (RFC 8607 §3.11: valid-rid)."""
 
 
 class DeniedError(KalendsError):

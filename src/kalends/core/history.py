@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from kalends.core import agendas, containers, deleting, rights, strictness
+from kalends.core import agendas, attachments, containers, deleting, rights, strictness
 from kalends.core.decrees import is_decreed
 from kalends.core.differences import Difference, differences, title_in
 from kalends.core.errors import DeniedError, InvalidError, NotFoundError, StaleError
@@ -541,6 +541,8 @@ def purge(
     for key in store.read(lambda tx: [VCALSTORE, *(row.id for row in calendars.every(tx))]):
         while not enough() and (count := store.write(lambda tx, key=key: _empty(tx, caller, key, until))):  # type: ignore[misc]
             gone += count
+    if not enough():
+        attachments.collect(store, now, until)
     return past, gone
 
 

@@ -9,6 +9,7 @@ from kalends.core import (
     admission,
     agendas,
     amending,
+    attachments,
     containers,
     decrees,
     patch,
@@ -135,6 +136,7 @@ def _store_changed(writer: Writer, row: ObjectRow, whole: Component) -> None:
     sent = Sent(whole)
     admission.check_object(whole, writer.caller, sent)
     _check_kind(writer, row, mains, sent)
+    attachments.check_references(writer.tx, writer.caller, row.ics, whole)
     zones = Zones(whole)
     keys = [texts.recurrence_key(part, zones) for part in mains] if row.state == "BOOKED" else []
     if len(set(keys)) != len(keys):

@@ -11,7 +11,7 @@ from kalends.dav import properties as _properties
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError, of_any
 from kalends.dav.messages import Plan, Request, Response, ready
-from kalends.dav.methods import METHODS
+from kalends.dav.methods import METHODS, attaching
 from kalends.dav.xmlwrite import CALDAV
 
 __all__ = ["limit_of", "plan", "refusal", "too_large"]
@@ -28,6 +28,7 @@ ELSEWHERE: Mapping[str, Callable[[Context], Plan]] = {
     feeds.ICS: feeds.plan,
     feeds.FREEBUSY: feeds.plan,
     tzdist.CONTEXT: tzdist.plan,
+    attaching.PLACE: attaching.fetch,
 }
 """What is outside of the WebDAV tree, by the first word of its path; each checks by itself who asks."""
 assert _properties.PROPERTIES, "the table of properties is filled by importing it"

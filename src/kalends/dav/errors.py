@@ -93,6 +93,8 @@ STATUSES: dict[type[errors.KalendsError], tuple[int, str | None]] = {
     errors.OrganizerMismatchError: (403, f"{CALDAV}same-organizer-in-all-components"),
     errors.OrganizerError: (403, f"{CALDAV}valid-organizer"),
     errors.DefaultCalendarError: (403, f"{CALDAV}default-calendar-needed"),
+    errors.ManagedIdError: (403, f"{CALDAV}valid-managed-id-parameter"),
+    errors.InstanceError: (403, f"{CALDAV}valid-rid"),
     errors.DeniedError: (403, f"{DAV}need-privileges"),
     errors.AttendeeChangeError: (403, f"{CALDAV}allowed-attendee-scheduling-object-change"),
     errors.OrganizerChangeError: (403, f"{CALDAV}allowed-organizer-scheduling-object-change"),

@@ -1,4 +1,4 @@
-"""POST: a new member under a name of the server's (RFC 5995); free-busy of others (RFC 6638 §5)."""
+"""POST: a new member (RFC 5995), free-busy of others (RFC 6638 §5), managed attachments (RFC 8607 §3.3)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 from kalends.dav import asking_busy, incoming, paths
 from kalends.dav.context import Context
 from kalends.dav.messages import Plan, Response
+from kalends.dav.methods import attaching
 from kalends.dav.methods.base import Method, not_allowed, register
 from kalends.dav.methods.put import refuse_place, store_object
 from kalends.dav.resources import Calendar, Outbox, resolve
@@ -17,16 +18,18 @@ from kalends.store.base import Tx
 
 @register
 class Post(Method):
-    """A calendar is its own add-member URI; an outbox answers who is busy."""
+    """A calendar is its own add-member URI; an outbox answers who is busy; an object takes attachments."""
 
     name = "POST"
-    on = ("calendar", "outbox")
+    on = ("calendar", "outbox", "object")
 
     def plan(self, context: Context) -> Plan:
         """Read the text first, then write, or ask."""
         address = context.address
         if address.calendar == paths.OUTBOX and address.member is None:
             return self._ask(context)
+        if address.member is not None and address.calendar not in paths.RESERVED and not address.slash:
+            return attaching.plan(context)
         if address.calendar is None or address.member is not None or address.calendar in paths.RESERVED:
             return Plan("read", lambda tx: refuse_place(tx, context))
         tree = incoming.calendar_object(context)

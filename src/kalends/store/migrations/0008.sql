@@ -18,7 +18,5 @@ create table attachment (
   created_at bigint not null, created_by bigint,
   unused_since bigint);                  -- when nothing referred to it any more, as far as known: the past may still
 create index attachment_hash on attachment (hash);
-create table attached (                  -- derived from object.ics, as component and cell are: who refers to what
-  managed_id {text} not null, object_id bigint not null references object (id) on delete cascade,
-  primary key (managed_id, object_id)) {cluster};
-create index attached_object on attached (object_id);
+-- Which objects refer to an attachment stands in `cell` already; this finds it there.
+create index cell_managed on cell (value) where name = 'ATTACH;MANAGED-ID';

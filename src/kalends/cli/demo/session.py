@@ -1,4 +1,4 @@
-"""The narrated CAP session: greeting, TLS, SCRAM, then CAL-QUERYs with their answers as tables."""
+"""The narrated session: greeting, TLS, SCRAM, CAL-QUERYs with their answers, then CalDAV and rights."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from kalends.cli.demo.apps import phone
 from kalends.cli.demo.narrator import Narrator
-from kalends.cli.demo.stage import Scene, Server
+from kalends.cli.demo.stage import Scene, Server, share
 from kalends.cli.demo.village import REALM
 from kalends.cli.output import table
 from kalends.client.errors import RefusedError, StaleError
@@ -37,6 +38,7 @@ def tour(scene: Scene, server: Server, tell: Narrator) -> None:
         _arbitrary(cua, tell)
         _free_busy(scene, cua, tell)
         _change(scene, cua, tell)
+    phone(scene, server, tell)
     _somebody_else(scene, server, tell)
 
 
@@ -179,13 +181,22 @@ def _event(line: str) -> str:
 
 
 def _somebody_else(scene: Scene, server: Server, tell: Narrator) -> None:
-    tell.step("Somebody else sees nothing of it")
+    tell.step("Somebody else sees what rights let them see, and not a letter more")
     with connect(server.url, user=f"hugo@{REALM}", password=scene.passwords["hugo"], first_use=True) as cua:
-        try:
-            found = list(cua.search("SELECT SUMMARY FROM VEVENT", "amira/calendar"))
-            tell.say(f"Hugo searches Amira’s calendar: {len(found)} found.")
-        except RefusedError as refused:
-            tell.say(
-                f"Hugo searches Amira’s calendar → {refused}. A calendar that he may not see looks to him "
-                "like one that is not there."
-            )
+        _as_hugo(cua, tell)
+        share(scene, "amira/calendar", f"hugo@{REALM}", "titles", tell)
+        _as_hugo(cua, tell)
+    tell.say("The right counts at once, in the session that was open. It hides the places:")
+    with connect(server.url, user=f"hugo@{REALM}", password=scene.passwords["hugo"], first_use=True) as cua:
+        _answer(tell, _ask(cua, tell, _TITLES, "amira/calendar"), "SUMMARY", "DTSTART", "LOCATION")
+
+
+_TITLES = "SELECT SUMMARY,DTSTART,LOCATION FROM VEVENT\nWHERE SUMMARY LIKE '%review%'"
+
+
+def _as_hugo(cua: Client, tell: Narrator) -> None:
+    try:
+        found = list(cua.search("SELECT SUMMARY FROM VEVENT", "amira/calendar"))
+        tell.say(f"→ Hugo searches Amira’s calendar: {len(found)} found.")
+    except RefusedError as refused:
+        tell.say(f"→ Hugo searches Amira’s calendar: {refused}")

@@ -66,6 +66,7 @@ def furnish(path: Path, tell: Narrator) -> Scene:
     if path.exists():
         raise RefusalError(f"{path} is there already; name an empty folder with --keep")
     from kalends.core.containers import ensure_store
+    from kalends.store.calendars import every
     from kalends.store.open import open_store
 
     tell.step("A store full of people")
@@ -79,11 +80,12 @@ def furnish(path: Path, tell: Narrator) -> Scene:
         began = time.perf_counter()
         objects = _events(store, Caller(Identity("@", None, admin=True), "cli", now, policy), today)
         took = time.perf_counter() - began
+        calendars = store.read(lambda tx: len(every(tx)))
     finally:
         store.close()
     size = path.stat().st_size / 1e6
     tell.say(
-        f"{len(PEOPLE)} people, {len(PEOPLE) + len(SHARED)} calendars, {objects:,} objects (recurring, "
+        f"{len(PEOPLE)} people, {calendars} calendars, {objects:,} objects (recurring, "
         f"all-day, in {len({p.zone for p in PEOPLE})} time zones, with invitations), imported durably in "
         f"{took:.1f} s: {path} ({size:.0f} MB)."
     )
@@ -141,6 +143,22 @@ def _events(store: Store, caller: Caller, today: date) -> int:
                 raise RefusalError(f"{calid}: {receipt.kind} {receipt.id_value}: {receipt.error.reason}")
         objects += len(receipts)
     return objects
+
+
+def share(scene: Scene, calid: str, upn: str, how: str, tell: Narrator) -> None:
+    """Share a calendar, the way an administrator does beside a running server.
+
+    Raises:
+        RefusalError: it was refused.
+    """
+    words = ["share", calid, upn, "--as", how, "--store", str(scene.store)]
+    tell.command("$ kalends " + " ".join(words))
+    done = subprocess.run(  # noqa: S603  our own program with our own words
+        [sys.executable, "-m", "kalends.cli.entry", *words], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RefusalError(done.stderr.strip())
+    tell.say(done.stdout.strip())
 
 
 @contextmanager
@@ -201,6 +219,7 @@ def wait_for_end(scene: Scene, server: Server, tell: Narrator) -> None:
     )
     tell.command("kalends capability")
     tell.command(f"kalends port {server.port}")
+    tell.say(f"In a calendar app (CalDAV): http://{server.http}/ with the same name and password.")
     tell.say(f"In a browser: http://{server.http}/port/1026")
     try:
         server.process.wait()

@@ -22,7 +22,11 @@ class _Links(LazyGroup):
     }
 
 
-@click.command("link", cls=_Links)
+@click.command(
+    "link",
+    cls=_Links,
+    epilog="\b\nexample:\n  kalends link add school/timetable --as read --label 'web site'",
+)
 def link() -> None:
     """Secret addresses that show a calendar without a login: to subscribe to, or to embed.
 

@@ -134,7 +134,8 @@ def in_short(report: Report) -> str:
         open_to = [k for k in report.machine.knocks if k.state == "no answer"]
         return f"Nothing answers {where} (filtered)." if open_to else f"Nothing listens {where}."
     what = " and ".join(verdict.speaks) or "something not recognised"
-    spoken = f"{what} is spoken {where}" if report.machine.knocks else f"Something listens {where}"
+    verb = "are" if len(verdict.speaks) > 1 else "is"
+    spoken = f"{what} {verb} spoken {where}" if report.machine.knocks else f"Something listens {where}"
     match = {True: ", as registered.", False: ", which is not what is registered.", None: "."}[verdict.agrees]
     return spoken[0].upper() + spoken[1:] + match
 

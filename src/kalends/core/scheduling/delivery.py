@@ -181,6 +181,15 @@ class Post:
 
     # --- elsewhere ---
 
+    def refused(self, to: str) -> str | None:
+        """SCHEDULE-STATUS of a message that cannot be mailed, known before it is written; None if it can."""
+        if self.people.is_group(to):
+            return NOT_ALLOWED  # its members are invited by their names
+        scheme, _, mailbox = to.partition(":")
+        if scheme != "mailto" or mailbox.rpartition("@")[2] == self.caller.policy.realm.lower():
+            return UNKNOWN
+        return None if self.caller.policy.imip else NO_WAY
+
     def mail(self, sender: str, to: str, message: Component) -> str:
         """Hand a message to the mail, where this store has one.
 
@@ -190,13 +199,9 @@ class Post:
             SCHEDULE-STATUS: pending; unknown here, although the address is one of ours; a group; or no
             way there.
         """
-        if self.people.is_group(to):
-            return NOT_ALLOWED  # its members are invited by their names
-        scheme, _, mailbox = to.partition(":")
-        if scheme != "mailto" or mailbox.rpartition("@")[2] == self.caller.policy.realm.lower():
-            return UNKNOWN
-        if not self.caller.policy.imip:
-            return NO_WAY
+        status = self.refused(to)
+        if status is not None:
+            return status
         data = message.to_bytes()
         method = message.value("METHOD") or ""
         payload = {"from": sender, "to": to, "method": method, "ics": data.decode("utf-8", "replace")}

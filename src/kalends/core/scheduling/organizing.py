@@ -86,42 +86,53 @@ def spread(
         by = parties.organizer(old, post.kind)
     lines = parties.invited(old, post.kind) | parties.invited(new, post.kind)
     served = [who for who in everyone if parties.served(lines[who])]
-    errands = [_errand(post, old, source, who, quiet=quiet) for who in served]
+    sheet = _Sheet(post, old, source, quiet=quiet)
+    errands = [sheet.errand(who) for who in served]
     answering = any(errand.is_room and errand.action == "request" for errand in errands)
     post.hold([one.person for one in errands if one.person and (answering or one.action != "nothing")])
-    for errand in errands:
-        if errand.is_room:
-            _run(post, by, errand, new)
-    for errand in [one for one in errands if not one.is_room]:
-        # The messages tell what the rooms answered, and what is here may have changed before the lock.
-        stale = answering or errand.person is not None
-        _run(post, by, _errand(post, old, source, errand.who, quiet=quiet) if stale else errand, new)
+    said = {one.who: _run(post, by, one, new) for one in errands if one.is_room}
+    if answering:  # the messages tell what the rooms answered
+        sheet = _Sheet(post, old, source, quiet=quiet)
+        errands = [sheet.errand(who) for who in served]
+    said |= {one.who: _run(post, by, one, new) for one in errands if not one.is_room}
+    if new is not None:
+        parties.set_statuses(
+            new, post.kind, "ATTENDEE", {who: status for who, status in said.items() if status is not None}
+        )
 
 
-def _errand(post: Post, old: Component | None, new: Component | None, who: str, *, quiet: bool) -> _Errand:
-    before, after = views.view(old, post.kind, who), views.view(new, post.kind, who)
-    return _Errand(
-        who, post.people.at(who), before, after, _action(post, new, who, before, after, quiet=quiet)
-    )
+class _Sheet:
+    """What a change means for each attendee; what is the same for many of them is worked out once.
 
+    Args:
+        post: delivers.
+        old: the organizer's object before.
+        new: after; it is not changed as long as this is asked.
+        quiet: only new attendees get a message.
+    """
 
-def _action(
-    post: Post,
-    new: Component | None,
-    who: str,
-    before: Component | None,
-    after: Component | None,
-    *,
-    quiet: bool,
-) -> Action:
-    if after is None:
-        return "nothing" if before is None else "cancel"
-    if before is None or _is_forced(new, post.kind, who):
-        return "request"
-    differ = changes.difference(before, after, post.kind)
-    if differ == "content" and not quiet:
-        return "request"
-    return "nothing" if differ == "none" else "quiet"
+    def __init__(self, post: Post, old: Component | None, new: Component | None, *, quiet: bool) -> None:
+        self._post, self._new, self._quiet = post, new, quiet
+        self._before, self._after = views.Views(old, post.kind), views.Views(new, post.kind)
+        self._differ: dict[tuple[int, int], changes.Difference] = {}
+
+    def errand(self, who: str) -> _Errand:
+        """What there is to say to one of them."""
+        before, after = self._before.of(who), self._after.of(who)
+        return _Errand(who, self._post.people.at(who), before, after, self._action(who, before, after))
+
+    def _action(self, who: str, before: Component | None, after: Component | None) -> Action:
+        if after is None:
+            return "nothing" if before is None else "cancel"
+        if before is None or _is_forced(self._new, self._post.kind, who):
+            return "request"
+        pair = id(before), id(after)  # both live as long as their views
+        differ = self._differ.get(pair)
+        if differ is None:
+            differ = self._differ[pair] = changes.difference(before, after, self._post.kind)
+        if differ == "content" and not self._quiet:
+            return "request"
+        return "nothing" if differ == "none" else "quiet"
 
 
 def _is_forced(new: Component | None, kind: str, who: str) -> bool:
@@ -131,23 +142,24 @@ def _is_forced(new: Component | None, kind: str, who: str) -> bool:
     )
 
 
-def _run(post: Post, by: str, errand: _Errand, new: Component | None) -> None:
-    status: str | None = None
+def _run(post: Post, by: str, errand: _Errand, new: Component | None) -> str | None:
+    """Say it; returns SCHEDULE-STATUS, None where nothing was sent."""
     if errand.action == "cancel":
-        status = _cancel(post, by, errand)
-    elif errand.action == "request":
-        status = _request(post, by, errand, new)
-    elif errand.action == "quiet" and errand.person is not None and not errand.is_room:
+        return _cancel(post, by, errand)
+    if errand.action == "request":
+        return _request(post, by, errand, new)
+    if errand.action == "quiet" and errand.person is not None and not errand.is_room:
         assert errand.after is not None, "quiet about nothing"
-        post.book(errand.person, errand.after, news=False)
-    if status is not None and new is not None:
-        parties.set_status(new, post.kind, "ATTENDEE", (errand.who,), status)
+        post.book(errand.person, errand.after.copy(), news=False)
+    return None
 
 
 def _cancel(post: Post, by: str, errand: _Errand) -> str:
     """Take somebody out of all of it."""
     before, person = errand.before, errand.person
     assert before is not None, "a CANCEL of nothing"
+    if person is None and (status := post.refused(errand.who)) is not None:
+        return status
     message = messages.cancel(before, post.kind, errand.who, post.caller.now)
     if person is None:
         return post.mail(by, errand.who, message)
@@ -163,6 +175,8 @@ def _request(post: Post, by: str, errand: _Errand, new: Component | None) -> str
     """Tell somebody what they are invited to now."""
     after, person = errand.after, errand.person
     assert after is not None, "a REQUEST for nothing"
+    if person is None and (refused := post.refused(errand.who)) is not None:
+        return refused
     found = parts(after, post.kind)
     lost = parts(errand.before, post.kind).keys() - found.keys() if None not in found else set()
     taken: Component | None = None
@@ -186,7 +200,7 @@ def _request(post: Post, by: str, errand: _Errand, new: Component | None) -> str
     if taken is not None:
         post.deposit(person, taken)
     status = post.deposit(person, message)
-    post.book(person, after, news=True)
+    post.book(person, after.copy(), news=True)
     return status
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from kalends.core.errors import InvalidError
 from kalends.ical.errors import ICalError
@@ -111,18 +111,37 @@ def set_param(component: Component, line: Line, name: str, value: str | None) ->
 
 
 def set_status(whole: Component, kind: str, prop: str, whose: Iterable[str], status: str) -> None:
-    """Write SCHEDULE-STATUS on all lines of a party, and take SCHEDULE-FORCE-SEND away, in place.
+    """The same as `set_statuses` for one party with all their addresses."""
+    set_statuses(whole, kind, prop, dict.fromkeys(whose, status))
+
+
+def set_statuses(whole: Component, kind: str, prop: str, statuses: Mapping[str, str]) -> None:
+    """Write SCHEDULE-STATUS on all lines of some parties, and take SCHEDULE-FORCE-SEND away, in place.
+
+    Args:
+        whole: the object.
+        kind: its kind.
+        prop: ATTENDEE or ORGANIZER.
+        statuses: by address; lines of others stay as they are.
 
     Source: RFC 6638 §7.2, §7.3.
     """
-    wanted = frozenset(whose)
+    if not statuses:
+        return
     for part in whole.children(kind):
-        for line in part.all(prop):
-            if address(line) in wanted:
-                changed = with_param(line, "SCHEDULE-STATUS", status)
-                changed = with_param(changed, "SCHEDULE-FORCE-SEND", None)
-                if changed is not line:
-                    part.replace(line, changed)
+        for at, item in enumerate(part.items):
+            if item.name != prop or not isinstance(item, Line):
+                continue
+            status = statuses.get(address(item))
+            if status is not None:
+                part.items[at] = _with_status(item, status)
+
+
+def _with_status(line: Line, status: str) -> Line:
+    if line.param("SCHEDULE-FORCE-SEND") is None:
+        return with_param(line, "SCHEDULE-STATUS", status)
+    left = [param for param in line.params if param[0] != "SCHEDULE-FORCE-SEND"]
+    return with_param(with_params(line, left), "SCHEDULE-STATUS", status)
 
 
 def without_ours(component: Component) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from kalends.core import series, texts
 from kalends.core.scheduling import parties
@@ -29,10 +29,40 @@ def view(whole: Component | None, kind: str, who: str) -> Component | None:
     """
     if whole is None:
         return None
-    found = parts(whole, kind)
-    mine = {key for key, part in found.items() if parties.attendee(part, (who,)) is not None}
-    if not mine:
-        return None
+    mine = {key for key, part in parts(whole, kind).items() if parties.attendee(part, (who,)) is not None}
+    return _view(whole, kind, mine) if mine else None
+
+
+class Views:
+    """What several attendees get: whom the same instances invite, they get the same, made once.
+
+    Args:
+        whole: the organizer's object, which stays as it is as long as this is asked; None for none.
+        kind: its kind.
+    """
+
+    def __init__(self, whole: Component | None, kind: str) -> None:
+        self._whole, self._kind = whole, kind
+        self._mine: dict[str, set[Key]] = {}
+        for key, part in parts(whole, kind).items():
+            for line in part.all("ATTENDEE"):
+                self._mine.setdefault(parties.address(line), set()).add(key)
+        self._made: dict[frozenset[Key], Component] = {}
+
+    def of(self, who: str) -> Component | None:
+        """As `view`; it is shared: copy it before changing it."""
+        mine = self._mine.get(who)
+        if self._whole is None or mine is None:
+            return None
+        shared = frozenset(mine)
+        found = self._made.get(shared)
+        if found is None:
+            found = self._made[shared] = _view(self._whole, self._kind, shared)
+        return found
+
+
+def _view(whole: Component, kind: str, mine: Collection[Key]) -> Component:
+    """The object with some of its instances only."""
     made = whole.copy()
     made.items = [item for item in made.items if item.name != "METHOD"]
     others: dict[Key, Component] = {}

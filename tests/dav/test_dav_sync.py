@@ -7,6 +7,9 @@ from core_world import calendar, event
 from dav_harness import DECLARED, NS, Answer, Client, DavWorld, ics
 from reports_world import WORK, names, shelve
 
+from kalends.core.model import Caller, Identity, Policy
+from kalends.dav import app
+from kalends.dav.messages import Plan, Request
 from kalends.store import calendars
 
 LEVEL = "<D:sync-level>1</D:sync-level>"
@@ -194,3 +197,20 @@ class TestForm:
     def test_nobody_else_learns_anything(self, world: DavWorld, bill: Client, mary: Client) -> None:
         put(bill, "a.ics", "a")
         assert sync(mary).status == 404
+
+
+def test_dav_sync_who_knows_something_is_answered_without_a_thread() -> None:
+    """RFC 6578 §3.2: most answers tell that nothing has changed; the first one tells of everything."""
+
+    def plan(token: str) -> Plan:
+        body = (
+            f"<D:sync-collection{DECLARED}><D:sync-token>{token}</D:sync-token>{LEVEL}"
+            "<D:prop><D:getetag/></D:prop></D:sync-collection>"
+        ).encode()
+        headers = {"content-type": "application/xml"}
+        return app.plan(
+            Request("REPORT", WORK, "", headers, body), Caller(Identity("a@b", 1), "dav", 0, Policy())
+        )
+
+    assert plan("data:,1-2").quick
+    assert not plan("").quick

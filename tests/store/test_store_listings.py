@@ -257,3 +257,20 @@ def test_store_finding_an_object_by_name_reads_the_index_over_names(sqlite_store
             lambda tx, sql=sql, count=count: tx.rows(f"explain query plan {sql}", ("x",) * count)  # type: ignore[misc]
         )
         assert "object_name (calendar_id=? AND state=? AND name" in str(plan[0][3]), sql
+
+
+def test_store_nothing_is_looked_for_when_nothing_has_changed(shelf: Shelf) -> None:
+    """RFC 6578 §3.2: the counter in the calendar's row says so."""
+
+    def look(tx: Tx) -> tuple[listings.Latest, int]:
+        row = calendars.by_id(tx, shelf.calendar_id)
+        assert row is not None
+
+        def none(*_: object) -> list[object]:
+            raise AssertionError("asked the database")
+
+        tx.rows = none  # type: ignore[method-assign,assignment]
+        return listings.latest_since(tx, shelf.calendar_id, row.tick), row.tick
+
+    latest, tick = shelf.store.read(look)
+    assert latest == listings.Latest([], tick, True)

@@ -63,11 +63,13 @@ class Plan:
         work: run in the transaction. It may run again after a retry. What it raises must undo the
             transaction; `app.refusal` makes the response of that.
         answer: the response, with kind 'none'.
+        quick: the work mostly takes well below a millisecond, so that a shell may try it without a thread.
     """
 
     kind: Literal["read", "write", "none"]
     work: Callable[[Tx], Response]
     answer: Response | None = None
+    quick: bool = False
 
 
 def ready(response: Response) -> Plan:

@@ -169,7 +169,7 @@ class DavVisit:
             response = plan.answer
             assert response is not None
             return self._finished(Answer(response.status, response.headers, _octets(response.body)))
-        if plan.kind == "read" and self._face.inline and self._is_short():
+        if plan.kind == "read" and self._face.inline and (plan.quick or self._is_short()):
             answer = self._at_once(plan, login)
             if answer is not None:
                 return answer

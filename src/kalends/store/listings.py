@@ -218,6 +218,9 @@ def latest_since(
 
     Source: RFC 6578 §3.5, §3.6.
     """
+    calendar = calendars.by_id(tx, calendar_id)
+    if calendar is not None and calendar.tick == tick:
+        return Latest([], tick, True)
     most = _NO_LIMIT if limit is None else limit
     found = tx.rows(
         in_state(_SINCE, state), (tick, tick, calendar_id, tick, most if limit is None else most + 1)
@@ -237,7 +240,6 @@ def latest_since(
         rows += told
     if cut:
         return Latest(rows, until, False)
-    calendar = calendars.by_id(tx, calendar_id)
     return Latest(rows, tick if calendar is None else calendar.tick, True)
 
 

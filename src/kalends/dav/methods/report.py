@@ -36,7 +36,7 @@ class ReportMethod(Method):
                 raise _unsupported(report.name)
             return report.run(tx, context, found)
 
-        return Plan("read", work)
+        return Plan("read", work, quick=report.quick())
 
 
 def _unsupported(tag: str) -> DavError:

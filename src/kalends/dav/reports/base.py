@@ -35,6 +35,10 @@ class Report(ABC):
             DavError: the question is malformed, or costs too much.
         """
 
+    def quick(self) -> bool:
+        """Whether the answer mostly takes well below a millisecond; asked after `parse`."""
+        return False
+
     def resolve(self, tx: Tx, context: Context) -> Resource:
         """The resource that is asked; most reports ask what the caller may see.
 

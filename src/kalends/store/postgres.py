@@ -462,17 +462,19 @@ class PostgresStore:
 
     def _jobs(self, jobs: Sequence[Job]) -> None:
         """Do what was submitted: several jobs in one transaction, and by itself what cannot share it."""
-        apart = [job for job in jobs if job.future.running() or job.future.set_running_or_notify_cancel()]
-        if len(apart) > 1:
-            try:
-                apart = self._together(apart)
-            except StoreError:
-                log.debug("no session for several jobs; each looks for its own", exc_info=True)
-        for job in apart:
-            tell(job, partial(self._transact, _WRITE, job.work, job.deadline))
+        rest = [job for job in jobs if job.future.running() or job.future.set_running_or_notify_cancel()]
+        while rest:
+            apart, rest = rest, []
+            if len(apart) > 1:
+                try:
+                    apart, rest = self._together(apart)
+                except StoreError:
+                    log.debug("no session for several jobs; each looks for its own", exc_info=True)
+            for job in apart:
+                tell(job, partial(self._transact, _WRITE, job.work, job.deadline))
 
-    def _together(self, jobs: Sequence[Job]) -> list[Job]:
-        """Run jobs in one transaction; returns those that have to run by themselves."""
+    def _together(self, jobs: Sequence[Job]) -> tuple[list[Job], list[Job]]:
+        """Run jobs in one transaction; returns those that have to run by themselves, and those not begun."""
         failure: StoreError | None = None
         with self._session(jobs[0].deadline, fresh=False) as connection:
             batch = Batch(connection, partial(self._turn, connection), partial(self._watching, connection))
@@ -484,7 +486,7 @@ class PostgresStore:
                     _commit(connection, self.url, writes=True)
             except _AgainError:
                 _roll_back(connection)
-                return list(jobs)
+                return list(jobs), []
             except StoreError as error:
                 _roll_back(connection)
                 failure = error
@@ -498,7 +500,7 @@ class PostgresStore:
                 job.future.set_exception(failure)
         if batch.done and failure is None and self._heard is not None:
             self._heard()
-        return batch.apart
+        return batch.apart, batch.rest
 
     def _turn(
         self, connection: Connection, job: Job, begun: bool, carried: Sequence[tuple[str, Sequence[Any]]]

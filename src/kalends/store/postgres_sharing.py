@@ -18,7 +18,7 @@ from kalends.store.postgres_errors import RETRY, is_gone
 
 MOST_JOBS: Final = 16
 """Jobs in one commit: bounds what has to be done again when the transaction is lost."""
-MOST_SECONDS: Final = 0.05
+MOST_SECONDS: Final = 0.1
 """No further job begins in a batch that has worked for so long: the first ones wait for their answers."""
 LOCK_MILLISECONDS: Final = 100
 """How long any job but the first waits for a calendar besides the one they share, whose lock is held all the
@@ -100,6 +100,7 @@ class Batch:
         done: jobs, their results and what they have learnt, to be told after the commit.
         failed: jobs and why.
         apart: jobs that have to run by themselves.
+        rest: jobs that were not begun, because the others took so long.
     """
 
     def __init__(self, connection: Any, open_tx: Callable[..., Any], watched: Callable[..., Any]) -> None:
@@ -108,13 +109,14 @@ class Batch:
         self.done: list[tuple[Job, Any, Any]] = []
         self.failed: list[tuple[Job, BaseException]] = []
         self.apart: list[Job] = []
+        self.rest: list[Job] = []
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Run jobs until one of them costs the transaction; then none is done, and they run apart."""
         until = time.monotonic() + MOST_SECONDS
         for at, job in enumerate(jobs):
             if at and time.monotonic() > until:
-                self.apart += jobs[at:]
+                self.rest = list(jobs[at:])
                 return
             if len(self.done) == 1 and at:
                 self._patience()

@@ -157,12 +157,17 @@ class PostgresTx:
     def rows(self, sql: str, params: Sequence[SqlValue] = ()) -> list[Row]:
         """Run a query and return all its rows."""
         self._execute(sql, params)
-        return cast("list[Row]", self._cursor.fetchall()) if self._cursor.description is not None else []
+        return cast("list[Row]", self._cursor.fetchall()) if self._answers() else []
+
+    def _answers(self) -> bool:
+        """Whether the last statement gave rows; `description` would describe each of their columns."""
+        result = self._cursor.pgresult
+        return result is not None and result.nfields > 0
 
     def row(self, sql: str, params: Sequence[SqlValue] = ()) -> Row | None:
         """Run a query and return its first row, or None."""
         self._execute(sql, params)
-        return cast("Row | None", self._cursor.fetchone()) if self._cursor.description is not None else None
+        return cast("Row | None", self._cursor.fetchone()) if self._answers() else None
 
     def run(self, sql: str, params: Sequence[SqlValue] = ()) -> int:
         """Run a statement and return the number of rows it changed."""

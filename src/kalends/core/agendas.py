@@ -34,6 +34,8 @@ COMPONENTS = "X-KALENDS-COMPONENTS"
 """Which components a calendar is meant for, for faces that ask (CalDAV); CAP puts in what it likes."""
 TRANSP = "X-KALENDS-TRANSP"
 """TRANSPARENT when a calendar's events do not make its owner busy (RFC 6638 §9.1)."""
+SOURCE = "X-KALENDS-SOURCE"
+"""Where a calendar that somebody subscribed to comes from; its clients fetch it, the server does not."""
 AUTO_PROCESS = "X-KALENDS-AUTO-PROCESS"
 """FALSE when scheduling messages are the clients' business, as RFC 4324 means them, and not the server's."""
 MAX_OWNERS = 1_000

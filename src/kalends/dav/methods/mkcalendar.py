@@ -12,12 +12,15 @@ from kalends.dav.methods.base import Method, allowed_on, register
 from kalends.dav.patching import Instruction
 from kalends.dav.paths import Address
 from kalends.dav.resources import Home, Resource, find
-from kalends.dav.xmlwrite import CALDAV, DAV
+from kalends.dav.xmlwrite import CALDAV, CALENDARSERVER, DAV
 from kalends.ical.tree import Component
 from kalends.store.base import Tx
 
 _NO_CACHE = ("Cache-Control", "no-cache")
-_TYPES = frozenset((f"{DAV}collection", f"{CALDAV}calendar"))
+_CALENDAR = frozenset((f"{DAV}collection", f"{CALDAV}calendar"))
+_SUBSCRIBED = f"{CALENDARSERVER}subscribed"
+_SUBSCRIPTION = _CALENDAR | {_SUBSCRIBED}
+_SOURCE = f"{CALENDARSERVER}source"
 
 
 class _Making(Method):
@@ -95,17 +98,20 @@ class MkCol(_Making):
     response = f"{DAV}mkcol-response"
 
     def checked(self, wanted: list[Instruction]) -> list[Instruction]:
-        """D:resourcetype has to say that it is a calendar.
+        """D:resourcetype says that it is a calendar, or one that is subscribed to: then with its source.
 
         Raises:
             DavError: 403 with valid-resourcetype (RFC 5689 §3.3).
         """
         types = next((one.element for one in wanted if one.name == f"{DAV}resourcetype"), None)
         named = {child.tag for child in types.children} if types is not None else set()
-        if named != _TYPES:
+        subscribed = _SUBSCRIBED in named
+        if named != _CALENDAR and not (subscribed and named <= _SUBSCRIPTION and f"{DAV}collection" in named):
             raise DavError(
                 403, f"{DAV}valid-resourcetype", "Only calendars can be made: D:collection and C:calendar."
             )
+        if subscribed and not any(one.name == _SOURCE for one in wanted):
+            raise DavError(403, f"{DAV}valid-resourcetype", "A subscribed calendar needs a CS:source.")
         return [one for one in wanted if one.name != f"{DAV}resourcetype"]
 
     def refused(self, path: str, outcomes: list[patching.Outcome]) -> Response:

@@ -2,6 +2,7 @@
 
 from kalends.dav.properties import (
     apple,
+    calendarserver,
     rfc3744,
     rfc4791,
     rfc4918,
@@ -16,6 +17,6 @@ from kalends.dav.properties import (
 from kalends.dav.properties.base import PROPERTIES, Property
 
 __all__ = [
-    "PROPERTIES", "Property", "apple", "rfc3744", "rfc4791", "rfc4918", "rfc5397", "rfc5995", "rfc6578",
-    "rfc6638", "rfc7809", "rfc7953", "rfc8607",
+    "PROPERTIES", "Property", "apple", "calendarserver", "rfc3744", "rfc4791", "rfc4918", "rfc5397",
+    "rfc5995", "rfc6578", "rfc6638", "rfc7809", "rfc7953", "rfc8607",
 ]  # fmt: skip

@@ -43,7 +43,9 @@ class ResourceType(Property):
     allprop = True
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
-        """The types, as the class of the resource says."""
+        """The types of its class; CS:subscribed for a calendar that comes from elsewhere."""
+        if isinstance(resource, Calendar) and resource.held(tx).first(agendas.SOURCE) is not None:
+            return "<D:collection/><CS:subscribed/>"
         return resource.types
 
 

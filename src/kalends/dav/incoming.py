@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError
 from kalends.dav.xmlwrite import CALDAV
 from kalends.ical.errors import ICalError
+from kalends.ical.recur import SCALES
 from kalends.ical.tree import Component, parse
 from kalends.ical.values import unescape_text
 
@@ -13,6 +16,7 @@ KINDS = ("VEVENT", "VTODO", "VJOURNAL")
 """What a calendar object is made of."""
 MEDIA_TYPES = ("text/calendar",)
 """The media types a calendar object comes as (RFC 4791 §4.1, CALDAV:supported-calendar-data)."""
+_SCALE = re.compile(r"(?:\A|;)RSCALE=([^;]*)", re.IGNORECASE)
 MAX_INSTANCES = 10_000
 """Overriding components of one object (CALDAV:max-instances is about the same number)."""
 MAX_ATTENDEES = 1_000
@@ -91,6 +95,11 @@ def check_object(tree: Component) -> None:
             f"{CALDAV}supported-calendar-component",
             f"A {mains[0].name[:40]} is no calendar object here.",
         )
+    for line in (line for part in mains for line in part.all("RRULE")):
+        scale = _SCALE.search(line.value)
+        if scale is not None and scale[1].upper() not in SCALES:  # RFC 7529 §10
+            sentence = f"Rules are reckoned by {', '.join(SCALES)} here."
+            raise DavError(403, f"{CALDAV}supported-rscale", sentence)
     if len(mains) > MAX_INSTANCES:
         raise DavError(403, f"{CALDAV}max-instances", f"At most {MAX_INSTANCES} components of one UID.")
     if any(len(part.all("ATTENDEE")) > MAX_ATTENDEES for part in mains):

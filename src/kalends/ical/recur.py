@@ -7,7 +7,8 @@ Choices where the RFC leaves room, or is read differently by different programs:
 * BYMONTH, BYWEEKNO, BYYEARDAY and BYMONTHDAY with a frequency that "MUST NOT" have them limit its instances.
   Ordinals in BYDAY with a frequency other than MONTHLY and YEARLY, or beside BYWEEKNO, are ignored.
 * A rule gives what fits the rule; that DTSTART itself always is an instance is the business of `occurrences`.
-* BYSECOND=60 is 59 (§3.3.12). RSCALE (RFC 7529) other than GREGORIAN and SKIP other than OMIT are refused.
+* BYSECOND=60 is 59 (§3.3.12). RSCALE (RFC 7529) other than GREGORIAN is refused; SKIP is understood with it,
+  where a day that its month does not have comes from BYMONTHDAY or DTSTART.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ RULES_KEPT = 512
 """Parsed rules kept: most calendars use the same few dozen texts."""
 
 FREQUENCIES = ("SECONDLY", "MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+SCALES = ("GREGORIAN",)
+"""The calendars that rules are reckoned in (RFC 7529)."""
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
@@ -80,6 +83,8 @@ class Rule(Parts):
                 out.append(f"BYDAY={','.join(days)}")
         if self.wkst:
             out.append(f"WKST={WEEKDAYS[self.wkst]}")
+        if self.skip:
+            out.append(f"RSCALE=GREGORIAN;SKIP={self.skip}")
         return ";".join([*out, *self.extra])
 
     def until_wall(self, is_date: bool, zone: Zone | None = None) -> int | None:
@@ -284,6 +289,28 @@ def _week_start(text: str) -> int:
     return WEEKDAYS.index(text.upper())
 
 
+def _scale(text: str) -> str:
+    if text.upper() not in SCALES:
+        raise ICalError(f"RSCALE={text[:20]} (RFC 7529) is not supported, only RSCALE={','.join(SCALES)}")
+    return text.upper()
+
+
+def _skip(text: str) -> str:
+    skip = text.upper()
+    if skip not in {"OMIT", "FORWARD", "BACKWARD"}:
+        raise ICalError(f"SKIP={text[:20]}: OMIT, FORWARD or BACKWARD is needed")
+    return "" if skip == "OMIT" else skip
+
+
+def _check_scale(fields: dict[str, object]) -> None:
+    """SKIP comes with RSCALE; where a day of the year or a week is not there, it is not understood."""
+    scale = fields.pop("scale", None)
+    if fields.get("skip") and scale is None:
+        raise ICalError("SKIP needs RSCALE beside it (RFC 7529 §4.1)")
+    if fields.get("skip") and ("yeardays" in fields or "weeknos" in fields):
+        raise ICalError("SKIP beside BYYEARDAY or BYWEEKNO is not supported")
+
+
 _SINGLES: dict[str, tuple[str, Callable[[str], object]]] = {
     "FREQ": ("freq", _frequency),
     "UNTIL": ("until", parse_moment),
@@ -291,14 +318,9 @@ _SINGLES: dict[str, tuple[str, Callable[[str], object]]] = {
     "INTERVAL": ("interval", lambda text: _number(text, "INTERVAL", 1, MAX_NUMBER)),
     "BYDAY": ("weekdays", _weekdays),
     "WKST": ("wkst", _week_start),
+    "RSCALE": ("scale", _scale),
+    "SKIP": ("skip", _skip),
 }
-
-
-def _refuse_scale(name: str, value: str) -> None:
-    """RFC 7529: only what says nothing new."""
-    allowed = {"RSCALE": "GREGORIAN", "SKIP": "OMIT"}[name]
-    if value.upper() != allowed:
-        raise ICalError(f"{name}={value[:20]} (RFC 7529) is not supported, only {name}={allowed}")
 
 
 @lru_cache(RULES_KEPT)
@@ -314,8 +336,6 @@ def _parse(text: str) -> Rule:
             raise ICalError(f"recurrence rule part {part[:20]!r}: NAME=VALUE is needed")
         if name.startswith("X-"):
             extra.append(part)
-        elif name in {"RSCALE", "SKIP"}:
-            _refuse_scale(name, value)
         elif name in _LISTS:
             _set_once(fields, _LISTS[name][0], _numbers(value, name), name)
         elif name in _SINGLES:
@@ -325,6 +345,7 @@ def _parse(text: str) -> Rule:
             raise ICalError(f"unknown recurrence rule part {name[:20]!r}")
     if "freq" not in fields:
         raise ICalError("a recurrence rule without FREQ")
+    _check_scale(fields)
     return Rule(extra=tuple(extra), **fields)  # type: ignore[arg-type]
 
 

@@ -35,6 +35,8 @@ BATCH = 256
 UNITS = {"SECONDLY": 1, "MINUTELY": 60, "HOURLY": 3600}
 """Seconds of one interval of the frequencies below a day."""
 
+_MONTH = 32 * DAY
+"""Seconds that no month lasts."""
 _NONE: list[int] = []
 
 MonthShape = tuple[int, int]
@@ -75,6 +77,8 @@ class Parts:
     Attributes:
         freq: SECONDLY to YEARLY. interval: at least 1. wkst: first day of the week, 0 is Monday.
         weekdays: (ordinal or 0, weekday with 0 for Monday). The other BY parts: numbers as written.
+        skip: what becomes of a day that its month does not have: '' for nothing, FORWARD for the first of
+            the next month, BACKWARD for the last day (RFC 7529 §4.1).
     """
 
     freq: str
@@ -89,6 +93,7 @@ class Parts:
     months: tuple[int, ...] = ()
     setpos: tuple[int, ...] = ()
     wkst: int = 0
+    skip: str = ""
 
     @property
     def has_day_filter(self) -> bool:
@@ -107,6 +112,7 @@ class _Days:
         self.weeknos = frozenset(parts.weeknos)
         self.wkst = parts.wkst
         self.yearly = parts.freq == "YEARLY"
+        self.skip = parts.skip if parts.freq in {"YEARLY", "MONTHLY"} else ""
         self.ordinals = parts.freq in {"YEARLY", "MONTHLY"} and not parts.weeknos
         self.of_year: dict[YearShape, list[int]] = {}
         self.of_month: dict[MonthShape, list[int]] = {}
@@ -159,11 +165,7 @@ class _Days:
         return found < len(days) and days[found] == at
 
     def _find_in_month(self, length: int, first: int) -> list[int]:
-        if self.monthdays:
-            days = {n - 1 if n > 0 else length + n for n in self.monthdays}
-            found = [day for day in days if 0 <= day < length]
-        else:
-            found = list(range(length))
+        found = self._of_monthdays(length) if self.monthdays else list(range(length))
         if self.weekdays:
             nth = _nth_days(self.nth, first, length)
             found = [day for day in found if (day + first) % 7 in self.plain or day in nth]
@@ -187,16 +189,21 @@ class _Days:
         if self.weekdays and by_year:
             nth = _nth_days(self.nth, first, length)
             found = [day for day in found if (day + first) % 7 in self.plain or day in nth]
-        return found
+        return sorted(set(found)) if self.skip else found
 
     def _in_month_of_year(self, size: int, first: int, by_year: bool) -> list[int]:
         """The days of one month of a year; weekdays wait when their ordinals count through the year."""
         if not by_year:
             return self._find_in_month(size, first)
-        if not self.monthdays:
-            return list(range(size))
-        days = {n - 1 if n > 0 else size + n for n in self.monthdays}
-        return sorted(day for day in days if 0 <= day < size)
+        return sorted(self._of_monthdays(size)) if self.monthdays else list(range(size))
+
+    def _of_monthdays(self, length: int) -> list[int]:
+        """BYMONTHDAY in a month of that length, 0 for its first day; with SKIP up to a day outside of it."""
+        days = {n - 1 if n > 0 else length + n for n in self.monthdays}
+        if not self.skip:
+            return [day for day in days if 0 <= day < length]
+        first, last = (0, length) if self.skip == "FORWARD" else (-1, length - 1)
+        return list({min(max(day, first), last) if not 0 <= day < length else day for day in days})
 
     def _week_fits(self, day: int) -> bool:
         """BYWEEKNO: the number of the week a day number lies in, in the year that owns its fourth day."""
@@ -284,7 +291,9 @@ class Plan:
             if not parts.has_day_filter and self._make_periodic(begin, 7 * self.interval, self.week):
                 return self._periodic
             return self._by_week_or_day
-        return self._monthly if self.freq == "MONTHLY" else self._yearly
+        if self.freq == "YEARLY":
+            return self._yearly
+        return self._skipping if self.days.skip else self._monthly
 
     def _make_periodic(self, begin: int, days: int, pattern: list[int]) -> bool:
         """Take the rule as a progression, if one period holds few enough instances."""
@@ -425,6 +434,18 @@ class Plan:
                 yield out
                 out = []
         yield out
+
+    def _skipping(self, lo: int, hi: int, budget: Budget) -> Iterator[Sequence[int]]:
+        """Months whose instances may fall on the next one's first day, or on the last of the one before."""
+        held: list[int] = []
+        for chunk in self._monthly(lo - _MONTH, hi + _MONTH, budget):
+            if not chunk:
+                continue
+            values = sorted({*held, *chunk})
+            cut = bisect_left(values, values[-1] - 2 * DAY)  # what follows may come again, or come before
+            held = values[cut:]
+            yield values[:cut]
+        yield held
 
     def _yearly(self, lo: int, hi: int, budget: Budget) -> Iterator[Sequence[int]]:
         first = month_of(self.first_day) // 12

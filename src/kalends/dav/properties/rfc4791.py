@@ -15,6 +15,7 @@ from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import CALDAV, DAV
 from kalends.ical.errors import ICalError
 from kalends.ical.moment import utc_moment
+from kalends.ical.recur import SCALES
 from kalends.ical.tree import Component, parse
 from kalends.ical.values import escape_text, unescape_text
 from kalends.store import objects
@@ -221,6 +222,17 @@ class SupportedCollationSet(_Constant):
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
         """One element each."""
         return "".join(f"<C:supported-collation>{one}</C:supported-collation>" for one in COLLATIONS)
+
+
+@register
+class SupportedRscaleSet(_Constant):
+    """By what calendars rules may be reckoned (RFC 7529 §10.1)."""
+
+    name = f"{CALDAV}supported-rscale-set"
+
+    def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
+        """One element each."""
+        return "".join(f"<C:supported-rscale>{one}</C:supported-rscale>" for one in SCALES)
 
 
 @register

@@ -107,3 +107,75 @@ def test_it_is_kept_with_other_properties_or_not_at_all(mary: Client) -> None:
     both = setting(EXAMPLE).replace("</D:prop>", "<D:getetag>x</D:getetag></D:prop>")
     assert "C:calendar-availability" in mary("PROPPATCH", INBOX, both).props(status=424)
     assert "C:calendar-availability" in mary.propfind(INBOX, "C:calendar-availability").props(status=404)
+
+
+WEEK = "/dav/calendars/mary/week/"
+RANGE = '<C:time-range start="20260310T000000Z" end="20260311T000000Z"/>'
+
+
+def made(mary: Client) -> None:
+    assert mary("MKCALENDAR", WEEK).status == 201
+    answer = mary.put(f"{WEEK}a.ics", EXAMPLE)
+    assert answer.status == 201, answer.text
+
+
+def test_RFC7953_71_it_can_stand_in_a_calendar(mary: Client) -> None:
+    made(mary)
+    kinds = mary.propfind(WEEK, "C:supported-calendar-component-set").props()
+    assert "VAVAILABILITY" in [one.get("name") for one in kinds["C:supported-calendar-component-set"]]
+    assert mary("GET", f"{WEEK}a.ics").text == EXAMPLE
+    assert "VAVAILABILITY" in mary("GET", WEEK).text
+
+
+def test_RFC7953_723_free_busy_query_counts_it(mary: Client) -> None:
+    made(mary)
+    body = f"<C:free-busy-query{DECLARED}>{RANGE}</C:free-busy-query>"
+    told = mary("REPORT", WEEK, body, depth="1").text.replace("\r\n ", "")
+    assert "FBTYPE=BUSY-UNAVAILABLE:20260310T000000Z/20260310T130000Z" in told
+
+
+def test_RFC7953_725_those_who_ask_hear_of_it_too(bill: Client, mary: Client) -> None:
+    made(mary)
+    assert busy(bill) == [
+        "FREEBUSY;FBTYPE=BUSY-UNAVAILABLE:20260310T000000Z/20260310T130000Z,20260310T220000Z/20260311T000000Z",
+    ]
+    mary.put("/dav/calendars/mary/calendar/e.ics", ics("BEGIN:VEVENT\nUID:e\nDTSTAMP:20260101T000000Z\n"
+             "DTSTART:20260310T140000Z\nDURATION:PT1H\nEND:VEVENT"))  # fmt: skip
+    assert busy(bill)[0] == "FREEBUSY;FBTYPE=BUSY:20260310T140000Z/20260310T150000Z"
+
+
+@pytest.mark.parametrize(
+    ("times", "range_", "found"),
+    [  # the table of RFC 7953 §7.2.2
+        ("DTSTART:20260310T000000Z\nDTEND:20260311T000000Z", ("20260310T120000Z", "20260310T130000Z"), True),
+        ("DTSTART:20260310T000000Z\nDTEND:20260311T000000Z", ("20260311T000000Z", "20260312T000000Z"), False),
+        ("DTSTART:20260310T000000Z\nDTEND:20260311T000000Z", ("20260309T000000Z", "20260310T000000Z"), False),
+        ("DTSTART:20260310T000000Z\nDURATION:P1D", ("20260310T120000Z", "20260310T130000Z"), True),
+        ("DTSTART:20260310T000000Z\nDURATION:P1D", ("20260311T000000Z", "20260312T000000Z"), False),
+        ("DTSTART:20260310T000000Z", ("20360310T120000Z", "20360310T130000Z"), True),
+        ("DTSTART:20260310T000000Z", ("20260309T000000Z", "20260310T000000Z"), False),
+        ("DTEND:20260310T000000Z", ("20160309T000000Z", "20160310T000000Z"), True),
+        ("DTEND:20260310T000000Z", ("20260310T000000Z", "20260311T000000Z"), False),
+        ("SUMMARY:always", ("20260310T000000Z", "20260311T000000Z"), True),
+    ],
+)
+def test_RFC7953_722_a_time_range_finds_it(
+    mary: Client, times: str, range_: tuple[str, str], found: bool
+) -> None:
+    mary("MKCALENDAR", WEEK)
+    part = f"BEGIN:VAVAILABILITY\nUID:a\nDTSTAMP:20260101T000000Z\n{times}\nEND:VAVAILABILITY"
+    assert mary.put(f"{WEEK}a.ics", ics(part)).status == 201
+    body = (
+        f"<C:calendar-query{DECLARED}><D:prop><D:getetag/></D:prop><C:filter>"
+        '<C:comp-filter name="VCALENDAR"><C:comp-filter name="VAVAILABILITY">'
+        f'<C:time-range start="{range_[0]}" end="{range_[1]}"/>'
+        "</C:comp-filter></C:comp-filter></C:filter></C:calendar-query>"
+    )
+    assert bool(mary("REPORT", WEEK, body, depth="1").hrefs()) is found
+
+
+def test_RFC7953_31_what_breaks_a_rule_is_no_calendar_object(mary: Client) -> None:
+    mary("MKCALENDAR", WEEK)
+    answer = mary.put(f"{WEEK}a.ics", EXAMPLE.replace("UID:6C9F69C3-BDA8-424E-B2CB-7012E796DDF7\n", ""))
+    assert (answer.status, answer.precondition) == (403, "C:valid-calendar-data")
+    assert mary("GET", f"{WEEK}a.ics").status == 404

@@ -67,6 +67,7 @@ def test_HEAD_tells_the_same_without_the_text(bill: Client) -> None:
     fill(bill)
     head = bill("HEAD", HOME)
     assert (head.status, head.body) == (200, b"")
+    assert head.headers["content-length"] == str(len(bill("GET", HOME).body))
     assert head.headers["etag"] == bill("GET", HOME).headers["etag"]
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from kalends.ical.component_times import line_moment, period_length, read_times
 from kalends.ical.errors import ICalError, StepBudgetError
-from kalends.ical.moment import DAY, parse_period
+from kalends.ical.moment import DAY, parse_duration, parse_period
 from kalends.ical.occurrences import alarms, occurrences
 from kalends.ical.recurrence_set import TIMED
 from kalends.ical.tree import Component
@@ -208,6 +208,15 @@ class Occasions:
                     return True
         return False
 
+    def _availability(self, component: Component, low: Bound, high: Bound) -> bool:
+        """RFC 7953 §7.2.2: what has no start or no end is open there."""
+        begins, ends, length = (component.first(name) for name in ("DTSTART", "DTEND", "DURATION"))
+        start = None if begins is None else self.zones.to_epoch(line_moment(begins))
+        end = None if ends is None else self.zones.to_epoch(line_moment(ends))
+        if begins is not None and end is None and length is not None:
+            end = self.zones.shift(line_moment(begins), parse_duration(length.value))
+        return (low is None or end is None or low < end) and (high is None or start is None or high > start)
+
     def _alarm(self, component: Component, low: Bound, high: Bound) -> bool:
         lo = None if low is None else low - DAY
         hi = None if high is None else high + DAY
@@ -235,6 +244,7 @@ _KINDS: Final[Mapping[str, Callable[[Occasions, Component, Bound, Bound], bool]]
     "VJOURNAL": Occasions._event,
     "VTODO": Occasions._todo,
     "VFREEBUSY": Occasions._free_busy,
+    "VAVAILABILITY": Occasions._availability,
     "VALARM": Occasions._alarm,
 }
 """How each kind of component touches a range; what is not here never does."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kalends.core.errors import DeniedError, InvalidError, NotFoundError, TooLargeError
 from kalends.core.model import Caller
 from kalends.ical.errors import ICalError
 from kalends.ical.moment import parse_moment
 from kalends.ical.tree import Component, parse
 from kalends.ical.validate import problems
-from kalends.store import principals
+from kalends.store import objects, principals
 from kalends.store.base import Tx
 
+KIND = "VAVAILABILITY"
 MAX_OCTETS = 100_000
 """Octets of one principal's availability: it is read with every free/busy question (RFC 7953 §8)."""
 MAX_PARTS = 500
@@ -77,6 +80,26 @@ def check(whole: Component) -> None:
 def of(tx: Tx, principal_id: int) -> bytes | None:
     """The availability of a principal as it was written; None for somebody who is always there."""
     return principals.availability(tx, principal_id)
+
+
+def in_calendars(tx: Tx, calendar_ids: Sequence[int]) -> Component | None:
+    """The availability that stands in calendars, as one VCALENDAR; None where there is none.
+
+    Args:
+        tx: a transaction.
+        calendar_ids: the calendars.
+
+    Source: RFC 7953 §7.2.3, §7.2.5.
+    """
+    made = Component("VCALENDAR")
+    for row in objects.of_kind(tx, calendar_ids, KIND)[:MAX_PARTS]:
+        join(made, parse(row.ics))
+    return made if made.items else None
+
+
+def join(made: Component, whole: Component) -> None:
+    """Add the availability, and the time zones, of one VCALENDAR to another."""
+    made.items += [part for part in whole.components if part.name in (KIND, "VTIMEZONE")]
 
 
 def keep(tx: Tx, caller: Caller, principal_id: int, whole: Component | None) -> None:

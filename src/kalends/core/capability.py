@@ -13,8 +13,9 @@ ITIP_VERSIONS = ("2446", "5546")
 COMPONENTS = (
     "VCALSTORE", "VCALENDAR", "VTIMEZONE", "VREPLY", "VAGENDA", "STANDARD", "DAYLIGHT",
     "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VALARM", "VCAR", "VRIGHT", "VQUERY",
+    "VAVAILABILITY",
 )  # fmt: skip
-"""In the order of RFC 4324 §8.8's ABNF (A-10)."""
+"""In the order of RFC 4324 §8.8's ABNF (A-10); those registered later behind them (iana-comp)."""
 MULTIPART = ("mixed", "related", "alternative", "digest", "parallel")
 """MIME multipart subtypes that are taken apart on arrival (RFC 4324 §8.22)."""
 CHARSETS = ("UTF-8",)

@@ -10,6 +10,7 @@ from kalends.core import (
     agendas,
     answering,
     attachments,
+    availability,
     containers,
     replacing,
     rights,
@@ -39,7 +40,9 @@ from kalends.store.base import Tx
 from kalends.store.objects import ObjectRow
 
 IN_STORE = frozenset(("VAGENDA", "VCAR", "VQUERY", "VTIMEZONE"))
-IN_CALENDAR = frozenset(("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VCAR", "VQUERY", "VTIMEZONE"))
+IN_CALENDAR = frozenset(
+    ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY", "VCAR", "VQUERY", "VTIMEZONE")
+)
 """What each container holds, besides x-components (RFC 4324 §3.2; OBM-17)."""
 _NEVER = {
     "VCALSTORE": "a calendar store is not made by CREATE",
@@ -202,6 +205,8 @@ def _create_object(batch: _Batch, draft: Draft) -> None:
     admission.check_object(texts.assemble(batch.head, sent, draft.components), caller, batch.sent)
     whole = texts.assemble(batch.head, companions, draft.components)
     admission.check_size(len(whole.to_bytes()), caller)
+    if draft.kind == availability.KIND:
+        availability.check(whole)
     if not batch.imported:
         attachments.check_references(batch.tx, caller, None, whole)
     _check_quota(batch.tx, caller, batch.target.calendar_id)
@@ -445,6 +450,8 @@ def put_object(
     admission.check_dates(draft.components, caller)
     admission.check_size(len(vcalendar.to_bytes()), caller)
     admission.check_object(vcalendar, caller, sent)
+    if draft.kind == availability.KIND:
+        availability.check(vcalendar)
     attachments.check_references(tx, caller, None if replaced is None else replaced.ics, vcalendar)
     writer = writer or Writer(tx, caller, (target.calendar_id,))
     twin = booked(tx, target.calendar_id, draft.kind, draft.uid) if state == "BOOKED" else None

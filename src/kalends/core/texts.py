@@ -19,6 +19,7 @@ from kalends.store.objects import ObjectRow
 ID_OF = {
     "VAGENDA": "CALID",
     "VALARM": "SEQUENCE",
+    "VAVAILABILITY": "UID",
     "VCAR": "CARID",
     "VEVENT": "UID",
     "VFREEBUSY": "UID",
@@ -28,7 +29,7 @@ ID_OF = {
     "VTODO": "UID",
 }
 """The property that names a component of each kind in a reply (RFC 4324 §10.4)."""
-UID_KINDS = ("VEVENT", "VTODO", "VJOURNAL")
+UID_KINDS = ("VEVENT", "VTODO", "VJOURNAL", "VAVAILABILITY")
 """Kinds that share one space of UIDs in a calendar (RFC 4324 §2.2; A-64)."""
 _OF_COMMAND = frozenset(("CMD", "TARGET"))
 

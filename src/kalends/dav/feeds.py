@@ -17,7 +17,7 @@ from kalends.dav import conditions, paths
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError, not_found
 from kalends.dav.messages import Plan, Response
-from kalends.dav.whole import ICALENDAR, pieces
+from kalends.dav.whole import ICALENDAR, streamed
 from kalends.ical.errors import ICalError
 from kalends.ical.moment import DAY, parse_duration, parse_moment
 from kalends.ical.tree import Component
@@ -67,10 +67,7 @@ def _calendar(tx: Tx, context: Context, name: str) -> Response:
     headers: tuple[tuple[str, str], ...] = (*PRIVATE, ("ETag", f"W/{tag}"))
     if tag in conditions.etags(context.header("if-none-match") or ""):
         return Response(304, headers)
-    headers = (("Content-Type", ICALENDAR), *headers)
-    if context.request.method == "HEAD":
-        return Response(200, headers)
-    return Response(200, headers, pieces(links.text(tx, link)))
+    return streamed(context, (("Content-Type", ICALENDAR), *headers), links.text(tx, link))
 
 
 def _freebusy(tx: Tx, context: Context, name: str, lo: int, hi: int) -> Response:

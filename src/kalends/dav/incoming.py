@@ -12,7 +12,7 @@ from kalends.ical.recur import SCALES
 from kalends.ical.tree import Component, parse
 from kalends.ical.values import unescape_text
 
-KINDS = ("VEVENT", "VTODO", "VJOURNAL")
+KINDS = ("VEVENT", "VTODO", "VJOURNAL", "VAVAILABILITY")
 """What a calendar object is made of."""
 MEDIA_TYPES = ("text/calendar",)
 """The media types a calendar object comes as (RFC 4791 §4.1, CALDAV:supported-calendar-data)."""

@@ -56,10 +56,16 @@ def answer(tx: Tx, context: Context, calendar: Calendar) -> Response:
         headers = (*headers, ("ETag", f"W/{tag}"))
         if tag in conditions.etags(context.header("if-none-match") or ""):
             return Response(304, headers[2:])
-    if context.request.method == "HEAD":
-        return Response(200, headers)
     head = (Line.make("NAME", escape_text(title(tx, context, calendar))),)
-    return Response(200, headers, pieces(contents.one_text(tx, calendar.row.id, sight, head)))
+    return streamed(context, headers, contents.one_text(tx, calendar.row.id, sight, head))
+
+
+def streamed(context: Context, headers: tuple[tuple[str, str], ...], text: Iterable[str]) -> Response:
+    """An answer whose text is made while it leaves; to HEAD, how long it would be."""
+    made = pieces(text)
+    if context.request.method == "HEAD":
+        return Response(200, (*headers, ("Content-Length", str(sum(map(len, made))))))
+    return Response(200, headers, made)
 
 
 def _wants_page(context: Context) -> bool:

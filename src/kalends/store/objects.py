@@ -5,7 +5,7 @@ Listings without texts, and many members by name at once, are in `listings`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
@@ -100,6 +100,15 @@ def get(tx: Tx, object_id: int) -> ObjectRow | None:
     """The object with that id, or None."""
     row = tx.row(_SELECT, (object_id,))
     return None if row is None else _row(row)
+
+
+def of_kind(tx: Tx, calendar_ids: Sequence[int], kind: str) -> list[ObjectRow]:
+    """The booked objects of a kind in some calendars, in order of their ids."""
+    found: set[int] = set()
+    for part in chunks(sorted(set(calendar_ids))):
+        sql = with_list("select object_id from component where calendar_id in (??) and kind = ?", len(part))
+        found.update(cast("int", row[0]) for row in tx.rows(sql, (*part, kind)))
+    return [row for _, row in sorted(get_many(tx, found).items()) if row.state == "BOOKED"]
 
 
 def get_many(tx: Tx, ids: Iterable[int]) -> dict[int, ObjectRow]:

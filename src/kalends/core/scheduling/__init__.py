@@ -25,6 +25,7 @@ from kalends.core.scheduling.freebusy import (
     availability_of,
     free_busy_of,
     schedule_freebusy,
+    unavailable,
 )
 from kalends.core.scheduling.inbox import inbox, refuse_foreign_organizer
 from kalends.core.scheduling.locks import OutOfOrderError, in_order
@@ -47,5 +48,6 @@ __all__ = [
     "refuse_removal",
     "remove",
     "schedule_freebusy",
+    "unavailable",
     "write",
 ]

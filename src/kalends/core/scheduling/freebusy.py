@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from kalends.core import agendas, freebusy, rights
+from kalends.core import agendas, availability, freebusy, rights
 from kalends.core.defaults import PRODID
 from kalends.core.errors import InvalidError
 from kalends.core.freebusy import MAX_DAYS, Span, merged, without
@@ -133,18 +133,24 @@ def _of(tx: Tx, caller: Caller, person: Person, lo: int, hi: int) -> Component |
     busy: list[Span] = []
     tentative: list[Span] = []
     seen = False
+    asked: list[int] = []
     for calendar in calendars.every(tx, person.row.id):
         if rights.privileges(tx, caller, calendar.id).free_busy:
             seen = True
             if not agendas.makes_busy(agendas.properties(tx, calendar)):
                 continue
+            asked.append(calendar.id)
             place = Target(calendar.calid, calendar.id, calendar.calid)
             some, maybe = freebusy.busy_spans(tx, caller, place, lo, hi)
             busy += some
             tentative += maybe
     if not seen:
         return None
-    away = unavailable(availability_of(tx, person), lo, hi, caller.default_tz or caller.policy.default_tz)
+    held = availability.in_calendars(tx, asked)
+    own = availability_of(tx, person)
+    if held is not None and own is not None:
+        availability.join(held, own)
+    away = unavailable(held or own, lo, hi, caller.default_tz or caller.policy.default_tz)
     busy = merged([*busy, *away["BUSY"]], lo, hi)
     out = without(merged(away["BUSY-UNAVAILABLE"], lo, hi), busy)
     tentative = without(merged([*tentative, *away["BUSY-TENTATIVE"]], lo, hi), merged([*busy, *out], lo, hi))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from kalends.core import freebusy, rights
+from kalends.core import availability, freebusy, rights
 from kalends.core.defaults import PRODID
 from kalends.core.errors import InvalidError
+from kalends.core.scheduling import unavailable
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError, not_found
 from kalends.dav.filters import required_range
@@ -67,19 +68,24 @@ class FreeBusyQuery(Report):
         caller = context.caller
         busy: list[freebusy.Span] = []
         tentative: list[freebusy.Span] = []
-        for calendar in self._calendars(tx, context, resource):
+        told = self._calendars(tx, context, resource)
+        for calendar in told:
             try:
-                sure, maybe = freebusy.busy_spans(tx, caller, calendar.target, self.low, self.high)
+                sure, perhaps = freebusy.busy_spans(tx, caller, calendar.target, self.low, self.high)
             except InvalidError as error:
                 raise too_many(error.reason) from error
             busy += sure
-            tentative += maybe
-        busy = freebusy.merged(busy, self.low, self.high)
-        tentative = freebusy.without(freebusy.merged(tentative, self.low, self.high), busy)
+            tentative += perhaps
+        held = availability.in_calendars(tx, [one.row.id for one in told])  # RFC 7953 §7.2.3
+        away = unavailable(held, self.low, self.high, caller.default_tz or caller.policy.default_tz)
+        busy = freebusy.merged([*busy, *away["BUSY"]], self.low, self.high)
+        out = freebusy.without(freebusy.merged(away["BUSY-UNAVAILABLE"], self.low, self.high), busy)
+        maybe = freebusy.merged([*tentative, *away["BUSY-TENTATIVE"]], self.low, self.high)
+        tentative = freebusy.without(maybe, freebusy.merged([*busy, *out], self.low, self.high))
         whole = Component("VCALENDAR")
         whole.add("VERSION", "2.0")
         whole.add("PRODID", PRODID)
-        whole.items.append(freebusy.component(caller, self.low, self.high, busy, tentative))
+        whole.items.append(freebusy.component(caller, self.low, self.high, busy, tentative, out))
         return Response(200, (("Content-Type", "text/calendar; charset=utf-8"),), whole.to_bytes())
 
     def _calendars(self, tx: Tx, context: Context, resource: Resource) -> list[Calendar]:

@@ -208,7 +208,12 @@ def test_secrets_are_not_logged_and_controls_do_not_reach_the_terminal(
         world.ask("GET", f"/dav/feeds/{link}/x?token=hidden")
         world.ask("GET", "/dav/x", user="", Authorization=basic("a\x1b[31mmira", "hunter2"))
         world.ask("GET", "/dav/\x9b31mx")
+        world.ask("GET", "/ics/abcdefghijklmnopqrstuvwxyz.ics")
+        world.ask("GET", "/freebusy/abcdefghijklmnopqrstuvwxyz.ifb")
+        world.ask("GET", "/dav/calendars/amira/calendar/550e8400-e29b-41d4-a716-446655440000.ics")
     text = caplog.text
+    assert "abcdefghijkl" not in text
+    assert "/550e8400-e29b-41d4-a716-446655440000.ics" in text
     assert f"{AMIRA} GET /dav/feeds/…/x 200" in text
     assert not [secret for secret in (PASSWORD, "hunter2", link, "hidden", "Basic ") if secret in text]
     assert "\x1b" not in text

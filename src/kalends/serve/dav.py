@@ -36,7 +36,7 @@ LARGE_BODY = 32_768
 """Octets of a body from which it is read in a helper thread: parsing these takes a millisecond."""
 ANONYMOUS_BODY = 65_536
 """Octets of body taken from somebody who did not say who they are."""
-_SECRET = re.compile(r"/[A-Za-z0-9_=-]{22,}(?=/|\.|$)")
+_SECRET = re.compile(r"/[A-Za-z0-9_=-]{22,}(?=/|$)|(?<=/ics)/[a-z2-7]{26}|(?<=/freebusy)/[a-z2-7]{26}")
 """A path segment that may be a secret (a feed's link): the log does not repeat it."""
 
 REFUSALS: tuple[tuple[type[store.StoreError], int, str], ...] = (

@@ -29,15 +29,12 @@ $(CLIENTS)/.installed: constraints-clients.txt
 	$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r constraints-clients.txt
 	@touch $(CLIENTS)/.installed
 
-# Programs of Debian that test-clients drives; `make test-clients` says which are missing.
-CLIENT_PACKAGES := curl wget calcurse python3-httplib2 nodejs npm
 tests_clients/node_modules/.installed: tests_clients/package-lock.json
-	@if command -v npm >/dev/null; then cd tests_clients && npm ci --silent --no-audit --no-fund; else mkdir -p tests_clients/node_modules; \
-	  echo "npm is missing: apt-get install $(CLIENT_PACKAGES)"; fi
-	@touch $@
+	@mkdir -p $(@D)
+	@if command -v npm >/dev/null; then cd tests_clients && npm ci --silent --no-audit --no-fund && touch node_modules/.installed; fi
 
-client-packages: ## what test-clients needs from Debian (as root)
-	apt-get install --yes --quiet --no-install-recommends $(CLIENT_PACKAGES)
+client-packages: ## what test-clients needs from Debian and is not here (as root)
+	@missing=$$(tests_clients/missing-packages); test -z "$$missing" || apt-get install --yes --quiet --no-install-recommends $$missing
 
 test-clients: $(STAMP) $(CLIENTS)/.installed tests_clients/node_modules/.installed ## calendar apps that others wrote, against a server of their own (ONLY="vdirsyncer curl")
 	$(BIN)/python -m tests_clients $(ONLY)

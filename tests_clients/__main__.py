@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from tests_clients import calcurse, curl, python_caldav, server_tester, tsdav, vdirsyncer_khal
+from tests_clients import calcurse, curl, evolution, python_caldav, server_tester, tsdav, vdirsyncer_khal
 from tests_clients.world import AbsentError, FailedError
 
 RUNS: dict[str, Callable[[Path], str]] = {
@@ -19,6 +19,7 @@ RUNS: dict[str, Callable[[Path], str]] = {
     "vdirsyncer-khal": vdirsyncer_khal.run,
     "calcurse": calcurse.run,
     "tsdav": tsdav.run,
+    "evolution": evolution.run,
     "caldav-server-tester": server_tester.run,
     "python-caldav": python_caldav.run,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests_clients.world import PASSWORD, FailedError, World, check, kalends_world, tool
@@ -32,9 +33,10 @@ def run(folder: Path) -> str:
     with kalends_world(folder) as world:
         _discover(world, curl)
         _store(world, curl, wget)
+        _app_password(world, curl)
         kept = world.kept_as_sent()
         check(kept == 2, f"two objects were PUT, {kept} compared")
-    return f"/.well-known/caldav found from the bare origin; PUT, GET, If-Match, DELETE; {kept} objects octet for octet over CAP"
+    return f"/.well-known/caldav found from the bare origin; PUT, GET, If-Match, DELETE, app passwords; {kept} objects octet for octet over CAP"
 
 
 def _curl(world: World, curl: str, *words: str, user: str = "amira") -> str:
@@ -101,3 +103,18 @@ def _store(world: World, curl: str, wget: str) -> None:
     check("curl-3" not in world.over_cap("amira/calendar"), "a deleted object is still seen over CAP")
     told = _curl(world, curl, "--request", "DELETE", *code, f"{place}/one.ics", user="bruno")
     check(told == "404", f"somebody without rights deleted it: {told}")
+
+
+def _app_password(world: World, curl: str) -> None:
+    made = json.loads(
+        world.kalends("user", "app-password", "add", "amira@example.com", "--label", "phone", "--json")
+    )
+
+    def status() -> str:
+        user = ("--user", f"amira:{made['password']}")
+        words = ("--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--request", "PROPFIND")
+        return world.run(curl, *words, *user, "--header", "Depth: 0", f"{world.url}/dav/calendars/amira/")
+
+    check(status() == "207", f"an app password: {status()}")
+    world.kalends("user", "app-password", "revoke", "amira@example.com", "--label", "phone")
+    check(status() == "401", f"a revoked app password: {status()}")

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -155,10 +155,13 @@ class World:
         Returns:
             How many objects were compared.
         """
-        last = {one.path: one for one in self.sent if one.method in {"PUT", "DELETE"} and one.status < 300}
+        # One app may spell a name in two ways: @ and %40.
+        writes = (one for one in self.sent if one.method in {"PUT", "DELETE"} and one.status < 300)
+        last = {unquote(one.path): one for one in writes}
         texts: dict[str, str] = {}
         compared = 0
-        for path, one in last.items():
+        for one in last.values():
+            path = one.path
             if one.method == "DELETE":
                 continue
             status, headers, body = self.request("GET", path)

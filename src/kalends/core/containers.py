@@ -8,6 +8,7 @@ from kalends.core import agendas, defaults, rights
 from kalends.core.errors import DeniedError, DuplicateError, InvalidError, NotFoundError
 from kalends.core.model import Caller, Identity, Policy, Target
 from kalends.core.names import ANONYMOUS, MAX_CALID, check_calid, complete_upn, path_name, relative
+from kalends.core.presets import DELEGATED
 from kalends.core.timezones import definition
 from kalends.core.vrights import rules_in, rules_of, tied_to_place
 from kalends.core.writer import Writer
@@ -248,7 +249,7 @@ def found_calendar(
     row = writer.insert(new, agendas.wrap(agenda), kind="VAGENDA", uid=calid)
     writer.log(row, VCALSTORE, "props")
     provide_zones(writer, new, agenda, zones)
-    given = _default_vcars(tx)
+    given = [*_default_vcars(tx), *_delegations(tx, home)]
     if any(rights.shows_properties(rule) for vcar in given for rule in rules_of(vcar)):
         writer.lock(new)  # a second tick: see `store.vcars.changed`, which the list of shared calendars asks
     for vcar in given:
@@ -281,6 +282,15 @@ def _default_vcars(tx: Tx) -> list[Component]:
     wanted = agendas.listed(agendas.properties(tx, row), "DEFAULT-VCARS")
     found = {vcar.uid: vcar for vcar in objects.every(tx, VCALSTORE, kind="VCAR", state="BOOKED")}
     return [agendas.parsed(found[carid]).children("VCAR")[0] for carid in wanted if carid in found]
+
+
+def _delegations(tx: Tx, home: int | None) -> list[Component]:
+    """The VCARs by which the delegates of a home have rights, as its owner's first calendar holds them."""
+    owner = None if home is None else principals.by_id(tx, home)
+    if owner is None or owner.default_calendar is None:
+        return []
+    rows = objects.every(tx, owner.default_calendar, kind="VCAR", state="BOOKED")
+    return [agendas.parsed(row).children("VCAR")[0] for row in rows if row.uid.startswith(DELEGATED)]
 
 
 def provide_zones(writer: Writer, calendar_id: int, held: Component, given: Mapping[str, Component]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kalends.core import identity
@@ -106,6 +107,20 @@ def remove_member(tx: Tx, upn: str, member: str) -> None:
     row, other = _group(tx, upn), _known(tx, member)
     if not groups.remove_member(tx, row.id, other.id):
         raise NotFoundError(f"{other.upn} is not in {row.upn} itself")
+
+
+def settle(tx: Tx, upn: str, wanted: Iterable[str]) -> None:
+    """Say who is directly in a group; all others are not. Open sessions know at once.
+
+    Raises:
+        NotFoundError; InvalidError: too many members.
+    """
+    row, names = _group(tx, upn), set(wanted)
+    held = set(groups.members(tx, row.id))
+    for member in sorted(held - names):
+        remove_member(tx, upn, member)
+    for member in sorted(names - held):
+        add_member(tx, upn, member)
 
 
 def _group(tx: Tx, upn: str) -> PrincipalRow:

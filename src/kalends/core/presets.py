@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kalends.core.defaults import PRODID
 from kalends.core.errors import InvalidError
@@ -38,6 +38,24 @@ _READ: Right = (
     (),
 )
 _CONTENTS = ("VEVENT", "VTODO", "VJOURNAL", "VTIMEZONE", "VQUERY")
+
+
+_ANY = tuple(_all(kind) for kind in _CONTENTS)
+_SETTABLE = (
+    "SELECT NAME,DESCRIPTION,DEFAULT-TZID,X-APPLE-CALENDAR-COLOR,X-KALENDS-ORDER,X-KALENDS-TRANSP,"
+    "X-KALENDS-COMPONENTS,X-KALENDS-PROPERTY FROM VAGENDA"
+)
+ATOMS: Mapping[str, Right] = {
+    "busy": _BUSY,
+    "read": _READ,
+    "change": (("MODIFY",), _ANY, ()),
+    "create": (("CREATE",), _ANY, ()),
+    "delete": (("DELETE", "MOVE"), _ANY, ()),
+    "properties": (("SEARCH", "MODIFY"), (_SETTABLE,), ()),
+    "see-rights": (("SEARCH",), ("SELECT * FROM VCAR",), ()),
+    "rights": (("SEARCH", "CREATE", "MODIFY", "DELETE"), ("SELECT * FROM VCAR",), ()),
+}
+"""The parts of which other ways of sharing are made (`grants`): each is one VRIGHT."""
 
 PRESETS: Mapping[str, tuple[Right, ...]] = {
     "busy": (_BUSY,),
@@ -78,6 +96,10 @@ PRESETS: Mapping[str, tuple[Right, ...]] = {
 """
 
 
+DELEGATED = "proxy-"
+"""Beginning of the CARIDs by which delegates have rights in all calendars of somebody (`delegates`)."""
+
+
 def carid(upn: str) -> str:
     """The CARID of the VCAR by which a calendar is shared with somebody: one for each of them."""
     return f"share-{upn.strip().lower()}"
@@ -98,10 +120,25 @@ def preset(name: str, upn: str) -> Component:
     rights = PRESETS.get(name)
     if rights is None:
         raise InvalidError(f"share as one of {', '.join(PRESETS)}")
+    return vcar_of(rights, upn, carid(upn), f"Shared with {upn.strip()} as {name}")
+
+
+def vcar_of(rights: Sequence[Right], upn: str, identifier: str, name: str) -> Component:
+    """A VCAR that grants rights to somebody.
+
+    Args:
+        rights: a VRIGHT each.
+        upn: whom: any UPN-FILTER.
+        identifier: its CARID.
+        name: its NAME.
+
+    Raises:
+        InvalidError: no UPN-FILTER.
+    """
     parse_filter(upn)
     made = Component("VCAR")
-    made.add("CARID", escape_text(carid(upn)))
-    made.add("NAME", escape_text(f"Shared with {upn.strip()} as {name}"))
+    made.add("CARID", escape_text(identifier))
+    made.add("NAME", escape_text(name))
     for permissions, scopes, restrictions in rights:
         vright = Component("VRIGHT")
         vright.add("GRANT", upn.strip())

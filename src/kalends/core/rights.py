@@ -26,9 +26,8 @@ from kalends.store.objects import ObjectRow
 
 __all__ = [
     "DENIED", "NOWHERE", "Authority", "Permission", "Privileges", "Shown", "Sight", "authority",
-    "authority_in", "listed", "may", "may_own", "owns", "privileges", "require", "require_all",
-    "respect_decrees",
-    "shown", "sight", "visible", "visible_calendars",
+    "authority_in", "listed", "may", "may_own", "owns", "privileges", "privileges_of", "require",
+    "require_all", "respect_decrees", "shown", "sight", "visible", "visible_calendars",
 ]  # fmt: skip
 
 Permission = Literal["SEARCH", "CREATE", "DELETE", "MODIFY", "MOVE"]
@@ -209,10 +208,12 @@ _OBJECTS = ("VEVENT", "VTODO", "VJOURNAL")
 def privileges(tx: Tx, caller: Caller, calendar_id: int) -> Privileges:
     """What the caller may do in a calendar, in outline; nothing in one that is gone."""
     calendar = calendars.by_id(tx, calendar_id)
-    if calendar is None:
-        return Privileges()
-    one = Authority(tx, caller, calendar)
-    held = agendas.properties(tx, calendar)
+    return Privileges() if calendar is None else privileges_of(Authority(tx, caller, calendar))
+
+
+def privileges_of(one: Authority) -> Privileges:
+    """What an authority says in outline."""
+    held = agendas.properties(one.tx, one.calendar)
     busy, car = Component("VFREEBUSY"), Component("VCAR")
     busy.add("FREEBUSY", "19700101T000000Z/PT1H")
     car.add("CARID", "x")
@@ -233,5 +234,5 @@ def privileges(tx: Tx, caller: Caller, calendar_id: int) -> Privileges:
         write_properties=one.anything("MODIFY", held.name),
         read_rights=seen.of(car) is not None,
         write_rights=all(one.anything(permission, "VCAR") for permission in ("CREATE", "MODIFY")),
-        owns=one.owner or caller.identity.admin,
+        owns=one.owner or one.caller.identity.admin,
     )

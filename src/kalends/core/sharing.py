@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kalends.core import admission, agendas, creating, decrees, deleting, rights
+from kalends.core import admission, agendas, creating, decrees, deleting, mounting, rights
 from kalends.core.admission import Sent
 from kalends.core.errors import InvalidError, NotFoundError
 from kalends.core.model import Caller, Policy, Target
@@ -78,14 +78,31 @@ def share(tx: Tx, caller: Caller, target: Target, upn: str, how: str) -> Share:
     if target.is_store:
         raise InvalidError("a calendar is shared, not the store")
     whom = sharer(tx, caller.policy, upn)
-    made = preset(how, whom)
-    held = objects.by_uid(tx, target.calendar_id, carid(whom), "BOOKED", "VCAR")
+    give(tx, caller, target, preset(how, whom))
+    mounting.offer(tx, target.calendar_id, whom)
+    return Share(whom, how, carid(whom))
+
+
+def give(tx: Tx, caller: Caller, target: Target, made: Component) -> None:
+    """Put a VCAR into a calendar, in the place of the one of its CARID.
+
+    Args:
+        tx: a write transaction; it must fail when this raises.
+        caller: who gives it: they must be allowed to write VCARs there.
+        target: the calendar.
+        made: the VCAR.
+
+    Raises:
+        NotFoundError: no such calendar. DeniedError: the caller may not, or a decree stands against it.
+    """
+    identifier = unescape_text(made.value("CARID") or "")
+    held = objects.by_uid(tx, target.calendar_id, identifier, "BOOKED", "VCAR")
     whole = agendas.wrap(made)
     if not held:
         (receipt,) = creating.create(tx, caller, target, whole)
         if receipt.error is not None:
             raise receipt.error
-        return Share(whom, how, carid(whom))
+        return
     authority = rights.authority_in(tx, caller, target)
     authority.require("MODIFY", "VCAR")
     writer = Writer(tx, caller, (target.calendar_id,))
@@ -95,7 +112,6 @@ def share(tx: Tx, caller: Caller, target: Target, upn: str, how: str) -> Share:
     admission.check_rights(made, caller, Sent(whole))
     rights.respect_decrees(tx, target.calendar_id, made, agendas.owners(tx, authority.calendar))
     writer.update(held[0], whole)
-    return Share(whom, how, carid(whom))
 
 
 def unshare(tx: Tx, caller: Caller, target: Target, upn: str) -> bool:
@@ -115,9 +131,27 @@ def unshare(tx: Tx, caller: Caller, target: Target, upn: str) -> bool:
     """
     given = upn.strip()
     whom = given if "@" in given or "*" in given else complete_upn(given, caller.policy)
+    return take(tx, caller, target, carid(whom))
+
+
+def take(tx: Tx, caller: Caller, target: Target, identifier: str) -> bool:
+    """Take a VCAR out of a calendar.
+
+    Args:
+        tx: a write transaction; it must fail when this raises.
+        caller: who takes it: they must be allowed to delete VCARs there.
+        target: the calendar.
+        identifier: its CARID.
+
+    Returns:
+        Whether it was there.
+
+    Raises:
+        NotFoundError: no such calendar. DeniedError: the caller may not.
+    """
     authority = rights.authority_in(tx, caller, target)
     authority.require("DELETE", "VCAR")
-    held = objects.by_uid(tx, target.calendar_id, carid(whom), "BOOKED", "VCAR")
+    held = objects.by_uid(tx, target.calendar_id, identifier, "BOOKED", "VCAR")
     if not held:
         return False
     authority.allow_object("DELETE", held[0])
@@ -125,6 +159,18 @@ def unshare(tx: Tx, caller: Caller, target: Target, upn: str) -> bool:
     deleting.keep_promises(writer, held[0])
     writer.remove(held[0])
     return True
+
+
+def whom_of(identifier: str) -> str | None:
+    """With whom the VCAR of a CARID shares a calendar: a UPN-FILTER; None for one that is no share."""
+    if not identifier.startswith(_PREFIX):
+        return None
+    whom = identifier[len(_PREFIX) :]
+    try:
+        parse_filter(whom)
+    except InvalidError:
+        return None
+    return whom
 
 
 def shares(tx: Tx, calendar_id: int) -> list[Share]:

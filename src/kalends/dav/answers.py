@@ -20,6 +20,7 @@ from kalends.dav.resources import (
     Inbox,
     Outbox,
     Principal,
+    Proxy,
     Resource,
 )
 from kalends.dav.xmlread import Element
@@ -218,7 +219,12 @@ def dead_of(tx: Tx, context: Context, resource: Resource) -> dict[str, str]:
     if isinstance(resource, Calendar):
         return dead_in(resource.seen(tx, context))
     holder = dead_holder(resource)
-    return {} if holder is None else dead_store.of(tx, *holder)
+    who = context.caller.identity
+    if holder is None or not (
+        who.admin or isinstance(resource, CalendarObject) or holder[0] == who.principal_id
+    ):
+        return {}  # what people keep at their principal, home and boxes is theirs alone
+    return dead_store.of(tx, *holder)
 
 
 def dead_holder(resource: Resource) -> tuple[int, str] | None:
@@ -228,6 +234,8 @@ def dead_holder(resource: Resource) -> tuple[int, str] | None:
             return resource.row.id, ""
         case Principal():
             return resource.row.id, ""
+        case Proxy():
+            return resource.row.id, f"proxy-{'write' if resource.write else 'read'}"
         case Home():
             return resource.row.id, "home"
         case Inbox() | Outbox():

@@ -9,7 +9,7 @@ from kalends.core.model import Caller, Policy
 from kalends.dav import feeds, paths, tzdist, xmlread
 from kalends.dav import properties as _properties
 from kalends.dav.context import Context
-from kalends.dav.errors import DavError, of_any
+from kalends.dav.errors import NEED, DavError, lacking, of_any
 from kalends.dav.messages import Plan, Request, Response, ready
 from kalends.dav.methods import METHODS, attaching
 from kalends.dav.xmlwrite import CALDAV
@@ -98,7 +98,27 @@ def refusal(request: Request, error: Exception) -> Response | None:
     return None if told is None else _told(request, told)
 
 
+_NEEDS = {
+    "PUT": "D:write-content",
+    "POST": "D:bind",
+    "DELETE": "D:unbind",
+    "MOVE": "D:unbind",
+    "MKCALENDAR": "D:bind",
+    "MKCOL": "D:bind",
+    "PROPPATCH": "D:write-properties",
+    "ACL": "D:write-acl",
+}
+"""The privilege that a method needs where a refusal does not say it more exactly (RFC 3744, Appendix B)."""
+_ABOVE = frozenset(("DELETE", "MOVE", "MKCALENDAR", "MKCOL"))
+"""Methods that need it on the collection above."""
+
+
 def _told(request: Request, error: DavError) -> Response:
+    if error.precondition == NEED and not error.inner:
+        path = request.prefix + request.path
+        if request.method in _ABOVE:
+            path = path.rstrip("/").rpartition("/")[0] + "/"
+        error = lacking(path, _NEEDS.get(request.method, "D:read"), error.sentence)
     response = error.response()
     if request.method == "HEAD":
         return Response(response.status, response.headers)

@@ -101,6 +101,11 @@ class Context:
         """Whether the client prefers depth-noroot (RFC 8144 §4)."""
         return "depth-noroot" in self.preferences
 
+    @property
+    def is_xml(self) -> bool:
+        """Whether the request says that its body is XML."""
+        return _is_xml((self.header("content-type") or "").partition(";")[0].strip().lower())
+
     def xml(self, *, root: str | None = None) -> Element | None:
         """The body as XML; None when there is none.
 
@@ -117,7 +122,7 @@ class Context:
         if not body:
             return None
         media = (self.header("content-type") or "application/xml").partition(";")[0].strip().lower()
-        if media not in _XML_TYPES and not media.endswith("+xml"):
+        if not _is_xml(media):
             raise DavError(415, None, "The body has to be application/xml.")
         try:
             read = xmlread.read(body)
@@ -185,6 +190,10 @@ class Context:
         if given not in ("T", "F"):
             raise DavError(400, None, "Overwrite is T or F.")
         return given == "T"
+
+
+def _is_xml(media: str) -> bool:
+    return media in _XML_TYPES or media.endswith("+xml")
 
 
 def _authority(scheme: str, authority: str) -> str:

@@ -79,6 +79,27 @@ class InsteadError(DavError):
         return self._response
 
 
+NEED = f"{DAV}need-privileges"
+
+
+def lacking(path: str, privilege: str, sentence: str) -> DavError:
+    """403 that says which privilege is missing where.
+
+    Args:
+        path: raw, of the resource.
+        privilege: with its prefix, such as D:read-acl.
+        sentence: for people.
+
+    Source: RFC 3744 §7.1.1.
+    """
+    return DavError(403, NEED, sentence, inner=needed(path, privilege))
+
+
+def needed(path: str, privilege: str) -> str:
+    """What stands in D:need-privileges."""
+    return f"<D:resource>{xmlwrite.href(path)}<D:privilege><{privilege}/></D:privilege></D:resource>"
+
+
 def not_found() -> DavError:
     """404, also for what may not be seen."""
     return DavError(404, None, "There is nothing at this path.")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kalends.core import ledger, rights
+from kalends.core import ledger, mounting, rights
 from kalends.dav import answers, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.drafts import Draft
 from kalends.dav.errors import DavError, not_found
 from kalends.dav.properties.base import PROPERTIES
-from kalends.dav.resources import Calendar, CalendarObject, Resource
+from kalends.dav.resources import Calendar, CalendarObject, Mounted, Resource
 from kalends.dav.xmlread import Element
-from kalends.dav.xmlwrite import DAV
+from kalends.dav.xmlwrite import APPLE, CALDAV, DAV
 from kalends.ical.tree import Component
 from kalends.store import objects
 from kalends.store import properties as dead_store
@@ -113,12 +113,14 @@ def propstats(outcomes: list[Outcome], success: int = 200) -> str:
     return "".join(out) + (xmlwrite.propstat(rest, 424) if rest else "")
 
 
-def draft_of(tx: Tx, resource: Resource) -> Draft:
+def draft_of(tx: Tx, context: Context, resource: Resource) -> Draft:
     """A draft of a resource that is there.
 
     Raises:
         DavError: 403 for one whose properties are nobody's to set.
     """
+    if isinstance(resource, Mounted):
+        return Draft(resource.kind, resource.seen(tx, context).copy())
     if isinstance(resource, Calendar):
         return Draft(resource.kind, resource.held(tx).copy())
     holder = answers.dead_holder(resource)
@@ -135,6 +137,8 @@ def check_rights(tx: Tx, context: Context, resource: Resource) -> None:
         KalendsError: the calendar refuses.
     """
     who = context.caller.identity
+    if isinstance(resource, Mounted):
+        return  # everybody has their own properties of it; for others `keep` asks
     if isinstance(resource, Calendar):
         rights.authority_in(tx, context.caller, resource.target).require("MODIFY", "VAGENDA")
     elif isinstance(resource, CalendarObject):
@@ -147,6 +151,45 @@ def check_rights(tx: Tx, context: Context, resource: Resource) -> None:
             raise DavError(403, f"{DAV}need-privileges", "These are somebody else's properties.")
 
 
+_PERSONAL = frozenset(
+    (
+        f"{DAV}displayname",
+        f"{APPLE}calendar-color",
+        f"{APPLE}calendar-order",
+        f"{CALDAV}schedule-calendar-transp",
+    )
+)
+"""Live properties that everybody sets for themselves where a calendar is shared with them."""
+
+
+def _is_personal(name: str) -> bool:
+    """Whether a property of a shared calendar is one's own: also what only clients understand."""
+    return name in _PERSONAL or name not in PROPERTIES
+
+
+def _personalise(tx: Tx, context: Context, resource: Mounted, wanted: list[Instruction]) -> None:
+    """Keep what somebody says of a calendar that is shared with them, without changing it."""
+    if not wanted:
+        return
+    mine = mounting.own(resource.mount)
+    apply(context, Draft(resource.kind, mine), wanted)
+    mounting.personalise(tx, context.caller, resource.mount, mine)
+
+
+def _edit_calendar(
+    tx: Tx, context: Context, resource: Calendar, draft: Draft, wanted: list[Instruction]
+) -> None:
+    rights.require(tx, context.caller, resource.target, "MODIFY")
+
+    def edit(held: Component) -> None:
+        again = Draft(resource.kind, held)
+        refused = next((error for _, error in apply(context, again, wanted) if error is not None), None)
+        if refused is not None:
+            raise refused
+
+    ledger.edit_calendar(tx, context.caller, resource.target, edit, draft.zones)
+
+
 def keep(tx: Tx, context: Context, resource: Resource, draft: Draft, wanted: list[Instruction]) -> None:
     """Store what a draft became, in a write transaction.
 
@@ -157,15 +200,12 @@ def keep(tx: Tx, context: Context, resource: Resource, draft: Draft, wanted: lis
         draft: with all instructions applied, none of them refused.
         wanted: the instructions, which a calendar's properties get again under its lock.
     """
+    if isinstance(resource, Mounted):
+        _personalise(tx, context, resource, [one for one in wanted if _is_personal(one.name)])
+        wanted = [one for one in wanted if not _is_personal(one.name)]
     if isinstance(resource, Calendar):
-
-        def edit(held: Component) -> None:
-            again = Draft(resource.kind, held)
-            refused = next((error for _, error in apply(context, again, wanted) if error is not None), None)
-            if refused is not None:
-                raise refused
-
-        ledger.edit_calendar(tx, context.caller, resource.target, edit, draft.zones)
+        if wanted:
+            _edit_calendar(tx, context, resource, draft, wanted)
     else:
         holder = answers.dead_holder(resource)
         if holder is None:

@@ -24,6 +24,8 @@ PRINCIPALS = "/dav/principals/"
 CALENDARS = "/dav/calendars/"
 WELL_KNOWN = "/.well-known/caldav"
 INBOX, OUTBOX = "inbox", "outbox"
+PROXIES = {"calendar-proxy-read": False, "calendar-proxy-write": True}
+"""Segments under a principal: its delegates, and whether they may write."""
 RESERVED = frozenset((INBOX, OUTBOX))
 """Segments under a home that no calendar has."""
 MAX_SEGMENT = 1_000
@@ -47,7 +49,7 @@ class Address:
     Attributes:
         area: which part of the tree; 'other' for a path outside of it.
         principal: the name under principals/ or calendars/, or None.
-        calendar: the segment under a home, or None.
+        calendar: the segment under a home, or under a principal, or None.
         member: the segment under a calendar, or None.
         slash: whether the path ended with '/'.
     """
@@ -124,7 +126,7 @@ def _read(path: str) -> Address:
         raise DavError(400, None, "No part of a path is empty.")
     if not parts or parts == ["dav"]:
         return Address("root", slash=slash)
-    if parts[0] == "dav" and parts[1] == "principals" and len(parts) <= 3:
+    if parts[0] == "dav" and parts[1] == "principals" and len(parts) <= 4:
         return Address("principals", *_filled(parts[2:]), slash)
     if parts[0] == "dav" and parts[1] == "calendars" and len(parts) <= 5:
         return Address("calendars", *_filled(parts[2:]), slash)
@@ -144,6 +146,11 @@ def _filled(parts: list[str]) -> tuple[str | None, str | None, str | None]:
 def principal(prefix: str, name: str) -> str:
     """The raw path of a principal."""
     return f"{prefix}{PRINCIPALS}{encode(name)}/"
+
+
+def proxy(prefix: str, name: str, *, write: bool) -> str:
+    """The raw path of the principal that stands for somebody's delegates."""
+    return f"{principal(prefix, name)}calendar-proxy-{'write' if write else 'read'}/"
 
 
 @lru_cache(maxsize=4096)

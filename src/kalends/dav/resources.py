@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import ClassVar
 
-from kalends.core import agendas, identity, rights, scheduling
+from kalends.core import agendas, grants, identity, mounting, rights, scheduling
 from kalends.core.model import Target
 from kalends.core.sights import Shown, Sight
 from kalends.dav import paths
@@ -40,6 +40,10 @@ class Resource:
 
     def __init__(self, path: str) -> None:
         self.path = path
+
+    def types_in(self, tx: Tx) -> str:
+        """D:resourcetype, where the class alone does not say it."""
+        return self.types
 
     def members(self, tx: Tx, context: Context) -> Iterator[Resource]:
         """The members that the caller may see; none unless a class says otherwise."""
@@ -84,6 +88,27 @@ class HomeCollection(Resource):
             yield home_resource(context, row)
 
 
+class Proxy(Resource):
+    """The delegates of somebody, as a group: those who may read, or those who may write (calendar-proxy).
+
+    Attributes:
+        row: whose delegates.
+        write: which of the two.
+    """
+
+    __slots__ = ("row", "write")
+    kind = "proxy"
+
+    def __init__(self, path: str, row: identity.Principal, *, write: bool) -> None:
+        super().__init__(path)
+        self.row = row
+        self.write = write
+
+    def types_in(self, tx: Tx) -> str:
+        """A principal of one of two kinds."""
+        return f"<D:principal/><D:collection/><CS:calendar-proxy-{'write' if self.write else 'read'}/>"
+
+
 class Principal(Resource):
     """A user, group, room or resource (RFC 3744 §4)."""
 
@@ -94,6 +119,12 @@ class Principal(Resource):
     def __init__(self, path: str, row: identity.Principal) -> None:
         super().__init__(path)
         self.row = row
+
+    def members(self, tx: Tx, context: Context) -> Iterator[Resource]:
+        """Its two groups of delegates; none for groups, which have no calendars to begin with."""
+        if self.row.kind != "group":
+            for write in (False, True):
+                yield proxy_resource(context, self.row, write=write)
 
 
 class Home(Resource):
@@ -107,10 +138,16 @@ class Home(Resource):
         self.row = row
 
     def members(self, tx: Tx, context: Context) -> Iterator[Resource]:
-        """Its calendars, then inbox and outbox where they are the caller's own."""
+        """Its calendars, those that others share, inbox and outbox; all but the first in the caller's own."""
+        taken: set[str] = set()
         for calendar in calendars.every(tx, self.row.id):
             if calendar.slug is not None and rights.listed(tx, context.caller, calendar):
+                taken.add(calendar.slug)
                 yield calendar_resource(context, self, calendar)
+        if context.caller.identity.principal_id == self.row.id:
+            for mount in mounting.mounted(tx, context.caller):
+                if mount.slug not in taken:
+                    yield mounted_resource(context, self, mount)
         if self.is_own(context):
             yield Inbox(paths.calendar(context.prefix, self.row.slug, paths.INBOX), self)
             yield Outbox(paths.calendar(context.prefix, self.row.slug, paths.OUTBOX), self)
@@ -177,7 +214,7 @@ class Calendar(Resource):
         home: the home it is seen under.
     """
 
-    __slots__ = ("_held", "_sight", "home", "row")
+    __slots__ = ("_authority", "_held", "_sight", "home", "row")
     kind = "calendar"
     types = "<D:collection/><C:calendar/>"
 
@@ -187,6 +224,7 @@ class Calendar(Resource):
         self.home = home
         self._held: Component | None = None
         self._sight: Sight | None = None
+        self._authority: rights.Authority | None = None
 
     @property
     def target(self) -> Target:
@@ -206,8 +244,14 @@ class Calendar(Resource):
     def sight(self, tx: Tx, context: Context) -> Sight:
         """What the caller may see in it."""
         if self._sight is None:
-            self._sight = rights.sight(tx, context.caller, self.row.id)
+            self._sight = self.authority(tx, context).sight()
         return self._sight
+
+    def authority(self, tx: Tx, context: Context) -> rights.Authority:
+        """What the caller may do in it, as it was when first asked."""
+        if self._authority is None:
+            self._authority = rights.Authority(tx, context.caller, self.row)
+        return self._authority
 
     def members(self, tx: Tx, context: Context) -> Iterator[Resource]:
         """Its calendar objects, in order of their names, as far as the caller may see them."""
@@ -221,6 +265,13 @@ class Calendar(Resource):
                 seen = self.object(tx, context, whole)
                 if seen is not None:
                     yield seen
+
+    def types_in(self, tx: Tx) -> str:
+        """With CS:shared-owner where it is shared with somebody."""
+        # the first tick brought the rights that everybody's calendars are born with
+        if self.row.rights_tick > 1 and grants.shared_with(tx, self.row.id):
+            return f"{self.types}<CS:shared-owner/>"
+        return self.types
 
     def member(self, tx: Tx, context: Context, name: str) -> CalendarObject | None:
         """The object of that name as the caller sees it, or None."""
@@ -236,6 +287,36 @@ class Calendar(Resource):
             return CalendarObject(self, row)
         shown = sight.object(row)
         return None if shown is None else CalendarObject(self, row, shown)
+
+
+class Mounted(Calendar):
+    """A calendar of somebody else in one's own home.
+
+    Attributes:
+        home: its owner's.
+        mount: what one keeps of one's own about it.
+        shared_path: its raw path in its owner's home.
+    """
+
+    __slots__ = ("_seen", "mount", "shared_path")
+    types = "<D:collection/><C:calendar/><CS:shared/>"
+
+    def __init__(self, path: str, mount: mounting.Mount, home: Home, shared_path: str) -> None:
+        super().__init__(path, mount.calendar, home)
+        self.mount = mount
+        self.shared_path = shared_path
+        self._seen: Component | None = None
+        self._authority = mount.authority
+
+    def seen(self, tx: Tx, context: Context) -> Component:
+        """Its VAGENDA as far as the caller may see it, with their own name, colour and order."""
+        if self._seen is None:
+            self._seen = mounting.overlaid(super().seen(tx, context), self.mount, self.home.row.name)
+        return self._seen
+
+    def types_in(self, tx: Tx) -> str:
+        """Always the same."""
+        return self.types
 
 
 class CalendarObject(Resource):
@@ -317,6 +398,11 @@ def principal_resource(context: Context, row: identity.Principal) -> Principal:
     return Principal(paths.principal(context.prefix, row.path), row)
 
 
+def proxy_resource(context: Context, row: identity.Principal, *, write: bool) -> Proxy:
+    """A group of somebody's delegates."""
+    return Proxy(paths.proxy(context.prefix, row.path, write=write), row, write=write)
+
+
 def home_resource(context: Context, row: PrincipalRow) -> Home:
     """The home of a principal."""
     return Home(paths.home(context.prefix, row.slug), row)
@@ -325,6 +411,13 @@ def home_resource(context: Context, row: PrincipalRow) -> Home:
 def calendar_resource(context: Context, home: Home, row: CalendarRow) -> Calendar:
     """A calendar under a home."""
     return Calendar(paths.calendar(context.prefix, home.row.slug, row.slug or ""), row, home)
+
+
+def mounted_resource(context: Context, home: Home, mount: mounting.Mount) -> Mounted:
+    """A calendar of somebody else under the caller's own home."""
+    at = paths.calendar(context.prefix, home.row.slug, mount.slug)
+    owned = paths.calendar(context.prefix, mount.owner.slug, mount.calendar.slug or "")
+    return Mounted(at, mount, home_resource(context, mount.owner), owned)
 
 
 def resolve(tx: Tx, context: Context, address: Address) -> Resource:
@@ -356,7 +449,7 @@ def find(tx: Tx, context: Context, address: Address) -> Resource | None:
         return kind(context.prefix + at)
     if address.area == "principals":
         found = identity.by_path(tx, address.principal)
-        return None if found is None else principal_resource(context, found)
+        return None if found is None else _under_principals(context, found, address.calendar)
     row = principals.by_slug(tx, address.principal.lower())
     if row is None:
         return None
@@ -373,6 +466,14 @@ def find(tx: Tx, context: Context, address: Address) -> Resource | None:
     )
 
 
+def _under_principals(context: Context, row: identity.Principal, segment: str | None) -> Resource | None:
+    if segment is None:
+        return principal_resource(context, row)
+    if segment not in paths.PROXIES or row.kind == "group":
+        return None
+    return proxy_resource(context, row, write=paths.PROXIES[segment])
+
+
 def under_home(tx: Tx, context: Context, home: Home, segment: str) -> Calendar | Inbox | Outbox | None:
     """The collection with that segment under a home, or None when it may not be seen."""
     if segment in paths.RESERVED:
@@ -381,6 +482,9 @@ def under_home(tx: Tx, context: Context, home: Home, segment: str) -> Calendar |
         kind = Inbox if segment == paths.INBOX else Outbox
         return kind(paths.calendar(context.prefix, home.row.slug, segment), home)
     row = calendars.by_slug(tx, home.row.id, segment)
+    if row is None and context.caller.identity.principal_id == home.row.id:
+        mount = mounting.at(tx, context.caller, segment)
+        return None if mount is None else mounted_resource(context, home, mount)
     if row is None or not rights.listed(tx, context.caller, row):
         return None
     return calendar_resource(context, home, row)

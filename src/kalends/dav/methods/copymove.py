@@ -115,7 +115,7 @@ class Move(_ToDestination):
                 tx, context.caller, found.calendar.target, found.row.name, calendar.target, name, check=check
             )
         except errors.KalendsError as error:
-            raise put_refusal(tx, calendar, found.row.uid, error) from error
+            raise put_refusal(tx, context, calendar, found.row.uid, error) from error
 
     def calendar(self, tx: Tx, context: Context, found: Calendar, to: Address) -> Response:
         """Give a calendar another name under its home."""
@@ -156,7 +156,7 @@ class Copy(_ToDestination):
                 tx, context.caller, calendar.target, name, parse(found.ics(tx)), check=check
             )
         except errors.KalendsError as error:
-            raise put_refusal(tx, calendar, found.row.uid, error) from error
+            raise put_refusal(tx, context, calendar, found.row.uid, error) from error
         dead_store.remove_all(tx, row.id)
         dead_store.copy(tx, found.row.id, row.id)
         return replaced[-1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kalends.core import ledger, scheduling
+from kalends.core import ledger, mounting, scheduling
 from kalends.core.model import State
 from kalends.dav import conditions
 from kalends.dav.context import Context
@@ -10,7 +10,7 @@ from kalends.dav.errors import DavError, not_found
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import Method, not_allowed, register
 from kalends.dav.methods.put import check_conditions, etag_at
-from kalends.dav.resources import Calendar, CalendarObject, Message, resolve
+from kalends.dav.resources import Calendar, CalendarObject, Message, Mounted, resolve
 from kalends.store.base import Tx
 from kalends.store.objects import ObjectRow
 
@@ -56,6 +56,9 @@ def _delete_calendar(tx: Tx, context: Context, found: Calendar) -> Response:
     if (context.header("if-match") or "*") != "*":
         raise conditions.failed("If-Match: a calendar has no ETag.")
     conditions.check_if(context, lambda path: etag_at(tx, context, path, None))
+    if isinstance(found, Mounted):  # one leaves it; it stays its owner's
+        mounting.leave(tx, context.caller, found.mount)
+        return Response(204)
     scheduling.refuse_removal(tx, found.row)
     ledger.remove_calendar(tx, context.caller, found.target)
     return Response(204)

@@ -9,7 +9,8 @@ from kalends.dav.properties.base import EVERYWHERE
 
 CLASSES = (
     "1, 3, access-control, calendar-access, calendar-auto-schedule, calendar-availability, "
-    "calendar-managed-attachments, calendar-no-timezone, extended-mkcol"
+    "calendar-managed-attachments, calendar-no-timezone, extended-mkcol, "
+    "calendar-proxy, calendarserver-sharing, resource-sharing"
 )
 """The DAV header: what is true, and nothing else."""
 

@@ -1,4 +1,4 @@
-"""POST: a new member (RFC 5995), free-busy of others (RFC 6638 §5), managed attachments (RFC 8607 §3.3)."""
+"""POST: a new member (RFC 5995), free-busy of others (RFC 6638 §5), attachments (RFC 8607), invitations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 from kalends.dav import asking_busy, incoming, paths
 from kalends.dav.context import Context
 from kalends.dav.messages import Plan, Response
-from kalends.dav.methods import attaching
+from kalends.dav.methods import attaching, inviting
 from kalends.dav.methods.base import Method, not_allowed, register
 from kalends.dav.methods.put import refuse_place, store_object
 from kalends.dav.resources import Calendar, Outbox, resolve
@@ -18,7 +18,7 @@ from kalends.store.base import Tx
 
 @register
 class Post(Method):
-    """A calendar is its own add-member URI; an outbox answers who is busy; an object takes attachments."""
+    """To calendars: members, invitations; to objects: attachments; to an outbox: who is busy."""
 
     name = "POST"
     on = ("calendar", "outbox", "object")
@@ -32,6 +32,8 @@ class Post(Method):
             return attaching.plan(context)
         if address.calendar is None or address.member is not None or address.calendar in paths.RESERVED:
             return Plan("read", lambda tx: refuse_place(tx, context))
+        if context.is_xml:
+            return inviting.plan(context)
         tree = incoming.calendar_object(context)
 
         def work(tx: Tx) -> Response:

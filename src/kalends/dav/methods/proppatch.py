@@ -39,7 +39,7 @@ class PropPatch(Method):
                 check_conditions(tx, context, found.calendar, objects.get(tx, found.row.id))
             else:
                 conditions.check_if(context, lambda path: etag_at(tx, context, path, None))
-            draft = patching.draft_of(tx, found)
+            draft = patching.draft_of(tx, context, found)
             outcomes = patching.apply(context, draft, wanted)
             if patching.failed(outcomes):
                 return _told(found.path, outcomes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kalends.core import agendas, errors, ledger
 from kalends.dav import conditions, incoming, paths, xmlwrite
 from kalends.dav.context import Context
-from kalends.dav.errors import DavError, InsteadError, of_refusal
+from kalends.dav.errors import NEED, DavError, InsteadError, lacking, of_refusal
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import Method, not_allowed, register
 from kalends.dav.methods.get import validators
@@ -66,8 +66,13 @@ def store_object(tx: Tx, context: Context, calendar: Calendar, name: str, tree: 
 
     try:
         row = ledger.put_object(tx, context.caller, calendar.target, name, tree, check=check)
+    except errors.DeniedError as error:
+        refused = of_refusal(error)
+        if refused.precondition == NEED and before[-1:] == [None]:
+            refused = lacking(calendar.path, "D:bind", refused.sentence)
+        raise refused from error
     except errors.KalendsError as error:
-        raise put_refusal(tx, calendar, incoming.uid_of(tree), error) from error
+        raise put_refusal(tx, context, calendar, incoming.uid_of(tree), error) from error
     made = before[-1] is None
     found = CalendarObject(calendar, row)
     headers: tuple[tuple[str, str], ...] = ()
@@ -142,13 +147,17 @@ def uid_conflict(calendar: Calendar, row: ObjectRow | None, sentence: str) -> Da
     return DavError(403, f"{CALDAV}no-uid-conflict", sentence, inner=inner)
 
 
-def put_refusal(tx: Tx, calendar: Calendar, uid: str, error: errors.KalendsError) -> DavError:
-    """A refusal of core in the words of RFC 4791 §5.3.2.1."""
+def put_refusal(
+    tx: Tx, context: Context, calendar: Calendar, uid: str, error: errors.KalendsError
+) -> DavError:
+    """A refusal of core in the words of RFC 4791 §5.3.2.1; it names no object that may not be seen."""
     refused = of_refusal(error)
     if type(error) is errors.InvalidError:
         return DavError(403, f"{CALDAV}valid-calendar-data", refused.sentence)
     if type(error) is errors.DuplicateError:
         held = objects.by_uid(tx, calendar.row.id, uid, "BOOKED")
         taken = next((row for row in held if row.kind in incoming.KINDS), None)
+        if taken is not None and calendar.object(tx, context, taken) is None:
+            taken = None
         return uid_conflict(calendar, taken, refused.sentence)
     return refused

@@ -12,7 +12,7 @@ from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import DAV
 from kalends.store.base import Tx
 
-COLLECTIONS = ("root", "principals", "homes", "principal", "home", "inbox", "outbox", "calendar")
+COLLECTIONS = ("root", "principals", "homes", "principal", "proxy", "home", "inbox", "outbox", "calendar")
 EVERYWHERE = (*COLLECTIONS, "object", "message")
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from kalends.core import rights
-from kalends.core.rights import Privileges
-from kalends.dav import paths, xmlwrite
+from kalends.core import delegates, identity
+from kalends.core import groups as core_groups
+from kalends.dav import acl, paths, privileges, xmlwrite
 from kalends.dav.context import Context
+from kalends.dav.drafts import Draft
+from kalends.dav.errors import DavError, lacking
 from kalends.dav.properties.base import EVERYWHERE, Property, register
 from kalends.dav.resources import (
     Calendar,
@@ -14,59 +16,15 @@ from kalends.dav.resources import (
     Inbox,
     Outbox,
     Principal,
+    Proxy,
     Resource,
     principal_path,
+    resolve,
 )
+from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import DAV
 from kalends.store import groups, principals
 from kalends.store.base import Tx
-
-_READ = ("D:read", "D:read-current-user-privilege-set")
-_OWN = ("D:all", "D:read", "D:read-acl", "D:read-current-user-privilege-set", "D:write", "D:write-properties")
-_MAKES = (*_OWN, "D:bind", "D:unbind", "D:write-content")
-"""Of a home: calendars are made and removed in it."""
-_INBOX = (*_OWN, "D:unbind", "C:schedule-deliver", "C:schedule-deliver-invite", "C:schedule-deliver-reply",
-    "C:schedule-query-freebusy")  # fmt: skip
-_OUTBOX = (*_OWN, "C:schedule-send", "C:schedule-send-invite", "C:schedule-send-reply",
-    "C:schedule-send-freebusy")  # fmt: skip
-
-
-def of_calendar(may: Privileges) -> list[str]:
-    """The privileges on a calendar and its contents, out of what its VCARs grant (RFC 3744 §3, §5.4)."""
-    grants = (
-        (may.owns, "D:all"),
-        (may.search, "D:read"),
-        (may.search or may.free_busy, "C:read-free-busy"),
-        (may.create and may.modify and may.delete and may.write_properties, "D:write"),
-        (may.modify, "D:write-content"),
-        (may.write_properties, "D:write-properties"),
-        (may.create, "D:bind"),
-        (may.delete, "D:unbind"),
-        (may.read_rights, "D:read-acl"),
-        (may.write_rights, "D:write-acl"),
-        (True, "D:read-current-user-privilege-set"),
-    )
-    return [name for granted, name in grants if granted]
-
-
-def privileges_on(tx: Tx, context: Context, resource: Resource) -> list[str]:
-    """The names, with prefixes, of what the caller may do with a resource."""
-    who = context.caller.identity
-    match resource:
-        case Calendar():
-            return of_calendar(rights.privileges(tx, context.caller, resource.row.id))
-        case CalendarObject():
-            return of_calendar(rights.privileges(tx, context.caller, resource.calendar.row.id))
-        case Home() if resource.is_own(context):
-            return list(_MAKES)
-        case Principal() if who.admin or who.principal_id == resource.row.id:
-            return list(_OWN)
-        case Inbox():
-            return list(_INBOX)
-        case Outbox():
-            return list(_OUTBOX)
-        case _:
-            return list(_READ)
 
 
 @register
@@ -78,9 +36,7 @@ class CurrentUserPrivilegeSet(Property):
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
         """One D:privilege each."""
-        return "".join(
-            f"<D:privilege><{name}/></D:privilege>" for name in privileges_on(tx, context, resource)
-        )
+        return privileges.written(privileges.privileges_on(tx, context, resource))
 
 
 @register
@@ -88,12 +44,12 @@ class Owner(Property):
     """Whose it is (RFC 3744 §5.1)."""
 
     name = f"{DAV}owner"
-    on = ("principal", "home", "inbox", "outbox", "calendar", "object", "message")
+    on = ("principal", "proxy", "home", "inbox", "outbox", "calendar", "object", "message")
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
         """The principal in whose home it lies."""
         match resource:
-            case Principal() | Home():
+            case Principal() | Proxy() | Home():
                 owner = resource.row.id
             case Inbox() | Outbox() | Calendar():
                 owner = resource.home.row.id
@@ -121,7 +77,7 @@ class PrincipalUrl(Property):
     """The path of a principal (RFC 3744 §4.2)."""
 
     name = f"{DAV}principal-URL"
-    on = ("principal",)
+    on = ("principal", "proxy")
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
         """Itself."""
@@ -133,27 +89,65 @@ class AlternateUriSet(Property):
     """Other URIs of a principal (RFC 3744 §4.1)."""
 
     name = f"{DAV}alternate-URI-set"
-    on = ("principal",)
+    on = ("principal", "proxy")
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
         """Its addresses."""
-        return xmlwrite.hrefs(resource.row.addresses) if isinstance(resource, Principal) else None
+        return xmlwrite.hrefs(resource.row.addresses) if isinstance(resource, Principal) else ""
 
 
 @register
 class GroupMemberSet(Property):
-    """The members of a group (RFC 3744 §4.3)."""
+    """The members of a group, and somebody's delegates (RFC 3744 §4.3; calendar-proxy)."""
 
     name = f"{DAV}group-member-set"
-    on = ("principal",)
+    on = ("principal", "proxy")
+    protected = False
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
         """Direct members; empty for who is no group."""
-        if not isinstance(resource, Principal):
-            return None
-        members = groups.members(tx, resource.row.id) if resource.row.kind == "group" else []
+        if isinstance(resource, Proxy):
+            if not (privileges.owns_principal(context, resource) or _is_delegate(tx, context, resource)):
+                raise lacking(resource.path, "D:read", "Somebody else's delegates are not told.")
+            members = delegates.of(tx, resource.row.id, write=resource.write)
+        else:
+            assert isinstance(resource, Principal), resource.kind
+            members = groups.members(tx, resource.row.id) if resource.row.kind == "group" else []
         found = (principals.by_upn(tx, upn) for upn in members)
         return xmlwrite.hrefs(principal_path(tx, context, row.id) for row in found if row is not None)
+
+    def set(self, context: Context, draft: Draft, element: Element | None) -> None:
+        """Say who is in the group; removing the property empties it."""
+        links = [] if element is None else element.all(f"{DAV}href")
+        if element is not None and len(links) != len(element.children):
+            raise DavError(409, None, "D:group-member-set holds D:href elements.")
+        if len(links) > MAX_MEMBERS:
+            raise DavError(507, None, f"At most {MAX_MEMBERS} members can be named at once.")
+        local = [context.local_path(link.text) for link in links]
+
+        def follow(tx: Tx) -> None:
+            found = resolve(tx, context, context.address)
+            members = [acl.principal_at(tx, context, path or "/").upn for path in local]
+            if isinstance(found, Proxy):
+                delegates.settle(tx, context.caller, found.row.id, members, write=found.write)
+                return
+            assert isinstance(found, Principal), found.kind
+            if found.row.kind != "group":
+                raise DavError(403, f"{DAV}cannot-modify-protected-property", "Only groups have members.")
+            if not context.caller.identity.admin:
+                raise lacking(found.path, "D:write-properties", "Administrators say who is in a group.")
+            core_groups.settle(tx, found.row.upn, members)
+
+        draft.after.append(follow)
+
+
+MAX_MEMBERS = 1_000
+"""Members of a group in one request."""
+
+
+def _is_delegate(tx: Tx, context: Context, resource: Proxy) -> bool:
+    who = context.caller.identity
+    return not {who.upn, *who.groups}.isdisjoint(delegates.of(tx, resource.row.id, write=resource.write))
 
 
 @register
@@ -161,15 +155,20 @@ class GroupMembership(Property):
     """The groups a principal is in (RFC 3744 §4.4)."""
 
     name = f"{DAV}group-membership"
-    on = ("principal",)
+    on = ("principal", "proxy")
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
-        """The groups it is in, directly or through other groups."""
+        """The groups it is in, directly or through other groups; one's own tells whose delegate one is."""
         if not isinstance(resource, Principal):
-            return None
-        return xmlwrite.hrefs(
-            principal_path(tx, context, one) for one in groups.groups_of(tx, resource.row.id)
-        )
+            return ""
+        around = [principal_path(tx, context, one) for one in groups.groups_of(tx, resource.row.id)]
+        if privileges.owns_principal(context, resource):
+            for write in (False, True):
+                for one in delegates.acting_for(tx, resource.row.upn, write=write):
+                    row = identity.by_id(tx, one)
+                    if row is not None:
+                        around.append(paths.proxy(context.prefix, row.path, write=write))
+        return xmlwrite.hrefs(around)
 
 
 @register
@@ -180,31 +179,43 @@ class SupportedPrivilegeSet(Property):
     on = EVERYWHERE
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
-        """The same tree everywhere."""
-        return _SUPPORTED
+        """The tree of its kind."""
+        return privileges.supported_on(resource.kind)
 
 
-def _privilege(name: str, words: str, *inner: str) -> str:
-    return (
-        f"<D:supported-privilege><D:privilege><{name}/></D:privilege>"
-        f'<D:description xml:lang="en">{words}</D:description>{"".join(inner)}</D:supported-privilege>'
-    )
+@register
+class Acl(Property):
+    """Who may do what (RFC 3744 §5.5): VCARs, as near as privileges come."""
+
+    name = f"{DAV}acl"
+    on = EVERYWHERE
+
+    def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
+        """The ACEs."""
+        if not privileges.may_read_acl(tx, context, resource):
+            raise lacking(resource.path, "D:read-acl", "Who may do what here is not told.")
+        return acl.aces_of(tx, context, resource)
 
 
-_SUPPORTED = _privilege(
-    "D:all", "Anything",
-    _privilege(
-        "D:read", "See what is in it",
-        _privilege("C:read-free-busy", "See when it is busy"),
-        _privilege("D:read-current-user-privilege-set", "See what one may do"),
-    ),
-    _privilege("D:read-acl", "See who may do what"),
-    _privilege(
-        "D:write", "Change it",
-        _privilege("D:write-properties", "Change its properties"),
-        _privilege("D:write-content", "Change what is in it"),
-        _privilege("D:bind", "Put something into it"),
-        _privilege("D:unbind", "Take something out of it"),
-    ),
-    _privilege("D:write-acl", "Say who may do what"),
-)  # fmt: skip
+@register
+class AclRestrictions(Property):
+    """What an ACL request cannot say (RFC 3744 §5.6)."""
+
+    name = f"{DAV}acl-restrictions"
+    on = EVERYWHERE
+
+    def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
+        """The same everywhere."""
+        return "<D:grant-only/><D:no-invert/>"
+
+
+@register
+class InheritedAclSet(Property):
+    """Other resources whose lists have to grant the same (RFC 3744 §5.7)."""
+
+    name = f"{DAV}inherited-acl-set"
+    on = EVERYWHERE
+
+    def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
+        """None: the list of an object is that of its calendar."""
+        return ""

@@ -8,7 +8,7 @@ from kalends.dav.context import Context
 from kalends.dav.dates import http_date, iso_date
 from kalends.dav.drafts import Draft
 from kalends.dav.properties.base import COLLECTIONS, Property, register
-from kalends.dav.resources import Calendar, CalendarObject, Home, Principal, Resource
+from kalends.dav.resources import Calendar, CalendarObject, Home, Principal, Proxy, Resource
 from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import DAV
 from kalends.ical.errors import ICalError
@@ -46,7 +46,7 @@ class ResourceType(Property):
         """The types of its class; CS:subscribed for a calendar that comes from elsewhere."""
         if isinstance(resource, Calendar) and resource.held(tx).first(agendas.SOURCE) is not None:
             return "<D:collection/><CS:subscribed/>"
-        return resource.types
+        return resource.types_in(tx)
 
 
 @register
@@ -65,6 +65,8 @@ class DisplayName(Property):
             return xmlwrite.text(unescape_text(line.value) if line is not None else resource.row.slug or "")
         if isinstance(resource, Principal | Home):
             return xmlwrite.text(resource.row.name)
+        if isinstance(resource, Proxy):
+            return xmlwrite.text(f"{'Write' if resource.write else 'Read'} delegates of {resource.row.name}")
         return _TITLES.get(resource.kind)
 
     def set(self, context: Context, draft: Draft, element: Element | None) -> None:

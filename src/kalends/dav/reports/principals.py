@@ -7,16 +7,15 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from kalends.core import agendas
-from kalends.dav import xmlwrite
+from kalends.dav import acl, privileges, xmlwrite
 from kalends.dav.answers import MAX_PROPERTIES, Answers, Ask, ask_of
 from kalends.dav.context import Context
-from kalends.dav.errors import DavError
+from kalends.dav.errors import DavError, lacking
 from kalends.dav.messages import XML, Response
 from kalends.dav.properties.base import EVERYWHERE, PROPERTIES
 from kalends.dav.reports.asking import cut_short, multistatus
 from kalends.dav.reports.base import Report, register
-from kalends.dav.resources import Calendar, CalendarObject, Principal, PrincipalCollection, Resource, Root
+from kalends.dav.resources import Principal, PrincipalCollection, Resource, Root
 from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import CALDAV, CALENDARSERVER, DAV
 from kalends.store.base import Tx
@@ -181,6 +180,7 @@ class PrincipalMatch(Report):
         if named is not None and len(named.children) != 1:
             raise DavError(400, None, "D:principal-property holds one property.")
         self.property = None if named is None else named.children[0].tag
+        self.asks = element.child(f"{DAV}prop") is not None
         self.ask = _optional_ask(element, context)
 
     def run(self, tx: Tx, context: Context, resource: Resource) -> Response:
@@ -189,6 +189,8 @@ class PrincipalMatch(Report):
             found = _selves(tx, context, resource)
         else:
             found = self._naming(tx, context, resource)
+        if not self.asks:
+            return multistatus(context, (xmlwrite.status_response(one.path, 200) for one in found))
         return multistatus(context, Answers(tx, context, self.ask).rows(found))
 
     def _naming(self, tx: Tx, context: Context, resource: Resource) -> Iterator[Resource]:
@@ -221,7 +223,7 @@ def _is_caller(context: Context, principal: Principal) -> bool:
 
 @register
 class AclPrincipalPropSet(Report):
-    """The principals that have rights in a calendar by owning it (RFC 3744 §9.2)."""
+    """The principals that the ACEs of a resource name (RFC 3744 §9.2)."""
 
     name = f"{DAV}acl-principal-prop-set"
     on = ("calendar", "object", "home", "principal")
@@ -232,18 +234,12 @@ class AclPrincipalPropSet(Report):
         self.ask = _optional_ask(element, context)
 
     def run(self, tx: Tx, context: Context, resource: Resource) -> Response:
-        """Each once."""
-        upns = set(_owners(tx, resource))
-        found = (one for one in everybody(tx, context) if one.row.upn in upns)
+        """Each once, in order of their names."""
+        if not privileges.may_read_acl(tx, context, resource):
+            raise lacking(resource.path, "D:read-acl", "Who may do what here is not told.")
+        named = acl.principals_in(tx, context, resource)
+        found = (one for one in everybody(tx, context) if one.row.id in named)
         return multistatus(context, Answers(tx, context, self.ask).rows(found))
-
-
-def _owners(tx: Tx, resource: Resource) -> list[str]:
-    if isinstance(resource, CalendarObject):
-        resource = resource.calendar
-    if isinstance(resource, Calendar):
-        return agendas.owners(tx, resource.row)
-    return [resource.row.upn] if isinstance(resource, Principal) else []
 
 
 def _and(rows: Iterator[str], last: str) -> Iterator[str]:

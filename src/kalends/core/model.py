@@ -83,6 +83,8 @@ class Caller:
         default_tz: the client's zone for floating times, if it named one.
         strict: refuse what RFC 4324 forbids even where reading it liberally is harmless.
         schedule_reply: whether deleting an invitation is to be told to the organizer (RFC 6638 §8.1).
+        merge_answers: whether what others answered since the client read an object is kept in what it
+            writes: it named the Schedule-Tag that it read (RFC 6638 §3.2.10.1).
         held: calendars that the transaction has locked already (`scheduling.locks`).
     """
 
@@ -93,6 +95,7 @@ class Caller:
     default_tz: str | None = None
     strict: bool = False
     schedule_reply: bool = True
+    merge_answers: bool = False
     held: frozenset[int] = frozenset()
 
 

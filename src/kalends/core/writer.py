@@ -186,6 +186,7 @@ class Writer:
             objects.move(
                 self.tx, row.id, row.calendar_id, name=name, tick=self.ticks[row.calendar_id],
                 now=self.caller.now, changed_by=self.caller.identity.principal_id,
+                schedule_tag=_moved_tag(row, row.calendar_id, name),
             )  # fmt: skip
         except store.DuplicateError as error:
             raise DuplicateError(_taken(error, row.kind)) from error
@@ -208,6 +209,7 @@ class Writer:
             objects.move(
                 self.tx, row.id, calendar_id, name=name or row.name, tick=self.ticks[calendar_id],
                 now=self.caller.now, changed_by=self.caller.identity.principal_id,
+                schedule_tag=_moved_tag(row, calendar_id, name or row.name),
             )  # fmt: skip
         except store.DuplicateError as error:
             raise DuplicateError(_taken(error, row.kind)) from error
@@ -273,6 +275,13 @@ class Writer:
 def etag_of(data: bytes) -> str:
     """The ETag of an object's octets, without quotes."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _moved_tag(row: ObjectRow, calendar_id: int, name: str) -> str | None:
+    """The Schedule-Tag of an object that was moved: another one (RFC 6638 §3.2.10)."""
+    if row.schedule_tag is None:
+        return None
+    return etag_of(f"{row.schedule_tag} {calendar_id}/{name}".encode())
 
 
 def _taken(error: store.DuplicateError, kind: str) -> str:

@@ -50,6 +50,8 @@ def plan(request: Request, caller: Caller) -> Plan:
     """
     if request.headers.get("schedule-reply", "").strip().upper() == "F":  # RFC 6638 §8.1
         caller = replace(caller, schedule_reply=False)
+    if "if-schedule-tag-match" in request.headers:
+        caller = replace(caller, merge_answers=True)
     context = Context(request, caller)
     try:
         return _plan(context)

@@ -144,7 +144,7 @@ class Context:
         try:
             parts = urlsplit(uri.strip())
         except ValueError as error:
-            raise DavError(400, None, "Not a URI.") from error
+            raise DavError(400, None, "A URI in the request cannot be read.") from error
         if parts.scheme or parts.netloc:
             given = f"{parts.scheme or 'http'}://{_authority(parts.scheme, parts.netloc)}".lower()
             mine = urlsplit(self.request.origin)

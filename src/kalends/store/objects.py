@@ -307,6 +307,7 @@ def move(
     tick: int,
     now: int,
     changed_by: int | None = None,
+    schedule_tag: str | None = None,
 ) -> None:
     """Put an object with its derived rows into another calendar.
 
@@ -318,14 +319,16 @@ def move(
         tick: the new tick of the calendar it goes to.
         now: seconds since 1970 UTC.
         changed_by: the acting principal.
+        schedule_tag: its new Schedule-Tag.
 
     Raises:
         DuplicateUidError: a BOOKED object of its UID is there.
         DuplicateNameError: the name is taken there.
     """
     tx.run(
-        "update object set calendar_id = ?, name = ?, tick = ?, changed_at = ?, changed_by = ? where id = ?",
-        (calendar_id, name, tick, now, changed_by, object_id),
+        "update object set calendar_id = ?, name = ?, tick = ?, changed_at = ?, changed_by = ?,"
+        " schedule_tag = ? where id = ?",
+        (calendar_id, name, tick, now, changed_by, schedule_tag, object_id),
     )
     tx.run(
         "update instance set calendar_id = ?"

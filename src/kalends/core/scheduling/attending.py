@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kalends.core.scheduling import copies, messages, organizing, parties, replies, views
+from kalends.core.scheduling import copies, merging, messages, organizing, parties, replies, views
 from kalends.core.scheduling.delivery import Post
 from kalends.core.scheduling.instances import Key
 from kalends.core.scheduling.people import Person
@@ -32,6 +32,8 @@ def attend(post: Post, owner: Person, old: Component | None, new: Component | No
     me = owner.addresses
     by = parties.organizer(source, post.kind)
     if old is not None and new is not None and not _consolidates(post, by):
+        if post.caller.merge_answers:
+            merging.merge(old, new, post.kind, me)
         copies.check(old, new, post.kind, me)
         copies.restore_others(old, new, post.kind, me)
     if new is None and not post.caller.schedule_reply:

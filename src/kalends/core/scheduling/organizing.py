@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kalends.core.errors import InvalidError
-from kalends.core.scheduling import changes, messages, parties, rooms, views
+from kalends.core.scheduling import changes, merging, messages, parties, rooms, views
 from kalends.core.scheduling.delivery import DELIVERED, NOT_ALLOWED, Post
 from kalends.core.scheduling.instances import parts
 from kalends.core.scheduling.people import Person
@@ -53,6 +53,8 @@ def organize(post: Post, owner: Person, old: Component | None, new: Component | 
     if len(everyone) > parties.MAX_ATTENDEES:
         raise InvalidError(f"an object has at most {parties.MAX_ATTENDEES} attendees")
     if new is not None:
+        if old is not None and post.caller.merge_answers:
+            merging.merge(old, new, post.kind, owner.addresses)
         changes.settle(old, new, post.kind, mine=owner.addresses, keep=_better_known(post, everyone))
     spread(post, old, new, everyone)
 

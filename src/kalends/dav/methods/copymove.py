@@ -169,4 +169,6 @@ class Copy(_ToDestination):
 def check_conditions_of_source(tx: Tx, context: Context, found: CalendarObject) -> None:
     """The conditions of a COPY are about its source."""
     conditions.check_write(context, found.etag)
+    conditions.check_unmodified(context, found.row.changed_at)
+    conditions.check_schedule_tag(context, found.row.schedule_tag)
     conditions.check_if(context, lambda path: etag_at(tx, context, path, found.etag))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from core_world import event
-from dav_harness import Client, DavWorld, ics
+from core_world import calendar, event
+from dav_harness import Answer, Client, DavWorld, ics
 
 BILLS = "/dav/calendars/bill/"
 MARYS = "/dav/calendars/mary/"
@@ -112,3 +112,48 @@ def test_a_moved_invitation_tells_its_tag(bill: Client) -> None:  # RFC 6638 §3
     moved = bill("MOVE", f"{BILLS}calendar/m.ics", destination=f"{BILLS}work/m.ics")
     assert moved.status == 201
     assert moved.headers["schedule-tag"] == bill("GET", f"{BILLS}work/m.ics").headers["schedule-tag"]
+
+
+def ask_inbox(client: Client, report: str, inner: str, depth: str = "1") -> Answer:
+    body = (
+        f'<C:{report} xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><D:getetag/><C:calendar-data/>'
+        f"</D:prop>{inner}</C:{report}>"
+    )
+    return client("REPORT", f"{MARYS}inbox/", body, depth=depth)
+
+
+def between(start: str, end: str) -> str:
+    return (
+        '<C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">'
+        f'<C:time-range start="{start}" end="{end}"/></C:comp-filter></C:comp-filter></C:filter>'
+    )
+
+
+def test_reports_find_messages_in_the_inbox(bill: Client, mary: Client) -> None:  # RFC 6638 §2.3
+    bill.put(f"{BILLS}calendar/m.ics", ics(event("m", *MEETING)))
+    (path,) = mary.propfind(f"{MARYS}inbox/", "D:getetag", depth="1", prefer="depth-noroot").hrefs()
+    found = ask_inbox(mary, "calendar-query", between("20260310T000000Z", "20260311T000000Z"))
+    assert (found.status, found.hrefs()) == (207, [path])
+    assert "METHOD:REQUEST" in found.prop("C:calendar-data", path)
+    assert ask_inbox(mary, "calendar-query", between("20260311T000000Z", "20260312T000000Z")).hrefs() == []
+    assert (
+        ask_inbox(mary, "calendar-query", between("20260310T000000Z", "20260311T000000Z"), "0").hrefs() == []
+    )
+    hrefs = f"<D:href>{path}</D:href><D:href>{MARYS}inbox/none.ics</D:href><D:href>{MARYS}calendar/x</D:href>"
+    got = ask_inbox(mary, "calendar-multiget", hrefs)
+    assert got.hrefs() == [path, f"{MARYS}inbox/none.ics", f"{MARYS}calendar/x"]
+    assert "METHOD:REQUEST" in got.prop("C:calendar-data", path)
+    assert got.text.count("404") == 2
+    supported = mary.propfind(f"{MARYS}inbox/", "D:supported-report-set").text
+    assert "<C:calendar-query/>" in supported
+    assert "<C:free-busy-query/>" not in supported
+    assert ask_inbox(bill, "calendar-multiget", hrefs).status == 404
+
+
+def test_an_event_without_a_start_is_in_every_range_in_the_inbox(mary: Client, world: DavWorld) -> None:
+    reply = "BEGIN:VEVENT\nUID:r\nDTSTAMP:20260101T000000Z\nORGANIZER:mailto:mary@example.com\n"
+    reply += "ATTENDEE;PARTSTAT=ACCEPTED:mailto:x@y.org\nEND:VEVENT"
+    world.create(calendar(reply, method="REPLY"), world.marys, world.mary)
+    assert (
+        len(ask_inbox(mary, "calendar-query", between("20300101T000000Z", "20300102T000000Z")).hrefs()) == 1
+    )

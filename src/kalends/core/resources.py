@@ -59,6 +59,45 @@ def matching(
     return sorted(sure)
 
 
+def among(
+    messages: Sequence[ObjectRow], condition: Condition | None, *, zone: Zone | None
+) -> list[ObjectRow]:
+    """The scheduling messages that a condition selects of those in an inbox, in their order.
+
+    Args:
+        messages: what lies in the inbox of the caller.
+        condition: as for `matching`; None for all.
+        zone: of floating times and dates; None for UTC.
+
+    Source: RFC 6638 §2.3: a VEVENT without DTSTART is in every range of time.
+    """
+    if condition is None:
+        return list(messages)
+    usual, timeless = plan(condition), plan(_without_times(condition))
+    found: list[ObjectRow] = []
+    for row in messages:
+        whole, _ = texts.read(row)
+        zones = Zones(whole)
+        subject = Subject(whole, state=row.state, zones=zones, occasions=Occasions(whole, zones, zone))
+        undated = any(part.first("DTSTART") is None for part in whole.children("VEVENT"))
+        if subject.satisfies(timeless if undated else usual):
+            found.append(row)
+    return found
+
+
+def _without_times(condition: Condition | None) -> Condition | None:
+    match condition:
+        case Occurs():
+            return Constant(True)
+        case And(terms):
+            kept = (_without_times(term) for term in terms)
+            return And(tuple(one for one in kept if one is not None))
+        case Inside(kind, where, negated):
+            return Inside(kind, _without_times(where), negated)
+        case _:
+            return condition
+
+
 def _planned(condition: Condition | None) -> Plan:
     return plan(_BOOKED if condition is None else And((_BOOKED, condition)))
 

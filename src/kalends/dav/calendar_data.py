@@ -91,7 +91,7 @@ class CalendarData(Property):
     """
 
     name: ClassVar[str] = NAME
-    on: ClassVar[tuple[str, ...]] = ("object",)
+    on: ClassVar[tuple[str, ...]] = ("object", "message")
 
     def __init__(self, wanted: Wanted, policy: Policy, zone: Zone | None = None) -> None:
         self.wanted = wanted

@@ -177,13 +177,19 @@ class Inbox(Resource):
 
     def members(self, tx: Tx, context: Context) -> Iterator[Resource]:
         """The messages in all calendars of the home."""
+        yield from self.messages(tx, context)
+
+    def messages(self, tx: Tx, context: Context) -> list[Message]:
+        """The messages in all calendars of the home, oldest first."""
+        found: list[Message] = []
         held: dict[int, Calendar] = {}
         for row in scheduling.inbox(tx, self.home.row.id):
             if row.calendar_id not in held:
                 calendar = calendars.by_id(tx, row.calendar_id)
                 assert calendar is not None, "an object without its calendar"
                 held[row.calendar_id] = calendar_resource(context, self.home, calendar)
-            yield Message(self.path, held[row.calendar_id], row)
+            found.append(Message(self.path, held[row.calendar_id], row))
+        return found
 
     def member(self, tx: Tx, context: Context, name: str) -> Message | None:
         """The message of that name, or None."""

@@ -20,7 +20,7 @@ from kalends.dav.methods.put import (
 )
 from kalends.dav.paths import RESERVED, Address
 from kalends.dav.resources import Calendar, CalendarObject, Home, Message, calendar_at, find, resolve
-from kalends.dav.xmlwrite import CALDAV, DAV
+from kalends.dav.xmlwrite import CALDAV
 from kalends.ical.tree import parse
 from kalends.store import properties as dead_store
 from kalends.store.base import Tx
@@ -163,7 +163,9 @@ class Copy(_ToDestination):
 
     def calendar(self, tx: Tx, context: Context, found: Calendar, to: Address) -> Response:
         """Refused: two calendars with the same UIDs are nobody's wish."""
-        raise DavError(403, f"{DAV}need-privileges", "A calendar cannot be copied as a whole.")
+        raise DavError(
+            403, None, "A calendar is not copied as a whole: make another one and COPY objects into it."
+        )
 
 
 def check_conditions_of_source(tx: Tx, context: Context, found: CalendarObject) -> None:

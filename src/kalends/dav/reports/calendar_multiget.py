@@ -21,7 +21,7 @@ from kalends.dav.reports.asking import (
 )
 from kalends.dav.reports.base import Report, register
 from kalends.dav.reports.calendar_query import floating_zone
-from kalends.dav.resources import Calendar, CalendarObject, Home, Resource, find
+from kalends.dav.resources import Calendar, CalendarObject, Home, Inbox, Resource, find
 from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import CALDAV, DAV
 from kalends.store import listings
@@ -53,7 +53,7 @@ class CalendarMultiget(Report):
     """Answers with the objects that are there and with 404 for those that are not, in the order asked."""
 
     name = f"{CALDAV}calendar-multiget"
-    on = ("calendar", "home", "object")
+    on = ("calendar", "home", "object", "inbox")
 
     def parse(self, element: Element, context: Context) -> None:
         """Read the paths and what is wanted of each object; the Depth does not matter."""
@@ -70,7 +70,22 @@ class CalendarMultiget(Report):
         """Look the objects up, a page with one statement."""
         if isinstance(resource, CalendarObject) and len(self.named) != 1:
             raise DavError(400, None, "On a calendar object, its own path is the one that can be asked for.")
+        if isinstance(resource, Inbox):
+            return multistatus(context, self._messages(tx, context, resource))
         return multistatus(context, self._rows(tx, context, resource))
+
+    def _messages(self, tx: Tx, context: Context, inbox: Inbox) -> Iterator[str]:
+        """Messages of an inbox (RFC 6638 §2.3)."""
+        there = {one.row.name: one for one in inbox.messages(tx, context)}
+        answers = Answers(tx, context, self.ask)
+        for one in self.named:
+            here = one.calendar == paths.INBOX and one.home == context.address.principal
+            found = there.get(one.member) if here else None
+            if found is None:
+                yield xmlwrite.status_response(one.path, 404)
+            else:
+                found.path = one.path
+                yield answers.row(found)
 
     def _rows(self, tx: Tx, context: Context, resource: Resource) -> Iterator[str]:
         places: dict[tuple[str, str], _Place | None] = {}

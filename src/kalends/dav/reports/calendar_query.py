@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, cast
 
 from kalends.calquery.tree import Condition
 from kalends.core import resources as found_resources
@@ -24,7 +24,7 @@ from kalends.dav.reports.asking import (
     zoned,
 )
 from kalends.dav.reports.base import Report, register
-from kalends.dav.resources import Calendar, CalendarObject, Home, Resource
+from kalends.dav.resources import Calendar, CalendarObject, Home, Inbox, Resource
 from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import CALDAV
 from kalends.ical.errors import ICalError
@@ -33,6 +33,7 @@ from kalends.ical.tzfile import Zone
 from kalends.ical.zones import Zones
 from kalends.store import listings
 from kalends.store.base import Tx
+from kalends.store.objects import ObjectRow
 
 MAX_ZONE: Final = 100_000
 """Characters of the time zone a request may bring along."""
@@ -44,7 +45,7 @@ class CalendarQuery(Report):
     """Finds objects by a filter; the search is the store's, not a walk through the collection."""
 
     name = f"{CALDAV}calendar-query"
-    on = ("calendar", "home", "object")
+    on = ("calendar", "home", "object", "inbox")
 
     def parse(self, element: Element, context: Context) -> None:
         """Read the filter, the time zone and what is wanted of each object."""
@@ -59,6 +60,8 @@ class CalendarQuery(Report):
 
     def run(self, tx: Tx, context: Context, resource: Resource) -> Response:
         """Search first, so that a refusal comes before the first row; then write row after row."""
+        if isinstance(resource, Inbox):
+            return self._messages(tx, context, resource)
         room = min(self.limit or context.caller.policy.max_results, context.caller.policy.max_results)
         found: list[tuple[Calendar, list[int], Zone | None]] = []
         cut = False
@@ -72,6 +75,21 @@ class CalendarQuery(Report):
             room -= len(ids[:room])
         rows = self._rows(tx, context, found)
         return multistatus(context, _and(rows, cut_short(resource.path)) if cut else rows)
+
+    def _messages(self, tx: Tx, context: Context, inbox: Inbox) -> Response:
+        """The messages of an inbox; there are few (RFC 6638 §2.3)."""
+        there = inbox.messages(tx, context) if self.depth != "0" else []
+        default = inbox.calendar(tx, context)
+        zone = self.zone
+        if not self.zoned:
+            zone = None if default is None else floating_zone(tx, context, default)
+        rows = [cast("ObjectRow", one.row) for one in there]
+        chosen = {row.id for row in found_resources.among(rows, self.condition, zone=zone)}
+        found = [one for one in there if one.row.id in chosen]
+        answers = Answers(tx, context, zoned(self.ask, self.data, zone))
+        told = answers.rows(found[: self.limit])
+        cut = self.limit is not None and len(found) > self.limit
+        return multistatus(context, _and(told, cut_short(inbox.path)) if cut else told)
 
     def _calendars(self, tx: Tx, context: Context, resource: Resource) -> list[Calendar]:
         """Where to look, by Depth: the objects are the members of calendars."""

@@ -51,7 +51,8 @@ def clean_environ(folder: Path) -> dict[str, str]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("KALENDS_")}
     for name in ("STATE", "DATA", "CONFIG"):
         environ[f"XDG_{name}_HOME"] = str(folder / name.lower())
-    return environ | {"NO_COLOR": "1", "COLUMNS": "80", "TZ": "UTC"}
+    spoken = {"LANG": "C.UTF-8", "LANGUAGE": "", "LC_ALL": "", "LC_MESSAGES": ""}
+    return environ | {"NO_COLOR": "1", "COLUMNS": "80", "TZ": "UTC"} | spoken
 
 
 @contextlib.contextmanager

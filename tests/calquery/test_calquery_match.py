@@ -448,6 +448,11 @@ class TestBinding:
 
 
 class TestCells:
+    @pytest.mark.parametrize("end", ["DTEND;VALUE=DATE:20000100", "DTEND:never", "DTEND;VALUE=TEXT:late"])
+    def test_an_end_that_cannot_be_read_is_there_once_and_nothing_follows_from_it(self, end: str) -> None:
+        made = cells(event("DTSTART;VALUE=DATE:20000101", end))
+        assert [(c.name, c.num) for c in made if c.name in ("DTEND", "DURATION")] == [("DTEND", None)]
+
     def test_keys_are_unique_for_any_component(self) -> None:
         for component in crowd(9, 60):
             for one in component.walk():

@@ -171,3 +171,50 @@ def test_modify_over_two_targets_is_all_or_nothing(pair: Pair) -> None:
     assert "LOCATION:a" in pair.ask(look).text
     assert "REQUEST-STATUS:2.0" in pair.ask(command("CMD:MODIFY", *parts, targets=("relcalz1",))).text
     assert "LOCATION:b" in pair.ask(look).text
+
+
+def test_ACL26_who_is_invited_from_elsewhere_and_cannot_answer_is_told(pair: Pair) -> None:
+    """RFC 4324 §14: the booking is done, and its reply warns of cap: addresses without a UPN here."""
+    people = (
+        "cap://elsewhere.example.org/ann",
+        "cap://cal.example.com/mary/calendar",
+        "mailto:x@example.org",
+    )
+    made = event("far", *(f"ATTENDEE:{one}" for one in people))
+    said = pair.ask(command("CMD:CREATE", *made, targets=("relcalz1",))).text
+    (status,) = (
+        line for line in said.replace("\r\n ", "").split("\r\n") if line.startswith("REQUEST-STATUS")
+    )
+    assert status == (
+        "REQUEST-STATUS:2.0;done\\, but may be unable to answer from elsewhere: cap://elsewhere.example.org/ann"
+    )
+    spoken = command(
+        "CMD;LOCALIZE=de:CREATE", *event("deutsch", f"ATTENDEE:{people[0]}"), targets=("relcalz1",)
+    )
+    assert "REQUEST-STATUS;LANGUAGE=de:2.0;erledigt" in pair.ask(spoken).text
+
+
+@pytest.mark.parametrize("verb", ["CREATE", "SEARCH", "MODIFY", "DELETE", "MOVE"])
+def test_ACL22_what_may_not_be_seen_is_answered_as_what_is_not_there(
+    calendars: Store, pair: Pair, verb: str
+) -> None:
+    """RFC 4324 §10.12: octet for octet."""
+    for carid in ("READBUSYTIMEINFO", "REQUESTONLY", "UPDATEPARTSTATUS"):
+        gone = query(f"SELECT * FROM VCAR WHERE CARID = '{carid}'")
+        assert "REQUEST-STATUS:2.0" in pair.ask(command("CMD:DELETE", *gone, targets=("relcalz1",))).text
+    mary = Pair(calendars, "mary@example.com")
+    bodies = {
+        "CREATE": event("x"),
+        "MOVE": query("SELECT * FROM VEVENT WHERE UID = 'x' AND CALID = 'mary/calendar'"),
+        "MODIFY": (
+            *query("SELECT * FROM VEVENT WHERE UID = 'x'"),
+            *("BEGIN:VEVENT", "LOCATION:a", "END:VEVENT", "BEGIN:VEVENT", "LOCATION:b", "END:VEVENT"),
+        ),
+    }
+    body = bodies.get(verb, query("SELECT * FROM VEVENT WHERE UID = 'x'"))
+    told = {}
+    for target in ("relcalz1", "relcalz9"):
+        answer = mary.ask(command(f"CMD:{verb}", *body, targets=(target,)))
+        told[target] = (answer.kind, answer.text.replace(target, "?"))
+    assert told["relcalz1"] == told["relcalz9"]
+    assert "REQUEST-STATUS:6.1" in told["relcalz1"][1]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from cli_tools import Here, apart, on_terminal, snapshot
 
+from kalends.cli.connection import wished
 from kalends.cli.shell import WELCOME, Talk, completions
 from kalends.client import connect
 from kalends.ical.tree import parse
@@ -311,3 +312,48 @@ def test_the_shell_on_a_terminal_completes_and_keeps_a_history(cua: Here, tmp_pa
     history = tmp_path / "state" / "kalends" / "history"
     assert "SELECT SUMMARY FROM VTODO" in history.read_text()
     assert history.stat().st_mode & 0o077 == 0
+
+
+def test_refusals_are_told_in_the_users_language(cua: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/languages.md: the option wins over the setting, and that over the environment."""
+    ask = ("query", "SELECT * FROM VEVENT", "-t", "amira/calender")
+    assert "no such calendar or store" in cua(*ask).err
+    assert "kein solcher Kalender" in cua(*ask, "--language", "de").err
+    monkeypatch.setenv("LANG", "fr_FR.UTF-8")
+    french = cua(*ask).err
+    assert "(6.1)" in french
+    assert "no such calendar" not in french
+    monkeypatch.setenv("KALENDS_LANGUAGE", "de_AT.UTF-8")
+    assert "kein solcher Kalender" in cua(*ask).err
+    assert "no such calendar or store" in cua(*ask, "--language", "th").err
+    wrong = cua(*ask, "--language", "de; drop")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "no language" in wrong.err
+
+
+@pytest.mark.parametrize(
+    ("environ", "wanted"),
+    [
+        ({}, ()), ({"LANG": "C.UTF-8"}, ()), ({"LANG": "POSIX"}, ()), ({"LANG": "de_AT.UTF-8@euro"}, ("de-AT",)),
+        ({"LANG": "de", "LC_ALL": "ja_JP"}, ("ja-JP",)), ({"LANG": "de", "LANGUAGE": "fr:es"}, ("fr", "es")),
+        ({"LANG": "\x1b[2J"}, ()), ({"LANG": "de", "LC_ALL": ""}, ("de",)),
+    ],
+)  # fmt: skip
+def test_locales_of_the_environment_are_wishes(environ: dict[str, str], wanted: tuple[str, ...]) -> None:
+    assert wished(None, None, environ) == wanted
+
+
+def test_one_acts_as_somebody_else_only_where_one_may(cua: Here, live: Live) -> None:
+    """RFC 4324 §10.8, IDENTIFY by --as."""
+    ask = ("query", "SELECT UID FROM VEVENT", "-t", "amira/calendar", "--user", "bruno")
+    refused = cua(*ask, "--as", "amira")
+    assert refused.code == 1
+    assert "6.4" in refused.err
+    assert cua(*ask, "--as", "amirra").err == refused.err, "whether somebody exists is not told"
+    store = ("--store", live.store)
+    assert cua("user", "may-act-as", "add", "bruno@example.com", "amira@example.com", *store).code == 0
+    try:
+        assert "tea" in cua(*ask, "--as", "amira").out
+    finally:
+        cua("user", "may-act-as", "remove", "bruno@example.com", "amira@example.com", *store)
+    assert cua(*ask, "--as", "amira").code == 1

@@ -78,6 +78,8 @@ def test_what_decided_is_explained(shop: Here) -> None:
         "amount": "none",
         "decided_by": [],
     }
+    nobody = shop("rights", "amira/calendar", "--explain", "brno")
+    assert (nobody.code, "nobody here is called brno@localhost" in nobody.err) == (0, True)
     text = " ".join(shop("rights", "amira/calendar", "--explain", "amira").out.split())
     assert "DEFAULTOWNER" in text
 

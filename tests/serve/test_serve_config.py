@@ -44,6 +44,10 @@ def test_option_beats_environment_beats_file_beats_default(tmp_path: Path) -> No
 def test_policy_is_what_the_settings_say() -> None:
     policy = load_config({"csid": "a.test", "realm": "b.test", "max_object": "2M"}, HOME).policy
     assert (policy.csid, policy.realm, policy.max_object) == ("a.test", "b.test", 2 * 1024**2)
+    assert not policy.conflict_counts_everything
+    assert load_config(
+        {}, HOME | {"KALENDS_CONFLICT_COUNTS_EVERYTHING": "yes"}
+    ).policy.conflict_counts_everything
 
 
 @pytest.mark.parametrize(

@@ -326,6 +326,8 @@ def _span(
     written = component.value("DURATION")
     if end is not None:
         return _Span(start, start_at, end, instants.epoch(end), True, written is not None)
+    if component.first(end_name) is not None:
+        return None  # an end that cannot be read: nothing is known of how long it takes
     if written is not None:
         duration = parse_duration(written)
         end, end_at = instants.add(start, duration)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kalends import __version__
-from kalends.cap.status import ACCESS_DENIED, OK, Status, status_of
+from kalends.cap.status import ACCESS_DENIED, OK, SUCCESS, Status, status_of
 from kalends.core.languages import ENGLISH
 from kalends.core.model import Answer, Receipt
 from kalends.ical.tree import Component, Line, fold
@@ -109,6 +109,11 @@ def done(ident: str | None, target: str | None, *lines: str) -> Reply:
 
 
 def _status_line(receipt: Receipt, language: str) -> str:
+    if receipt.unreachable:
+        told = ", ".join(receipt.unreachable)
+        return status_line(
+            Status(SUCCESS, f"done, but may be unable to answer from elsewhere: {told}"), language
+        )
     if receipt.error is None:
         return _SUCCESS
     status = status_of(receipt.error)

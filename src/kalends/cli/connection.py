@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,6 +34,8 @@ _LOGIN = (
     click.option("--trust-new", is_flag=True, help="Trust and remember an unknown certificate."),
     click.option("--server-name", metavar="NAME", help="Virtual host to ask for."),
     click.option("--no-tls", is_flag=True, help="Plain text; only where the server allows it."),
+    click.option("--as", "act_as", metavar="UPN", help="Act as somebody else; the server has to let you."),
+    click.option("--language", metavar="TAG", help="What refusals are told in: de, fr … [that of LANG]"),
     click.option("--timeout", type=float, metavar="SECONDS", help="Longest silence of the server."),
 )
 
@@ -69,6 +73,8 @@ class Login:
     trust_new: bool
     server_name: str | None
     no_tls: bool
+    act_as: str | None
+    language: str | None
     timeout: float | None
 
     def open(self) -> Client:
@@ -84,7 +90,7 @@ class Login:
         from kalends.client.trust import Trust
 
         address = Address.parse(self.server or self.settings.server)
-        user = self.who
+        user = self.login_user
         password = None
         if user is not None:
             file = self.password_file or self.settings.password_file
@@ -96,7 +102,7 @@ class Login:
             notice=note,
         )
         more: dict[str, Any] = {} if self.timeout is None else {"timeout": self.timeout}
-        return connect(
+        client = connect(
             address,
             user=user,
             password=password,
@@ -104,12 +110,25 @@ class Login:
             trust=trust,
             server_name=self.server_name,
             default_tz=self.settings.zone,
+            languages=(*wished(self.language, self.settings.language, os.environ), "en", "i-default"),
             **more,
         )
+        if self.act_as is not None:
+            try:
+                client.identify(self.act_as)
+            except BaseException:
+                client.abandon()
+                raise
+        return client
 
     @property
     def who(self) -> str | None:
-        """The user, by option, URL, variable or file."""
+        """As whom the command acts, as far as that is somebody with a name."""
+        return self.act_as or self.login_user
+
+    @property
+    def login_user(self) -> str | None:
+        """Who logs in, by option, URL, variable or file."""
         from kalends.client.address import Address
 
         return self.user or Address.parse(self.server or self.settings.server).user or self.settings.user
@@ -126,6 +145,33 @@ class Login:
         if who is None:
             raise UsageError("which calendar? name it with --target")
         return (f"{who.partition('@')[0]}/calendar",)
+
+
+_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*\Z")
+_LOCALES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+"""Variables that say what somebody reads, the first that is set counting (POSIX XBD §8.2; GNU's LANGUAGE)."""
+
+
+def wished(option: str | None, setting: str | None, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The languages that refusals are wanted in, best first; none is English.
+
+    Args:
+        option: --language.
+        setting: that of the settings.
+        environ: the environment.
+
+    Raises:
+        UsageError: the option or the setting is no language tag.
+    """
+    given = option or setting
+    if given is not None:
+        tag = given.partition(".")[0].replace("_", "-")
+        if not _TAG.match(tag):
+            raise UsageError(f"{given[:40]!r} is no language: give a tag such as de or pt-BR")
+        return (tag,)
+    locales = next((environ[name] for name in _LOCALES if environ.get(name)), "")
+    tags = [re.split("[.@]", one, maxsplit=1)[0].replace("_", "-") for one in locales.split(":")]
+    return tuple(tag for tag in tags if _TAG.match(tag) and tag.upper() != "POSIX")
 
 
 target_option = click.option(

@@ -9,6 +9,7 @@ The file is `~/.config/kalends/config.toml` (under XDG_CONFIG_HOME if that is se
     ca-file = "/etc/ssl/our-ca.pem"
     fingerprint = "SHA256:…"
     zone = "Europe/Berlin"
+    language = "de"
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Settings:
     Attributes:
         server: CAP URL. user: UPN. target: CALIDs. password_file: where the password is.
         ca_file, fingerprint: what is trusted. zone: time zone that times are shown in.
+        language: tag of the language that refusals are told in.
     """
 
     server: str = DEFAULT_SERVER
@@ -41,6 +43,7 @@ class Settings:
     ca_file: str | None = None
     fingerprint: str | None = None
     zone: str | None = None
+    language: str | None = None
 
 
 def _text(value: Any) -> str:
@@ -61,6 +64,7 @@ _READERS = {
     "ca_file": lambda value: str(Path(_text(value)).expanduser()),
     "fingerprint": _text,
     "zone": _text,
+    "language": _text,
 }
 """How each setting is read; its key in the file has hyphens, its variable is KALENDS_ and upper case."""
 

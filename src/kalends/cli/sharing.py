@@ -98,6 +98,7 @@ def rights(
     What no right grants is denied, and what one denies no other grants. With --explain, UID asks about that
     one object; '@' is the anonymous.
     """
+    from kalends.cli.output import note
     from kalends.core import telling
 
     if uid is not None and upn is None:
@@ -112,6 +113,8 @@ def rights(
             found = at.read(lambda tx: telling.explain(tx, who, target))
         else:
             found = at.read(lambda tx: telling.explain_object(tx, who, target, uid))
+    if who.identity.principal_id is None and not who.identity.upn.startswith("@"):
+        note(f"nobody here is called {who.identity.upn}; somebody of that name could do this:")
     _explain(who.identity.upn, who.identity.admin, found, as_json=as_json)
 
 

@@ -6,7 +6,11 @@ and outlive it; so the object itself is asked. A DENY holds against it like agai
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kalends.core.judges import Authority
+from kalends.core.model import Policy
+from kalends.core.names import relative
 from kalends.core.vcar import Standing
 from kalends.ical.tree import Component, parse
 from kalends.ical.values import normal_address
@@ -47,3 +51,21 @@ def may_answer(authority: Authority, component: Component, uid: str, method: str
 
 def _attendees(component: Component) -> set[str]:
     return {normal_address(line.value) for line in component.all("ATTENDEE")}
+
+
+def unreachable(components: Sequence[Component], policy: Policy) -> tuple[str, ...]:
+    """Those invited by a cap: address that lies elsewhere: they have no UPN here to answer with.
+
+    Args:
+        components: what was booked.
+        policy: the store's CSID.
+
+    Source: RFC 4324 §14; ACL-26.
+    """
+    found = [
+        line.value
+        for component in components
+        for line in component.all("ATTENDEE")
+        if line.value[:4].lower() == "cap:" and relative(line.value, policy) is None
+    ]
+    return tuple(dict.fromkeys(found))

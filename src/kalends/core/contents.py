@@ -11,6 +11,7 @@ from kalends.core.errors import TooComplexError
 from kalends.core.model import Caller, Target
 from kalends.core.sights import Sight
 from kalends.core.texts import UID_KINDS
+from kalends.ical.alarms import without_cap
 from kalends.ical.tree import Component, Line
 from kalends.ical.zones import iana_name
 from kalends.store import objects
@@ -104,7 +105,9 @@ def export_calendar(tx: Tx, caller: Caller, target: Target) -> Iterator[str]:
     yield from one_text(tx, target.calendar_id, rights.sight(tx, caller, target.calendar_id))
 
 
-def one_text(tx: Tx, calendar_id: int, sight: Sight, head: Sequence[Line] = ()) -> Iterator[str]:
+def one_text(
+    tx: Tx, calendar_id: int, sight: Sight, head: Sequence[Line] = (), *, cap: bool = True
+) -> Iterator[str]:
     """What is seen of the booked objects of a calendar as one VCALENDAR, piece by piece.
 
     Args:
@@ -112,6 +115,7 @@ def one_text(tx: Tx, calendar_id: int, sight: Sight, head: Sequence[Line] = ()) 
         calendar_id: the calendar.
         sight: what of it is told.
         head: more lines of the VCALENDAR, such as its NAME.
+        cap: whether alarms keep what only CAP knows (OBM-15).
 
     Yields:
         Text, CRLF line ends; time zones as `export_calendar` says.
@@ -126,7 +130,7 @@ def one_text(tx: Tx, calendar_id: int, sight: Sight, head: Sequence[Line] = ()) 
         shown = sight.object(row)
         if shown is None:
             continue
-        whole = shown.vcalendar()
+        whole = shown.vcalendar() if cap else without_cap(shown.vcalendar())
         names: dict[str, str] = {}
         for zone in whole.children("VTIMEZONE"):
             tzid = zone.value("TZID") or ""

@@ -159,16 +159,19 @@ def _all(batch: _Batch, drafts: Sequence[Draft]) -> list[Receipt]:
     receipts: dict[int, Receipt] = {}
     for draft in drafts:
         sent = list(draft.components)
+        unreachable: tuple[str, ...] = ()
         error: KalendsError | None = None
         try:
             with batch.writer.attempt():
                 _create_one(batch, draft)
+            if batch.method is None:
+                unreachable = answering.unreachable(sent, batch.caller.policy)
         except KalendsError as refused:
             error = refused
         for component in sent:
             recurrence = component.first("RECURRENCE-ID")
             receipts[id(component)] = Receipt(
-                draft.kind, draft.id_name, draft.id_value, recurrence, batch.method, error
+                draft.kind, draft.id_name, draft.id_value, recurrence, batch.method, error, unreachable
             )
     order = [id(component) for component in batch.sent.root.components]
     return [receipts[key] for key in order if key in receipts]

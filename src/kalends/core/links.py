@@ -189,7 +189,7 @@ def text(tx: Tx, link: Opened) -> Iterator[str]:
     if title is not None:
         head += [Line.make("NAME", title), Line.make("X-WR-CALNAME", title)]
     if link.preset != "busy":
-        yield from contents.one_text(tx, link.calendar.id, link.sight, head)
+        yield from contents.one_text(tx, link.calendar.id, link.sight, head, cap=False)
         return
     made = Component("VCALENDAR", [Line.make("VERSION", "2.0"), Line.make("PRODID", PRODID), *head])
     now = link.caller.now - link.caller.now % DAY

@@ -130,6 +130,7 @@ class Receipt:
         recurrence: the RECURRENCE-ID line when one instance is meant.
         method: the iTIP METHOD of the object; deleted objects of different METHOD are told apart.
         error: why it was refused; None for success.
+        unreachable: addresses of those invited who may be unable to answer (RFC 4324 §14).
     """
 
     kind: str
@@ -138,6 +139,7 @@ class Receipt:
     recurrence: Line | None = None
     method: str | None = None
     error: KalendsError | None = None
+    unreachable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

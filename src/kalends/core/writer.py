@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,6 +9,7 @@ from dataclasses import replace
 from kalends.core import conflict
 from kalends.core.errors import DuplicateError, NotFoundError
 from kalends.core.model import Caller, State
+from kalends.core.outside import digest, etag_of
 from kalends.ical.tree import Component, parse
 from kalends.store import calendars, changes, history, ids, index, objects
 from kalends.store import errors as store
@@ -86,9 +86,9 @@ class Writer:
         try:
             row = objects.insert(
                 self.tx, id=new, calendar_id=calendar_id, name=name or f"{new:x}.ics", uid=uid, kind=kind,
-                state=state, method=method, ics=data, etag=etag_of(data), tick=self.ticks[calendar_id],
-                now=now, changed_by=self.caller.identity.principal_id, span=derived.span,
-                schedule_tag=schedule_tag,
+                state=state, method=method, ics=data, etag=etag_of(data, vcalendar),
+                tick=self.ticks[calendar_id], now=now, changed_by=self.caller.identity.principal_id,
+                span=derived.span, schedule_tag=schedule_tag,
             )  # fmt: skip
             index.put_rows(self.tx, row, derived, fresh=True)
             if self.undoes:
@@ -128,7 +128,7 @@ class Writer:
         try:
             self._keep(row)
             row = objects.update_text(
-                self.tx, row, ics=data, etag=etag_of(data), tick=self.ticks[row.calendar_id],
+                self.tx, row, ics=data, etag=etag_of(data, vcalendar), tick=self.ticks[row.calendar_id],
                 now=self.caller.now, changed_by=self.caller.identity.principal_id, kind=kind, uid=uid,
                 schedule_tag=schedule_tag,
                 span=derived.span,
@@ -272,16 +272,11 @@ class Writer:
             calendars.set_rights_tick(self.tx, calendar_id, tick)
 
 
-def etag_of(data: bytes) -> str:
-    """The ETag of an object's octets, without quotes."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
 def _moved_tag(row: ObjectRow, calendar_id: int, name: str) -> str | None:
     """The Schedule-Tag of an object that was moved: another one (RFC 6638 §3.2.10)."""
     if row.schedule_tag is None:
         return None
-    return etag_of(f"{row.schedule_tag} {calendar_id}/{name}".encode())
+    return digest(f"{row.schedule_tag} {calendar_id}/{name}".encode())
 
 
 def _taken(error: store.DuplicateError, kind: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import ClassVar
 
-from kalends.core import agendas, grants, identity, mounting, rights, scheduling
+from kalends.core import agendas, grants, identity, mounting, outside, rights, scheduling
 from kalends.core.model import Target
 from kalends.core.sights import Shown, Sight
 from kalends.dav import paths
@@ -335,7 +335,7 @@ class CalendarObject(Resource):
 
     Attributes:
         etag: its ETag in quotes; of a text that is cut for the caller, one that no write will ever match.
-        size: octets of what a GET answers with.
+        size: octets of the text as it is kept.
         cut: whether the caller sees a part only.
     """
 
@@ -361,8 +361,16 @@ class CalendarObject(Resource):
         """The raw path of a name in a calendar."""
         return calendar.path + paths.encode(name)
 
+    def octets(self, tx: Tx) -> int:
+        """The size of what `ics` gives."""
+        return len(self.ics(tx)) if self.row.etag.endswith(outside.MARK) else self.size
+
     def ics(self, tx: Tx) -> bytes:
-        """The text as the caller may see it."""
+        """The text as the caller may see it, without what only CAP knows (OBM-15)."""
+        return outside.text(self.row.etag, self.held(tx))
+
+    def held(self, tx: Tx) -> bytes:
+        """The text as the caller may see it and as it is kept."""
         if self.shown is not None:
             return self.shown.ics
         if isinstance(self.row, ObjectRow):

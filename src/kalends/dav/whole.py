@@ -57,7 +57,7 @@ def answer(tx: Tx, context: Context, calendar: Calendar) -> Response:
         if tag in conditions.etags(context.header("if-none-match") or ""):
             return Response(304, headers[2:])
     head = (Line.make("NAME", escape_text(title(tx, context, calendar))),)
-    return streamed(context, headers, contents.one_text(tx, calendar.row.id, sight, head))
+    return streamed(context, headers, contents.one_text(tx, calendar.row.id, sight, head, cap=False))
 
 
 def streamed(context: Context, headers: tuple[tuple[str, str], ...], text: Iterable[str]) -> Response:

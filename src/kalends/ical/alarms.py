@@ -55,7 +55,7 @@ def without_cap(vcalendar: Component) -> Component:
 
     Source: RFC 4324 §2; OBM-15.
     """
-    if not any(_is_caps(part) for part in vcalendar.walk() if part.name == "VALARM"):
+    if not has_cap(vcalendar):
         return vcalendar
     made = vcalendar.copy()
     for part in made.walk():
@@ -72,6 +72,58 @@ def without_cap(vcalendar: Component) -> Component:
                 if kept != trigger.params:
                     part.replace(trigger, trigger.with_params(kept))
     return made
+
+
+def has_cap(vcalendar: Component) -> bool:
+    """Whether alarms in an object say what only CAP knows: a SEQUENCE, or ENABLE in their TRIGGER."""
+    return any(
+        _is_caps(alarm)
+        for part in vcalendar.components
+        if part.name in CARRIERS
+        for alarm in part.components
+        if alarm.name == "VALARM"
+    )
+
+
+def keep_cap(old: Component, new: Component) -> None:
+    """Give a text what `without_cap` had taken away before somebody edited it, in place.
+
+    An alarm that is off comes back, and one that rings as before gets its SEQUENCE back. Done twice it
+    does no more.
+
+    Args:
+        old: the object as it was, parsed.
+        new: the text that takes its place.
+
+    Source: RFC 4324 §2; OBM-15.
+    """
+    before = {_instance(part): part for part in old.components if part.name in CARRIERS}
+    for part in new.components:
+        had = before.get(_instance(part))
+        for alarm in () if had is None else had.children("VALARM"):
+            number = alarm.first("SEQUENCE")
+            there = part.children("VALARM")
+            if number is not None and number.value in [one.value("SEQUENCE") for one in there]:
+                continue
+            if is_off(alarm):
+                if _ring(alarm) not in [_ring(one) for one in there if is_off(one)]:
+                    part.items.append(alarm)
+            elif number is not None:
+                same = (one for one in there if not _is_caps(one) and _ring(one) == _ring(alarm))
+                twin = next(same, None)
+                if twin is not None:
+                    twin.items.insert(0, number)
+
+
+def _instance(part: Component) -> tuple[str, str | None]:
+    return part.name, part.value("RECURRENCE-ID")
+
+
+def _ring(alarm: Component) -> tuple[str | None, str | None, str | None]:
+    """What an alarm does and when: by this it is known again."""
+    trigger = alarm.first("TRIGGER")
+    related = None if trigger is None else (trigger.param("RELATED") or "START").upper()
+    return alarm.value("ACTION"), None if trigger is None else trigger.value, related
 
 
 def _is_caps(alarm: Component) -> bool:

@@ -298,6 +298,10 @@ class Config:
         default=0,
         metadata=_says(_number, "days to keep former states and deleted objects; 0 keeps them for ever"),
     )
+    conflict_counts_everything: bool = field(
+        default=False,
+        metadata=_says(_switch, "ALLOW-CONFLICT:FALSE to the letter: CANCELLED and TRANSPARENT count, too"),
+    )
     read_threads: int = field(default=8, metadata=_says(_count, "threads that run queries"))
     log_level: str = field(
         default="info", metadata=_says(_one_of("debug", "info", "warning", "error"), "how much to log")
@@ -349,7 +353,13 @@ class Config:
     @property
     def policy(self) -> Policy:
         """What this server promises and refuses."""
-        return Policy(csid=self.csid, realm=self.realm, max_object=self.max_object, anonymous=self.anonymous)
+        return Policy(
+            csid=self.csid,
+            realm=self.realm,
+            max_object=self.max_object,
+            anonymous=self.anonymous,
+            conflict_counts_everything=self.conflict_counts_everything,
+        )
 
 
 SETTINGS: tuple[tuple[str, str, object], ...] = tuple(

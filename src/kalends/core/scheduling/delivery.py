@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from kalends.core.errors import ConflictError, DuplicateError, TooComplexError
 from kalends.core.judges import Authority
 from kalends.core.model import Caller
+from kalends.core.outside import etag_of
 from kalends.core.scheduling import copies, locks, parties
 from kalends.core.scheduling.instances import Key, parts
 from kalends.core.scheduling.people import People, Person, booked_by_home, calendar_for, default_calendar
 from kalends.core.vcar import Standing
-from kalends.core.writer import Writer, etag_of
+from kalends.core.writer import Writer
+from kalends.ical.alarms import without_cap
 from kalends.ical.tree import Component, parse
 from kalends.store import calendars, ids, jobs, objects
 from kalends.store.objects import ObjectRow
@@ -154,7 +156,7 @@ class Post:
         data = whole.to_bytes()
         if row is not None and row.ics == data:
             return True
-        tag = etag_of(data) if news else None
+        tag = etag_of(data, whole) if news else None
         locks.touch(self.writer, calendar_id)
         try:
             with self.writer.attempt():
@@ -202,11 +204,12 @@ class Post:
         status = self.refused(to)
         if status is not None:
             return status
+        message = without_cap(message)
         data = message.to_bytes()
         method = message.value("METHOD") or ""
         payload = {"from": sender, "to": to, "method": method, "ics": data.decode("utf-8", "replace")}
         new = ids.new_id(self.caller.now)
-        key = f"imip {to} {etag_of(data)} {new:x}"
+        key = f"imip {to} {etag_of(data, message)} {new:x}"
         jobs.add(self.tx, id=new, key=key, kind="imip", due_at=self.caller.now, payload=json.dumps(payload))
         return PENDING
 

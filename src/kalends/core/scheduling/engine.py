@@ -10,10 +10,11 @@ from kalends.core.errors import (
     OrganizerMismatchError,
     SchedulingTwinError,
 )
+from kalends.core.outside import etag_of
 from kalends.core.scheduling import attending, organizing, parties
 from kalends.core.scheduling.delivery import Post
 from kalends.core.scheduling.people import Person
-from kalends.core.writer import Writer, etag_of
+from kalends.core.writer import Writer
 from kalends.ical.tree import Component, parse
 from kalends.store import calendars
 from kalends.store.objects import ObjectRow
@@ -79,7 +80,7 @@ def write(
         attending.attend(post, owner, old if was_by else None, whole)
     else:
         return plain
-    return Written(whole, etag_of(whole.to_bytes()))
+    return Written(whole, etag_of(whole.to_bytes(), whole))
 
 
 def remove(writer: Writer, row: ObjectRow) -> None:

@@ -153,7 +153,7 @@ class Copy(_ToDestination):
 
         try:
             row = ledger.put_object(
-                tx, context.caller, calendar.target, name, parse(found.ics(tx)), check=check
+                tx, context.caller, calendar.target, name, parse(found.held(tx)), check=check
             )
         except errors.KalendsError as error:
             raise put_refusal(tx, context, calendar, found.row.uid, error) from error

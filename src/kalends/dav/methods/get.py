@@ -65,5 +65,5 @@ class Head(Get):
         if full.status != 200:
             return full
         body = full.body
-        size = len(body) if isinstance(body, bytes) else found.size
+        size = len(body) if isinstance(body, bytes) else found.octets(tx)
         return Response(200, (*full.headers, ("Content-Length", str(size))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kalends.core import agendas, errors, ledger
+from kalends.core import agendas, errors, ledger, outside
 from kalends.dav import conditions, incoming, paths, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.errors import NEED, DavError, InsteadError, lacking, of_refusal
@@ -12,7 +12,8 @@ from kalends.dav.methods.get import validators
 from kalends.dav.properties.rfc4918 import content_type
 from kalends.dav.resources import Calendar, CalendarObject, calendar_at, find
 from kalends.dav.xmlwrite import CALDAV, DAV
-from kalends.ical.tree import Component
+from kalends.ical.alarms import keep_cap
+from kalends.ical.tree import Component, parse
 from kalends.store import objects
 from kalends.store.base import Tx
 from kalends.store.objects import ObjectRow
@@ -63,6 +64,8 @@ def store_object(tx: Tx, context: Context, calendar: Calendar, name: str, tree: 
         if row is not None and incoming.uid_of(tree) != row.uid:
             raise uid_conflict(calendar, row, "The UID of a calendar object cannot be changed.")
         check_kind(tx, calendar, incoming.kind_of(tree), None if row is None else row.kind)
+        if row is not None and row.etag.endswith(outside.MARK):
+            keep_cap(parse(row.ics), tree)
 
     try:
         row = ledger.put_object(tx, context.caller, calendar.target, name, tree, check=check)
@@ -81,8 +84,8 @@ def store_object(tx: Tx, context: Context, calendar: Calendar, name: str, tree: 
     if context.representation:
         shown = (("Content-Type", content_type(row.kind)), ("Content-Location", found.path))
         applied = ("Preference-Applied", "return=representation")
-        return Response(201 if made else 200, (*validators(found), *headers, *shown, applied), row.ics)
-    if row.ics == context.request.body:  # a strong ETag only for the octets sent (RFC 4791 §5.3.4)
+        return Response(201 if made else 200, (*validators(found), *headers, *shown, applied), found.ics(tx))
+    if found.ics(tx) == context.request.body:  # a strong ETag only for the octets sent (RFC 4791 §5.3.4)
         headers = (*validators(found), *headers)
     elif row.schedule_tag is not None:  # RFC 6638 §3.2.10
         headers = (("Schedule-Tag", f'"{row.schedule_tag}"'), *headers)

@@ -168,4 +168,4 @@ class GetContentLength(Property):
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
         """The size of the text."""
-        return str(resource.size) if isinstance(resource, CalendarObject) else None
+        return str(resource.octets(tx)) if isinstance(resource, CalendarObject) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from kalends.core import outside
 from kalends.dav import xmlwrite
 from kalends.dav.answers import Ask, ask_of
 from kalends.dav.calendar_data import NAME, CalendarData, wanted_of
@@ -71,7 +72,7 @@ class Quick:
         tag = f'<D:getetag>"{etag}"</D:getetag>' if self.etag else ""
         data = ""
         if self.data is not None:
-            data = f"<C:calendar-data>{self.data.text(ics)}</C:calendar-data>"
+            data = f"<C:calendar-data>{self.data.text(outside.text(etag, ics))}</C:calendar-data>"
         return (
             f"<D:response><D:href>{path}</D:href><D:propstat><D:prop>{tag}{data}</D:prop>"
             f"{xmlwrite.OK}</D:propstat></D:response>\n"

@@ -163,6 +163,11 @@ def test_a_calendar_gets_another_path(bill: Client, world: DavWorld) -> None:
     assert bill("GET", HOME + "life/a.ics").status == 200
     assert bill("GET", EVENT).status == 404
     assert world.uids("SELECT * FROM VEVENT") == ["a"]
-    assert bill("MOVE", HOME + "life/", destination=HOME + "tasks/").status == 412
+    assert bill("MOVE", HOME + "life/", destination=HOME + "tasks/", overwrite="F").status == 412
+    refused = bill("MOVE", HOME + "life/", destination=HOME + "tasks/")
+    assert (refused.status, "delete it first" in refused.text) == (403, True)
+    copied = bill("COPY", HOME + "life/", destination=HOME + "copy/")
+    assert (copied.status, "COPY objects into it" in copied.text) == (403, True)
+    assert bill("GET", HOME + "life/a.ics").status == 200
     assert bill("MOVE", HOME + "life/", destination=HOME + "inbox/").status == 403
     assert bill("MOVE", HOME + "life/", destination="/dav/calendars/mary/life/").status == 403

@@ -100,6 +100,11 @@ TEXTS: dict[str, tuple[bytes, str, str]] = {
         "max-attendees-per-instance",
         "1000",
     ),
+    "more dates than can be read": (
+        ics("new", f"RRULE:FREQ=DAILY\nEXDATE:{','.join(['20260310T090000Z'] * 100_001)}\n"),
+        "valid-calendar-data",
+        "100000",
+    ),
     "another JULIAN calendar": (ics(head="CALSCALE:JULIAN\n"), "valid-calendar-data", ""),
 }
 

@@ -21,6 +21,7 @@ from kalends.core.judges import DENIED
 from kalends.core.model import Caller
 from kalends.core.upns import parse_filter
 from kalends.ical import itip, validate
+from kalends.ical.component_times import MAX_DATES
 from kalends.ical.moment import utc_moment
 from kalends.ical.problem import Problem
 from kalends.ical.properties import PROPERTIES
@@ -159,6 +160,10 @@ def check_object(whole: Component, caller: Caller, sent: Sent) -> None:
     Source: RFC 5545 §3.6, §3.8; RFC 5546 §3; RFC 4324 §9, §10.4; CRE-05, MDF-09.
     """
     sent.refuse(whole, validate.problems(whole, strict=caller.strict))
+    for part in whole.components:
+        lines = (*part.all("RDATE"), *part.all("EXDATE"))
+        if sum(line.value.count(",") + 1 for line in lines) > MAX_DATES:  # nobody could read it afterwards
+            raise InvalidError(f"more than {MAX_DATES} RDATE and EXDATE values", sent.number(part))
     if whole.first("METHOD") is not None:
         sent.refuse(whole, itip.problems(whole, strict=caller.strict))
 

@@ -126,8 +126,9 @@ class Move(_ToDestination):
                 f"{CALDAV}calendar-collection-location-ok",
                 "A calendar can be moved within its home only.",
             )
-        if find(tx, context, to) is not None:
-            raise DavError(412, None, "There is a calendar at the Destination; delete it first.")
+        if find(tx, context, to) is not None:  # what is there is never thrown away, whatever Overwrite says
+            status = 403 if context.overwrite else 412
+            raise DavError(status, None, "There is a calendar at the Destination; delete it first.")
         conditions.check_if(context, lambda path: etag_at(tx, context, path, None))
         containers.move_slug(tx, context.caller, found.target, to.calendar or "")
         return Response(201)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Literal
 
+from kalends.core import series
 from kalends.core.scheduling import parties
 from kalends.core.scheduling.instances import excluded, made, parts
 from kalends.ical.alarms import travels
+from kalends.ical.component_times import read_times
+from kalends.ical.errors import ICalError
 from kalends.ical.tree import Component, Line
+from kalends.ical.zones import Zones
 
 Difference = Literal["none", "status", "content"]
 """Nothing; only who said what; anything else."""
 
 _BOOKKEEPING = frozenset(("CREATED", "DTSTAMP", "LAST-MODIFIED", "SEQUENCE", "REQUEST-STATUS"))
-_TIME = ("DTSTART", "DTEND", "DUE", "DURATION")
+TIME = ("DTSTART", "DTEND", "DUE", "DURATION")
+"""The properties that say when a component happens."""
 _STATUS = frozenset(("PARTSTAT", "RSVP", "SCHEDULE-STATUS", "SCHEDULE-FORCE-SEND", "SCHEDULE-AGENT"))
 _ROUTE = frozenset(("SCHEDULE-STATUS", "SCHEDULE-FORCE-SEND", "SCHEDULE-AGENT"))
 
@@ -55,6 +60,36 @@ def _values(component: Component, names: tuple[str, ...]) -> list[str]:
     return sorted(fact(line) for name in names for line in component.all(name))
 
 
+def when(component: Component, zones: Zones) -> list[str]:
+    """When a component happens, in a form that can be compared.
+
+    An app may write an instance that it changed in another zone, or its DURATION as DTEND: that moves
+    nothing. In a series the zone tells where the other instances are, so that its lines count as they are.
+
+    Args:
+        component: a VEVENT, VTODO or VJOURNAL.
+        zones: those of its object.
+
+    Returns:
+        Facts that begin with the name of a property.
+    """
+    lines = _values(component, TIME)
+    if series.recurs(component):
+        return lines
+    try:
+        times = read_times(component, zones)
+    except ICalError:
+        return lines
+    if times is None:
+        return lines
+    kind = "date" if times.start.is_date else "floating" if zones.is_floating(times.start) else "instant"
+    found = [f"DTSTART;{kind}:{times.begin}"] if component.first("DTSTART") is not None else []
+    if any(component.first(name) is not None for name in TIME[1:]):
+        end = "DUE" if component.name == "VTODO" else "DTEND"
+        found.append(f"{end};{kind}:{times.end(times.begin, times.start.wall, times.length)}")
+    return found
+
+
 def rescheduled(old: Component, new: Component, was: Component, now: Component) -> bool:
     """Whether a component's change moves instances, or brings new ones: then everybody is asked again.
 
@@ -66,7 +101,7 @@ def rescheduled(old: Component, new: Component, was: Component, now: Component) 
 
     Source: RFC 6638 §3.2.8.
     """
-    if _values(old, _TIME) != _values(new, _TIME):
+    if _values(old, TIME) != _values(new, TIME) and when(old, Zones(was)) != when(new, Zones(now)):
         return True
     if new.first("RRULE") is not None and _values(old, ("RRULE",)) != _values(new, ("RRULE",)):
         return True
@@ -78,7 +113,7 @@ def rescheduled(old: Component, new: Component, was: Component, now: Component) 
 
 def raises(old: Component, new: Component) -> bool:
     """Whether a component's change demands a higher SEQUENCE (RFC 5546 §2.1.4)."""
-    names = (*_TIME, "RRULE", "RDATE", "EXDATE")
+    names = (*TIME, "RRULE", "RDATE", "EXDATE")
     if _values(old, names) != _values(new, names):
         return True
     return cancelled(new) and not cancelled(old)

@@ -15,6 +15,7 @@ from kalends.core.scheduling.instances import Key, excluded, made, parts
 from kalends.core.scheduling.views import keep_zones
 from kalends.ical.tree import Component, Line
 from kalends.ical.values import normal_address
+from kalends.ical.zones import Zones
 
 _OWN = frozenset(("CATEGORIES", "COLOR", "COMPLETED", "PERCENT-COMPLETE", "TRANSP"))
 _FREE = _OWN | frozenset(
@@ -31,6 +32,8 @@ _FREE = _OWN | frozenset(
     )
 )
 """What an attendee may change, ATTENDEE and x-properties apart (RFC 6638 §3.2.2.1)."""
+_ELSEWHERE = frozenset(("ATTENDEE", *changes.TIME))
+"""What is compared in ways of its own."""
 
 
 def _is_own(item: Line | Component) -> bool:
@@ -154,21 +157,25 @@ def check(old: Component, new: Component, kind: str, me: frozenset[str]) -> None
     for key in before.keys() - after.keys():
         if key is None or (None in after and key not in gone):
             raise AttendeeChangeError("an attendee can take an instance out, but not change it back")
+    old_zones, new_zones = Zones(old), Zones(new)
     for key, part in after.items():
         was = before.get(key)
         if was is None and key is not None:
             was = made(old, kind, key)
         if was is None:
             raise AttendeeChangeError("an attendee cannot add instances")
-        _check_part(was, part, me)
+        _check_fixed(_fixed(was, old_zones), _fixed(part, new_zones))
+        _check_people(was, part, me)
 
 
-def _check_part(was: Component, now: Component, me: frozenset[str]) -> None:
-    was_lines, now_lines = _fixed(was, me), _fixed(now, me)
-    differing = sorted(was_lines ^ now_lines)
+def _check_fixed(was: set[str], now: set[str]) -> None:
+    differing = sorted(was ^ now)
     if differing:
         name = differing[0].partition(";")[0]
         raise AttendeeChangeError(f"{name} is the organizer's to change; an attendee can answer")
+
+
+def _check_people(was: Component, now: Component, me: frozenset[str]) -> None:
     line = parties.attendee(now, me)
     if line is None and parties.attendee(was, me) is not None:
         raise AttendeeChangeError("an attendee can decline, but not take themselves off the list")
@@ -186,11 +193,11 @@ def _delegates(line: Line) -> frozenset[str]:
     return frozenset(normal_address(uri) for uri in line.param_values("DELEGATED-TO"))
 
 
-def _fixed(part: Component, me: frozenset[str]) -> set[str]:
+def _fixed(part: Component, zones: Zones) -> set[str]:
     """What an attendee must leave alone, in a form that can be compared."""
-    found: set[str] = set()
+    found = set(changes.when(part, zones))
     for item in part.items:
-        if item.name in _FREE or item.name == "ATTENDEE" or item.name.startswith("X-"):
+        if item.name in _FREE or item.name in _ELSEWHERE or item.name.startswith("X-"):
             continue
         if item.name == "RECURRENCE-ID" or (item.name == "STATUS" and part.name == "VTODO"):
             continue

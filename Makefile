@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: help install demo test test-clients client-packages lint bench bench-peers constraints clean
+.PHONY: help install demo test test-clients test-thunderbird client-packages lint bench bench-peers constraints clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 22
 
@@ -38,6 +38,9 @@ client-packages: ## what test-clients needs from Debian and is not here (as root
 
 test-clients: $(STAMP) $(CLIENTS)/.installed tests_clients/node_modules/.installed ## calendar apps that others wrote, against a server of their own (ONLY="vdirsyncer curl")
 	$(BIN)/python -m tests_clients $(ONLY)
+
+test-thunderbird: $(STAMP) ## Thunderbird under Xvfb, told over Marionette what to do, a line for each step
+	$(BIN)/python -m tests_clients.thunderbird
 
 lint: $(STAMP) ## ruff, mypy --strict, the house's import rules
 	$(BIN)/ruff check .

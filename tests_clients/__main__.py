@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests_clients import calcurse, curl, evolution, python_caldav, server_tester, tsdav, vdirsyncer_khal
+from tests_clients.thunderbird import drive as thunderbird
 from tests_clients.world import AbsentError, FailedError
 
 RUNS: dict[str, Callable[[Path], str]] = {
@@ -22,6 +23,7 @@ RUNS: dict[str, Callable[[Path], str]] = {
     "evolution": evolution.run,
     "caldav-server-tester": server_tester.run,
     "python-caldav": python_caldav.run,
+    "thunderbird": thunderbird.run,
 }
 
 

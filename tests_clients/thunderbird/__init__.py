@@ -1,0 +1,1 @@
+"""Thunderbird, with its own calendar code, told over Marionette what to do."""

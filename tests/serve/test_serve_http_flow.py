@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 from http_world import World, basic
 from serve_client import PASSWORD
+
+from kalends.serve import front
+from kalends.serve.proxies import Seen
 
 
 @pytest.fixture
@@ -140,6 +144,19 @@ def test_the_front_page_and_ports_stay_pages(world: World) -> None:
     assert world.ask("POST", "/", user="").status == 405
     assert world.ask("GET", "/nothing", user="").status == 404
     assert world.room.noted == []
+
+
+def test_the_front_page_tells_the_address_by_which_one_came_rfc_6764() -> None:
+    seen = Seen("192.0.2.7", True, "https://cal.example.org", "cal.example.org", "/cal", "/")
+    page = front.document(seen, "cal.example.org", 1026)
+    assert "<code>https://cal.example.org/cal/</code>" in page
+    assert "https://cal.example.org/cal/dav/calendars/<i>user</i>/<i>calendar</i>/" in page
+    assert "--server cap://cal.example.org:1026 " in page
+    links = re.findall(r'(?:href|action)="([^"]*)"', page)
+    assert links
+    assert all(link.startswith("/cal/port/") for link in links)
+    odd = Seen("::1", True, "http://<b>", "<b>", "", "/")
+    assert "<b>" not in front.document(odd, "<b>", 1026)
 
 
 def test_an_expecting_client_is_told_to_go_on_rfc_9110_10_1_1(world: World) -> None:

@@ -25,12 +25,13 @@ STYLE = """
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,sans-serif;overflow-wrap:anywhere}
 main,header,footer{max-width:62rem;margin:0 auto;padding:0 1rem}
-header{padding-top:1.2rem}
+header{padding-top:1.2rem}header form{margin-bottom:1.6rem}
 h1{font-size:clamp(1.7rem,5vw,2.6rem);line-height:1.15;margin:.4rem 0 .2rem}
 h2{font-size:1.05rem;margin:0 0 .6rem;color:var(--accent)}
 h3{font-size:1rem;margin:.9rem 0 .3rem}
 a{color:var(--accent)}
 section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:1rem 1.1rem;margin:1rem 0}
+section>:last-child{margin-bottom:0}
 .two{display:grid;gap:1rem;margin:1rem 0}.two section{margin:0}
 @media(min-width:52rem){.two{grid-template-columns:1fr 1fr}}
 .lead{font-size:1.15rem;margin:.2rem 0 1rem}

@@ -6,13 +6,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from html import escape
 from typing import Any
 
 from kalends.dav.app import ELSEWHERE
-from kalends.ports import page, site
+from kalends.ports import site
 from kalends.ports.registry import Registry
 from kalends.ports.site import HTML
+from kalends.serve import front
 from kalends.serve.credentials import Checked, Login
 from kalends.serve.dav import DavVisit, Face
 from kalends.serve.http.answers import Answer, plain
@@ -72,16 +72,8 @@ class Site:
     def _front(self, visit: PageVisit) -> Answer:
         if visit.seen.path != "/":
             return plain(404, NOTHING)
-        base, csid = visit.seen.prefix, escape(visit.face.policy.csid)
-        body = (
-            '<h1>Kalends</h1><p class="lead">A calendar server that speaks CAP (RFC 4324) on port '
-            f"{self._cap_port} and CalDAV (RFC 4791) here.</p><section>"
-            "<p>Give your calendar app this server's address and your user name; it finds your calendars "
-            f"below <code>{escape(base)}/dav/</code>.</p><p>This store is <code>cap://{csid}</code>. "
-            "What is registered for port 1026, and what listens there: "
-            f'<a href="{escape(base)}/port/1026">/port/1026</a>.</p></section>'
-        )
-        return Answer(200, (("content-type", HTML), *site.SECURITY), page.document("Kalends", body).encode())
+        text = front.document(visit.seen, visit.face.policy.csid, self._cap_port)
+        return Answer(200, (("content-type", HTML), *site.SECURITY), text.encode())
 
     async def _port(self, visit: PageVisit) -> Answer:
         head, seen = visit.head, visit.seen

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from calquery.component_strategies import crowd, objects
 from calquery.query_strategies import TEXTS, conditions
-from kalends.calquery.bind import Bindings, bind, bind_condition
+from kalends.calquery.bind import Bindings, bind, bind_condition, is_plain
 from kalends.calquery.cells import cells, fold_case
 from kalends.calquery.like import Pattern
 from kalends.calquery.match import Subject, matches
@@ -445,6 +445,12 @@ class TestBinding:
             (Constant(True), Compare(Column("UID"), "=", Literal("1")))
         )
         assert AnyOf(()).texts == ()
+
+    @given(conditions(functions=True))
+    @settings(deadline=None)
+    def test_what_is_plain_means_the_same_in_every_session(self, where: Condition) -> None:
+        """So that rights which name nobody are made ready once for all who ask."""
+        assert is_plain(where) is (bind_condition(where, self.JOE) == where)
 
 
 class TestCells:

@@ -9,7 +9,7 @@ from core_world import STORE, World
 
 from kalends.core.containers import housekeeper
 from kalends.core.errors import NotFoundError
-from kalends.core.judges import judge_in
+from kalends.core.judges import PERMISSIONS, judge_in
 from kalends.core.model import Caller, Identity, Target
 from kalends.core.names import ANONYMOUS
 from kalends.core.presets import preset_text
@@ -27,7 +27,15 @@ REQUEST = Standing("UNPROCESSED", "REQUEST")
 
 
 def judge(world: World, caller: Caller, target: Target | None = None) -> Judge:
-    return world.store.read(lambda tx: judge_in(tx, caller, target or world.calendar))
+    """A judge whose rules are bound while the transaction lasts."""
+
+    def work(tx: Tx) -> Judge:
+        made = judge_in(tx, caller, target or world.calendar)
+        for permission in PERMISSIONS:
+            made.may(permission)
+        return made
+
+    return world.store.read(work)
 
 
 def vcar(*lines: str, carid: str = "test") -> Component:

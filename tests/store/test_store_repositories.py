@@ -53,6 +53,42 @@ def test_store_calendars_are_found_by_calid_and_id(filled: Store) -> None:
     filled.read(look)
 
 
+def test_store_containers_own_properties_are_read_as_the_transaction_left_them(filled: Store) -> None:
+    """They are read once a transaction, and anew after each change, taken back ones included."""
+
+    def work(tx: Tx) -> None:
+        def seen() -> bytes | None:
+            row = objects.container(tx, 1, "bill/calendar", "VAGENDA")
+            return None if row is None else row.ics
+
+        def fail() -> None:
+            with tx.savepoint():
+                objects.update_text(tx, was, ics=b"two", etag="e", tick=2, now=1)
+                tx.flush()
+                assert seen() == b"two"
+                raise ZeroDivisionError
+
+        assert seen() is None
+        was = add_object(tx, 9, uid="bill/calendar", kind="VAGENDA", ics=b"one")
+        tx.flush()
+        assert seen() == b"one"
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        assert seen() == b"one"
+        objects.set_state(tx, 9, "DELETED", tick=2, now=1)
+        assert seen() is None
+        objects.set_state(tx, 9, "BOOKED", tick=2, now=1)
+        assert seen() == b"one"
+        objects.move(tx, 9, 2, name="x", tick=3, now=1)
+        assert seen() is None
+        objects.move(tx, 9, 1, name="x", tick=3, now=1)
+        assert seen() == b"one"
+        calendars.remove(tx, 1)
+        assert seen() is None
+
+    filled.write(work)
+
+
 def test_store_bump_counts_each_calendar_alone(filled: Store) -> None:
     assert filled.write(lambda tx: calendars.bump(tx, [2, 1, 2, 99])) == {1: 1, 2: 1}
     assert filled.write(lambda tx: calendars.bump(tx, [2])) == {2: 2}

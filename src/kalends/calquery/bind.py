@@ -101,6 +101,21 @@ def bind_condition(condition: Condition, bindings: Bindings) -> Condition:
             return condition
 
 
+def is_plain(condition: Condition) -> bool:
+    """Whether a condition means the same in every session: `bind` would leave it as it is."""
+    match condition:
+        case And(terms) | Or(terms):
+            return all(is_plain(term) for term in terms)
+        case Compare(column, _, value) | In(value, column) | Like(column, value):
+            return isinstance(value, Literal) and column.name != "CALID"
+        case OwnerTest():
+            return False
+        case Inside(_, where) if where is not None:
+            return is_plain(where)
+        case _:
+            return True
+
+
 def is_owner(bindings: Bindings, calid: str | None = None) -> bool:
     """Whether the session's user owns a calendar (is CALMASTER of a store), also through a group.
 

@@ -67,10 +67,10 @@ def wrap(component: Component) -> Component:
 def row_of(tx: Tx, calendar: CalendarRow) -> ObjectRow:
     """The object that holds a calendar's own properties (VAGENDA; VCALSTORE for the store)."""
     kind, uid = ("VCALSTORE", STORE_UID) if calendar.id == VCALSTORE else ("VAGENDA", calendar.calid)
-    found = objects.by_uid(tx, calendar.id, uid, "BOOKED", kind)
-    if not found:
+    found = objects.container(tx, calendar.id, uid, kind)
+    if found is None:
         raise InvalidError(f"the {kind} has no properties; the store needs a check")
-    return found[0]
+    return found
 
 
 def properties(tx: Tx, calendar: CalendarRow) -> Component:

@@ -139,6 +139,10 @@ class Search:
         """The instances that the database told, where all is seen that it went by; None where not."""
         whole, skipped = texts.read(row, light=light)
         seen = Seen(self.judge, row, whole, self.permission)
+        if seen.whole:
+            placed = [(at - skipped, one) for at, one in rows]
+            found = expansion.of_rows(whole, placed)
+            return [Hit(row, whole, one.component, whole, one.at, one.shown) for one in found]
         left = seen.vcalendar()
         if left is None:
             return []

@@ -55,9 +55,7 @@ def may(tx: Tx, caller: Caller, calendar_id: int, permission: Permission) -> boo
 
 def visible(tx: Tx, caller: Caller, calendar: CalendarRow) -> bool:
     """Whether the caller may know that the calendar exists: owners, and who may do anything in it."""
-    if caller.identity.admin or owns(tx, caller, calendar):
-        return True
-    return Authority(tx, caller, calendar).known()
+    return caller.identity.admin or Authority(tx, caller, calendar).known()
 
 
 def listed(tx: Tx, caller: Caller, calendar: CalendarRow) -> bool:
@@ -65,9 +63,10 @@ def listed(tx: Tx, caller: Caller, calendar: CalendarRow) -> bool:
 
     Being allowed to ask for somebody's free/busy, as everybody is, does not list their calendar.
     """
-    if caller.identity.admin or owns(tx, caller, calendar):
+    if caller.identity.admin:
         return True
-    return Authority(tx, caller, calendar).sight().of(agendas.properties(tx, calendar)) is not None
+    one = Authority(tx, caller, calendar)
+    return one.owner or one.sight().of(agendas.properties(tx, calendar)) is not None
 
 
 def visible_calendars(tx: Tx, caller: Caller) -> list[CalendarRow]:

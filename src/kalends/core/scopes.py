@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-from kalends.calquery.bind import Bindings, bind
+from kalends.calquery.bind import Bindings, bind, is_plain
 from kalends.calquery.columns import CONTAINERS
 from kalends.calquery.errors import QueryError
 from kalends.calquery.match import Subject
@@ -164,6 +165,18 @@ def prepare(query: Query, bindings: Bindings, *, grant: bool) -> Scope:
         bindings: what SELF(), CAL-OWNERS() and CURRENT-TARGET() stand for.
         grant: whether it widens what somebody may do.
     """
+    if query.where is None or is_plain(query.where):
+        return _plain(query, grant=grant)
+    return _prepare(query, bindings, grant=grant)
+
+
+@lru_cache(maxsize=1_024)
+def _plain(query: Query, *, grant: bool) -> Scope:
+    """What means the same for everybody: most of what VCARs say, and every command asks."""
+    return _prepare(query, Bindings(), grant=grant)
+
+
+def _prepare(query: Query, bindings: Bindings, *, grant: bool) -> Scope:
     try:
         bound = bind(query, bindings)
         prepared = plan(bound.where)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kalends.core.vcar import BOOKED, Judge, Standing, Trace
@@ -161,13 +161,7 @@ class Seen:
         kept = {id(top): seen for top, seen in self._tops if seen is not None}
         if not kept:
             return None
-        named = {
-            line.param("TZID")
-            for seen in kept.values()
-            for part in seen.walk()
-            for line in part.lines
-            if line.params
-        }
+        named = _zones_in(kept.values()) if len(self.text.components) > len(self._tops) else frozenset()
         items: list[Line | Component] = []
         for item in self.text.items:
             if isinstance(item, Line):
@@ -179,6 +173,13 @@ class Seen:
         made = Component(self.text.name, items)
         made.begin, made.end = self.text.begin, self.text.end
         return made
+
+
+def _zones_in(tops: Iterable[Component]) -> frozenset[str | None]:
+    """The TZIDs that components refer to."""
+    return frozenset(
+        [line.param("TZID") for top in tops for part in top.walk() for line in part.lines if line.params]
+    )
 
 
 def _found(

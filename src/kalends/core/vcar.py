@@ -100,7 +100,7 @@ class _Ready:
 
 
 class Judge:
-    """What one caller may do in one calendar.
+    """What one caller may do in one calendar, asked while the transaction lasts that its bindings read from.
 
     Args:
         rules: those of the calendar and the store, in any order.
@@ -113,19 +113,24 @@ class Judge:
         self.context = context
         self._about: dict[str, tuple[list[_Ready], list[_Ready]]] = {}
         self._names: dict[tuple[int, ...], Names | None] = {}
-        self._ready = [self._prepare(rule) for rule in rules if rule.speaks_of(identity, owner=context.owner)]
+        self._rules = [rule for rule in rules if rule.speaks_of(identity, owner=context.owner)]
+        self._ready: dict[int, _Ready] = {}
 
     def _prepare(self, rule: Rule) -> _Ready:
-        bindings = self.context.bindings
-        return _Ready(
-            rule,
-            None
-            if rule.scopes is None
-            else tuple(prepare(q, bindings, grant=rule.grant) for q in rule.scopes),
-            None
-            if rule.restrictions is None
-            else tuple(prepare(q, bindings, grant=True) for q in rule.restrictions),
-        )
+        """A rule's queries bound, once and only when a permission is asked about that the rule speaks of."""
+        found = self._ready.get(id(rule))
+        if found is None:
+            bindings = self.context.bindings
+            found = self._ready[id(rule)] = _Ready(
+                rule,
+                None
+                if rule.scopes is None
+                else tuple([prepare(q, bindings, grant=rule.grant) for q in rule.scopes]),
+                None
+                if rule.restrictions is None
+                else tuple([prepare(q, bindings, grant=True) for q in rule.restrictions]),
+            )
+        return found
 
     def may(
         self,
@@ -374,7 +379,7 @@ class Judge:
     def _sides(self, permission: str) -> tuple[list[_Ready], list[_Ready]]:
         found = self._about.get(permission)
         if found is None:
-            about = [one for one in self._ready if one.rule.is_about(permission)]
+            about = [self._prepare(rule) for rule in self._rules if rule.is_about(permission)]
             grants = [one for one in about if one.rule.grant]
             found = self._about[permission] = grants, [one for one in about if not one.rule.grant]
         return found

@@ -278,7 +278,7 @@ def remove(tx: Tx, calendar_id: int) -> bool:
     """
     if calendar_id == VCALSTORE:
         return False
-    forget(tx, calendar_id)
+    tx.memo.clear()
     tx.run("delete from history where calendar_id = ?", (calendar_id,))
     tx.run("delete from change where calendar_id = ?", (calendar_id,))
     tx.run(

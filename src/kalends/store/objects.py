@@ -129,6 +129,28 @@ def by_uid(
     return sorted(map(_row, tx.rows(sql, values)), key=_age)  # there are few; SQLite's sorter costs 25 µs
 
 
+_CONTAINER = "container"
+_CONTAINERS = ("VAGENDA", "VCALSTORE")
+
+
+def container(tx: Tx, calendar_id: int, uid: str, kind: str) -> ObjectRow | None:
+    """The object with a calendar's (the store's) own properties, as this transaction read or left it."""
+    known: ObjectRow | None = tx.memo.get((_CONTAINER, calendar_id))
+    if known is not None:
+        return known
+    found = by_uid(tx, calendar_id, uid, "BOOKED", kind)
+    if not found:
+        return None
+    tx.memo[_CONTAINER, calendar_id] = found[0]
+    return found[0]
+
+
+def forget_containers(tx: Tx) -> None:
+    """Have containers' own properties read anew: for every statement that may have changed them."""
+    for key in [key for key in tx.memo if key[0] == _CONTAINER]:
+        del tx.memo[key]
+
+
 def by_uid_anywhere(tx: Tx, uid: str, state: State | None = None) -> list[ObjectRow]:
     """The objects with that UID in the whole store."""
     sql, values = _where({"uid": uid, "state": state})
@@ -213,6 +235,8 @@ def insert(
         id, calendar_id, name, uid, kind, state, method, ics, etag, schedule_tag, len(ics),
         *span, tick, now, now, changed_by,
     )  # fmt: skip
+    if kind in _CONTAINERS:
+        forget_containers(tx)
     tx.later(
         "insert into object (id, calendar_id, name, uid, kind, state, method, ics, etag, schedule_tag, size,"
         " first_at, last_at, expanded_to, tick, created_at, changed_at, changed_by)"
@@ -266,6 +290,8 @@ def update_text(
         schedule_tag=schedule_tag or was.schedule_tag, kind=kind or was.kind, uid=uid or was.uid,
         first_at=first_at, last_at=last_at, expanded_to=expanded_to,
     )  # fmt: skip
+    if was.kind in _CONTAINERS:
+        forget_containers(tx)
     tx.later(
         "update object set ics = ?, size = ?, etag = ?, tick = ?, changed_at = ?, changed_by = ?,"
         " schedule_tag = ?, kind = ?, uid = ?, first_at = ?, last_at = ?, expanded_to = ? where id = ?",
@@ -292,6 +318,7 @@ def set_state(
     Raises:
         DuplicateUidError: it would be the second BOOKED one of its UID.
     """
+    forget_containers(tx)
     tx.run(
         "update object set state = ?, method = ?, tick = ?, changed_at = ?, changed_by = ? where id = ?",
         (state, method, tick, now, changed_by, object_id),
@@ -325,6 +352,7 @@ def move(
         DuplicateUidError: a BOOKED object of its UID is there.
         DuplicateNameError: the name is taken there.
     """
+    forget_containers(tx)
     tx.run(
         "update object set calendar_id = ?, name = ?, tick = ?, changed_at = ?, changed_by = ?,"
         " schedule_tag = ? where id = ?",
@@ -348,6 +376,7 @@ def move(
 
 def remove(tx: Tx, object_id: int) -> bool:
     """Remove an object with its derived rows and its dead properties. Returns whether it was there."""
+    forget_containers(tx)
     tx.run("delete from property where holder = ?", (object_id,))
     return tx.run("delete from object where id = ?", (object_id,)) == 1
 

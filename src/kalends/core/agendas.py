@@ -15,8 +15,7 @@ from kalends.core.names import ANONYMOUS, check_calid, complete_upn, qualified, 
 from kalends.ical.moment import utc_moment
 from kalends.ical.tree import Component, Line, parse
 from kalends.ical.values import escape_text, split_values, unescape_text
-from kalends.store import calendars, changes, objects, principals
-from kalends.store import owners as store_owners
+from kalends.store import calendars, changes, objects, principals, reach
 from kalends.store.base import Tx
 from kalends.store.calendars import VCALSTORE, CalendarRow
 from kalends.store.objects import ObjectRow
@@ -97,8 +96,7 @@ def owners_in(agenda: Component) -> list[str]:
 
 def owned_by(tx: Tx, upns: Sequence[str]) -> list[CalendarRow]:
     """The calendars that one of these UPNs owns, ordered by CALID."""
-    ids = store_owners.calendars_of(tx, upns)
-    return sorted(calendars.many(tx, ids).values(), key=lambda calendar: calendar.calid)
+    return sorted(calendars.many(tx, reach.owned_by(tx, upns)).values(), key=lambda calendar: calendar.calid)
 
 
 def listed(held: Component, name: str) -> list[str]:

@@ -10,7 +10,7 @@ from kalends.core.model import Caller, Identity, Policy, Target
 from kalends.core.names import ANONYMOUS, MAX_CALID, check_calid, complete_upn, path_name, relative
 from kalends.core.presets import DELEGATED
 from kalends.core.timezones import definition
-from kalends.core.vrights import rules_in, rules_of, tied_to_place
+from kalends.core.vrights import rules_in, tied_to_place
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component
 from kalends.ical.values import escape_text, unescape_text
@@ -250,8 +250,6 @@ def found_calendar(
     writer.log(row, VCALSTORE, "props")
     provide_zones(writer, new, agenda, zones)
     given = [*_default_vcars(tx), *_delegations(tx, home)]
-    if any(rights.shows_properties(rule) for vcar in given for rule in rules_of(vcar)):
-        writer.lock(new)  # a second tick: see `store.vcars.changed`, which the list of shared calendars asks
     for vcar in given:
         writer.insert(new, agendas.wrap(vcar), kind="VCAR", uid=unescape_text(vcar.value("CARID") or ""))
     return Target(calid, new, calid)

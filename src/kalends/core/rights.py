@@ -17,9 +17,10 @@ from kalends.core.errors import DeniedError
 from kalends.core.judges import DENIED, NOWHERE, Authority, authority_in
 from kalends.core.model import Caller, Target
 from kalends.core.sights import Shown, Sight
-from kalends.core.vrights import Place, Rule, changed_rules, rules_in, rules_of
+from kalends.core.upns import filters_of
+from kalends.core.vrights import Place, Rule, rules_in, rules_of
 from kalends.ical.tree import Component
-from kalends.store import calendars
+from kalends.store import calendars, reach
 from kalends.store.base import Tx
 from kalends.store.calendars import VCALSTORE, CalendarRow
 from kalends.store.objects import ObjectRow
@@ -77,13 +78,11 @@ def visible_calendars(tx: Tx, caller: Caller) -> list[CalendarRow]:
     found: dict[int, CalendarRow] = {}
     if who.principal_id is not None:
         found = {row.id: row for row in agendas.owned_by(tx, (who.upn, *sorted(who.groups)))}
-    candidates = {
-        key
-        for key, rules in changed_rules(tx).items()
-        if key not in found and any(_shows_properties(rule, caller) for rule in rules)
-    }
     if any(_shows_properties(rule, caller) for rule in rules_in(tx, VCALSTORE) if rule.decreed):
-        candidates = {row.id for row in calendars.every(tx)}.difference(found)
+        candidates = {row.id for row in calendars.every(tx)}
+    else:
+        candidates = set(reach.shown_to(tx, filters_of(who.upn, who.groups)))
+    candidates.difference_update(found)
     for key, row in calendars.many(tx, candidates).items():
         if listed(tx, caller, row):
             found[key] = row
@@ -91,15 +90,11 @@ def visible_calendars(tx: Tx, caller: Caller) -> list[CalendarRow]:
 
 
 def _shows_properties(rule: Rule, caller: Caller) -> bool:
-    return shows_properties(rule) and rule.speaks_of(caller.identity, owner=False)
-
-
-def shows_properties(rule: Rule) -> bool:
-    """Whether a rule may let others than owners see a calendar's own properties."""
+    """Whether a rule may let somebody who is no owner see a calendar's own properties."""
     return (
-        rule.grant
+        rule.speaks_of(caller.identity, owner=False)
+        and rule.grant
         and rule.is_about("SEARCH")
-        and any(one.form != "owners" for one in rule.who)
         and (rule.scopes is None or any(query.source == "VAGENDA" for query in rule.scopes))
     )
 

@@ -71,6 +71,24 @@ class UpnFilter:
                 return not owner
 
 
+def filters_of(upn: str, groups: Collection[str] = ()) -> list[str]:
+    """All filters that speak of somebody who is no owner, without blanks and in lower case.
+
+    Args:
+        upn: who acts, in lower case.
+        groups: UPNs of the groups they are in, in lower case.
+
+    Source: RFC 4324 §6.1.3: the table, read from its other side.
+    """
+    user, _, realm = upn.rpartition("@")
+    forms = ["*", "notcal-owners()", "noncal-owners()", upn, *sorted(groups)]
+    if user:
+        forms += ["*@*", f"*@{realm}"]
+    elif realm:
+        forms.append("@*")
+    return forms
+
+
 def parse_filter(text: str) -> UpnFilter:
     """Read a UPN-FILTER.
 

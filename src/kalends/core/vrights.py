@@ -177,16 +177,6 @@ def _rules_in(tx: Tx, calendar_id: int) -> list[Rule]:
     return found
 
 
-def changed_rules(tx: Tx) -> dict[int, list[Rule]]:
-    """The rules of all calendars that have others than they were born with, by calendar."""
-    held = vcars.changed(tx)
-    read = _rules(tx, held)
-    found: dict[int, list[Rule]] = {}
-    for row in held:
-        found.setdefault(row.calendar_id, []).extend(read[row.id])
-    return found
-
-
 def reaches_down(rule: Rule) -> bool:
     """Whether a rule of the store holds in every calendar."""
     return rule.decreed or not rule.grant

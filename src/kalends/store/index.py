@@ -10,7 +10,7 @@ from kalends.calquery.cells import Cell, cells, span
 from kalends.ical.recurrence_set import TIMED
 from kalends.ical.tree import Component
 from kalends.ical.zones import Zones
-from kalends.store import calendars, ids, mounts
+from kalends.store import calendars, ids, mounts, reach
 from kalends.store.base import Tx
 from kalends.store.objects import ObjectRow
 from kalends.store.spans import Node, Occurrence, Span, expand
@@ -166,6 +166,7 @@ def put_rows(tx: Tx, row: ObjectRow, derived: Derived, *, fresh: bool = False) -
         ],
     )  # fmt: skip
     tx.many(_INSERT_CELL, [(keys[at], *cell) for at, cell in derived.cells])
+    reach.put(tx, row, fresh=fresh)
     if derived.occurrences:
         tx.many(
             _INSERT_INSTANCE,

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, cast
 from kalends.ical.errors import ICalError
 from kalends.ical.moment import LAST_WALL
 from kalends.ical.tree import Component, parse
-from kalends.store import calendars, meta, objects
+from kalends.store import calendars, meta, objects, reach
 from kalends.store.base import SqlValue, Store, Tx
 from kalends.store.index import SHORTEST_LONGEST, Derived, derive, index_object
 from kalends.store.objects import ObjectRow
@@ -34,7 +34,7 @@ class Finding:
 
     Attributes:
         code: a word for programs: text-broken, kind-differs, size-differs, index-differs, tick-differs,
-            longest-differs, exclusive-differs, history-differs, orphan, file-damaged.
+            reach-differs, longest-differs, exclusive-differs, history-differs, orphan, file-damaged.
         where: calendar, object or file.
         text: a sentence for people.
     """
@@ -92,6 +92,7 @@ def _reindex_page(tx: Tx, after: int, horizon: int, recur_limit: int) -> tuple[i
         except ICalError as error:
             log.warning("object %d can't be read: %s", row.id, error)
             tx.run("delete from component where object_id = ?", (row.id,))
+            tx.run("delete from reach where object_id = ?", (row.id,))
             continue
         index_object(tx, row, vcalendar, horizon=horizon, recur_limit=recur_limit)
     return (page[-1].id if page else after), len(page)
@@ -139,6 +140,7 @@ def check(store: Store, *, progress: Progress | None = None) -> list[Finding]:
     findings = store.read(_check_file)
     findings += store.read(_check_orphans)
     findings += store.read(_check_calendars)
+    findings += store.read(_check_reach)
     total = store.read(_count)
     done, after = 0, -1
     while True:
@@ -165,6 +167,17 @@ def _check_orphans(tx: Tx) -> list[Finding]:
         if row is not None and row[0]:
             found.append(Finding("orphan", "index", f"{row[0]!s} {words}"))
     return found
+
+
+def _check_reach(tx: Tx) -> list[Finding]:
+    rows = objects.get_many(tx, reach.differing(tx))
+    return [
+        Finding(
+            "reach-differs", f"object {row.calendar_id}/{row.name}",
+            "whom it is listed for differs from what it says",
+        )
+        for row in rows.values()
+    ]  # fmt: skip
 
 
 def _check_calendars(tx: Tx) -> list[Finding]:

@@ -30,22 +30,12 @@ _HELD = (
     "select calendar_id, id, etag, size from object"
     " where calendar_id in (?, 0) and kind = 'VCAR' and state = 'BOOKED'"
 )
-_CHANGED = (
-    "select o.calendar_id, o.id, o.etag, o.size from calendar c"
-    " join object o on o.calendar_id = c.id and o.kind = 'VCAR' and o.state = 'BOOKED'"
-    " where c.id <> 0 and c.rights_tick > 1"
-)
 _TEXTS = "select id, ics from object where id in (??)"
 
 
 def held(tx: Tx, calendar_id: int) -> list[VcarRow]:
     """The VCARs of a calendar and of the store, in no order."""
     return [_row(row) for row in tx.rows(_HELD, (calendar_id,))]
-
-
-def changed(tx: Tx) -> list[VcarRow]:
-    """The VCARs of all calendars that have others than those they were born with."""
-    return [_row(row) for row in tx.rows(_CHANGED)]
 
 
 def texts(tx: Tx, ids: Iterable[int]) -> dict[int, bytes]:

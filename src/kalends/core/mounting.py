@@ -15,7 +15,7 @@ from kalends.core.presets import DELEGATED
 from kalends.core.upns import parse_filter
 from kalends.ical.tree import Component, Line, parse_all
 from kalends.ical.values import escape_text, unescape_text
-from kalends.store import calendars, groups, mounts, principals
+from kalends.store import calendars, groups, mounts, principals, reach
 from kalends.store import errors as store
 from kalends.store.base import Tx
 from kalends.store.calendars import CalendarRow
@@ -58,7 +58,7 @@ def mounted(tx: Tx, caller: Caller) -> list[Mount]:
     who = caller.identity
     if who.principal_id is None:
         return []
-    named = mounts.naming(tx, (who.upn, *sorted(who.groups)), besides=DELEGATED)
+    named = reach.naming(tx, (who.upn, *sorted(who.groups)), besides=DELEGATED)
     kept = mounts.of(tx, who.principal_id) if named else {}
     found: list[Mount] = []
     for calendar in sorted(calendars.many(tx, named).values(), key=lambda row: row.calid):

@@ -10,7 +10,7 @@ from kalends.calquery.cells import Cell, cells, span
 from kalends.ical.recurrence_set import TIMED
 from kalends.ical.tree import Component
 from kalends.ical.zones import Zones
-from kalends.store import calendars, ids, mounts, reach
+from kalends.store import calendars, ids, reach
 from kalends.store.base import Tx
 from kalends.store.objects import ObjectRow
 from kalends.store.spans import Node, Occurrence, Span, expand
@@ -31,11 +31,6 @@ _INSERT_INSTANCE = (
 )
 
 
-MAX_NAMED = 254
-"""Characters of a UPN that is looked for: no principal has a longer one."""
-_NAMING = frozenset(("VAGENDA", "VCAR"))
-_NAMES = {"VAGENDA": "OWNER", "VRIGHT": "GRANT"}
-"""In which property a component names people that a calendar is shared with."""
 SHORTEST_LONGEST = 86_400
 """Where calendar.longest starts; shorter instances need not be told to it."""
 
@@ -150,8 +145,6 @@ def put_rows(tx: Tx, row: ObjectRow, derived: Derived, *, fresh: bool = False) -
     """
     if not fresh:
         tx.later("delete from component where object_id = ?", (row.id,))
-    if row.kind in _NAMING:
-        mounts.set_named(tx, row.id, _named(derived.nodes), fresh=fresh)
     now = time.time()
     calendar_id = row.calendar_id
     keys = [ids.new_id(now) for _ in derived.nodes]
@@ -180,18 +173,6 @@ def put_rows(tx: Tx, row: ObjectRow, derived: Derived, *, fresh: bool = False) -
             calendars.raise_longest(tx, calendar_id, longest)
     if any(node.component.name in TIMED and _excludes(node.component) for node in derived.nodes):
         calendars.raise_exclusive(tx, calendar_id)
-
-
-def _named(nodes: list[Node]) -> set[str]:
-    """Whom a VCAR or a VAGENDA names: users and groups, in lower case."""
-    found = {
-        line.value.strip().lower()
-        for node in nodes
-        for name, line_name in _NAMES.items()
-        if node.component.name == name
-        for line in node.component.all(line_name)
-    }
-    return {upn for upn in found if "@" in upn.strip("@") and "*" not in upn and len(upn) <= MAX_NAMED}
 
 
 def _excludes(component: Component) -> bool:

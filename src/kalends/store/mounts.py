@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple, cast
 
 from kalends.store.base import Row, Tx
-from kalends.store.sqltext import chunks, with_list
 
 
 class MountRow(NamedTuple):
@@ -27,45 +26,7 @@ class MountRow(NamedTuple):
     hidden: bool
 
 
-_NAMING = (
-    "select distinct o.calendar_id from grantee g join object o on o.id = g.object_id"
-    " where o.state = 'BOOKED' and o.kind in ('VCAR', 'VAGENDA') and g.upn in (??)"
-)
 _SELECT = "select principal_id, calendar_id, slug, props, hidden from mount where principal_id = ?"
-
-
-def set_named(tx: Tx, object_id: int, upns: Iterable[str], *, fresh: bool) -> None:
-    """Say whom a VCAR or VAGENDA names.
-
-    Args:
-        tx: a write transaction.
-        object_id: the object.
-        upns: in lower case.
-        fresh: whether it is new, so that nothing is known of it.
-    """
-    wanted = set(upns)
-    held: set[str] = set()
-    if not fresh:
-        held = {str(row[0]) for row in tx.rows("select upn from grantee where object_id = ?", (object_id,))}
-    for upn in sorted(held - wanted):
-        tx.later("delete from grantee where upn = ? and object_id = ?", (upn, object_id))
-    for upn in sorted(wanted - held):
-        tx.later("insert into grantee (upn, object_id) values (?, ?)", (upn, object_id))
-
-
-def naming(tx: Tx, upns: Sequence[str], *, besides: str) -> list[int]:
-    """The ids of calendars with a right, or an owner, of one of these names.
-
-    Args:
-        tx: a transaction.
-        upns: in lower case.
-        besides: the beginning of identifiers of objects that do not count.
-    """
-    sql = f"{_NAMING} and substr(o.uid, 1, {len(besides)}) <> ?"
-    found: set[int] = set()
-    for part in chunks(list(upns)):
-        found.update(cast("int", row[0]) for row in tx.rows(with_list(sql, len(part)), (*part, besides)))
-    return sorted(found)
 
 
 def holding(tx: Tx, uid: str) -> list[tuple[int, bytes]]:

@@ -14,13 +14,14 @@ from kalends.store.objects import ObjectRow
 from kalends.store.sqltext import chunks, with_list
 
 _KINDS = frozenset(("VAGENDA", "VCAR"))
-# Blanks do not count in a filter. The statement is that of migrations/0010.sql.
+# Blanks do not count in a filter; longer than any UPN, it means nobody and would not fit into an index. The
+# statement is that of migrations/0010.sql.
 _WHO = "replace(coalesce(g.folded, g.value), ' ', '')"
 _SCOPE = "select 1 from cell s where s.component_id = k.id and s.name = 'SCOPE'"
 _DERIVED = (
     f"select distinct {_WHO} as who, o.id as object_id"  # noqa: S608 - constants
     " from object o join component k on k.object_id = o.id join cell g on g.component_id = k.id"
-    " where ((o.kind = 'VAGENDA' and k.kind = 'VAGENDA' and g.name = 'OWNER')"
+    f" where length({_WHO}) <= 256 and ((o.kind = 'VAGENDA' and k.kind = 'VAGENDA' and g.name = 'OWNER')"
     " or (o.kind = 'VCAR' and k.kind = 'VRIGHT' and g.name = 'GRANT'"
     f" and {_WHO} <> 'cal-owners()'"
     " and exists (select 1 from cell p where p.component_id = k.id and p.name = 'PERMISSION'"
@@ -34,10 +35,11 @@ _DIFFERING = (
     f"select object_id from (select * from ({_DERIVED}) a except {_STORED}) x"  # noqa: S608 - constants
     f" union select object_id from (select * from ({_STORED}) b except {_DERIVED}) y"
 )
-_NAMED = (
+_NAMED_AT_ALL = (
     "select distinct o.calendar_id from reach r join object o on o.id = r.object_id"
-    " where o.kind = ? and o.state = 'BOOKED' and o.calendar_id <> 0 and r.who in (??)"
+    " where o.state = 'BOOKED' and o.calendar_id <> 0 and r.who in (??)"
 )
+_NAMED = f"{_NAMED_AT_ALL} and o.kind = ?"
 
 
 def put(tx: Tx, row: ObjectRow, *, fresh: bool) -> None:
@@ -81,10 +83,25 @@ def shown_to(tx: Tx, filters: Iterable[str]) -> list[int]:
     return _calendars(tx, "VCAR", list(filters))
 
 
+def naming(tx: Tx, upns: Sequence[str], *, besides: str) -> list[int]:
+    """The ids of the calendars that name one of these as OWNER, or as who may see their properties.
+
+    Args:
+        tx: a transaction.
+        upns: in lower case.
+        besides: the beginning of the CARIDs that do not count.
+    """
+    sql = f"{_NAMED_AT_ALL} and substr(o.uid, 1, {len(besides)}) <> ?"
+    found: set[int] = set()
+    for part in chunks(list(upns)):
+        found.update(cast("int", row[0]) for row in tx.rows(with_list(sql, len(part)), (*part, besides)))
+    return sorted(found)
+
+
 def _calendars(tx: Tx, kind: str, who: Sequence[str]) -> list[int]:
     found = {
         cast("int", row[0])
         for part in chunks(list(who))
-        for row in tx.rows(with_list(_NAMED, len(part)), (kind, *part))
+        for row in tx.rows(with_list(_NAMED, len(part)), (*part, kind))
     }
     return sorted(found)

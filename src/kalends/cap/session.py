@@ -18,9 +18,9 @@ from kalends.cap.commands import VERBS, Circumstances, Kind, Verb, offered_langu
 from kalends.cap.exchange import Exchange, Job, JobKind, Lane
 from kalends.cap.latency import Happening, Order, Phase, Timers
 from kalends.cap.messages import Request, read_id, read_message
+from kalends.cap.outgoing import Outgoing, progress, refused, status_or_failure
 from kalends.cap.replies import NothingYet, Reply
 from kalends.cap.status import (
-    ABORTED,
     BAD_ARGS,
     FAILURE,
     TIMED_OUT,
@@ -29,16 +29,14 @@ from kalends.cap.status import (
     UNKNOWN_COMMAND,
     RefusalError,
     Status,
-    status_of,
 )
 from kalends.cap.tongue import Tongue
-from kalends.core import errors
 from kalends.core.acting import Standing
 from kalends.core.errors import InterruptedCommandError, KalendsError
 from kalends.core.identity import complete_upn
 from kalends.core.languages import OFFERED
 from kalends.core.model import Policy
-from kalends.store.errors import DeadlineError, StoreOutcomeUnknownError
+from kalends.store.errors import DeadlineError
 
 URI = "http://iana.org/beep/cap/1.0"
 """The profile (RFC 4324 §12.1, §13)."""
@@ -93,7 +91,12 @@ class Session:
         self._standing: Standing | None = None
         self._refused_identities = 0
         self._tongue = Tongue(strict=strict)
-        self.peer = capability.UNKNOWN
+        self._out = Outgoing(wire, self._lanes, self._tongue, policy.max_object)
+
+    @property
+    def peer(self) -> capability.PeerCapability:
+        """What the client says of itself; every default until it has."""
+        return self._out.peer
 
     # -- events of the wire -----------------------------------------------------------------------------
 
@@ -191,7 +194,7 @@ class Session:
         if question == self._asked:
             self._asked = None
             if request is not None:  # an unreadable answer says nothing; every default is safe
-                self.peer = capability.read_capability(request.vcalendar)
+                self._out.peer = capability.read_capability(request.vcalendar)
             return []
         job = self._jobs.get(self._questions.pop(question, 0))
         if job is None or request is None or request.fault is not None:
@@ -208,12 +211,7 @@ class Session:
     def _too_large(self, event: events.MessageTooLarge) -> None:
         limit = self._policy.max_object
         status = Status(TOO_LARGE, f"The message has more octets than this server accepts ({limit}).")
-        self._refuse_message(event.channel, event.msgno, status, read_id(event.prefix))
-
-    def _refuse_message(self, channel: int, msgno: int, status: Status, ident: str | None = None) -> None:
-        language = self._tongue.of(self._lanes.get(channel))
-        text = replies.refused(ident, None, status, language=language).text
-        self._wire.send_error(channel, msgno, mime.wrap(replies.encode([text])))
+        self._out.refuse(event.channel, event.msgno, status, read_id(event.prefix))
 
     # -- commands ---------------------------------------------------------------------------------------
 
@@ -221,7 +219,7 @@ class Session:
         exchange = Exchange(event.channel, event.msgno, now)
         if self._draining:
             status = Status(FAILURE, "The server is stopping; nothing was changed, try again later.")
-            self._refuse_message(event.channel, event.msgno, status)
+            self._out.refuse(event.channel, event.msgno, status)
             return []
         lane = self._lanes.setdefault(event.channel, Lane(self._together))
         if len(event.payload) > INLINE_OCTETS:
@@ -234,7 +232,7 @@ class Session:
             try:
                 requests = read_message(event.payload, strict=self._strict)
             except RefusalError as error:
-                self._refuse_message(event.channel, event.msgno, error.status)
+                self._out.refuse(event.channel, event.msgno, error.status)
                 return []
             lane.open(exchange)
             jobs, actions = self._take(exchange, requests, utc, now)
@@ -274,9 +272,9 @@ class Session:
                     said, orders = done
                     actions += orders
             except (RefusalError, KalendsError) as error:
-                said = _refused(request, error)
+                said = refused(request, error)
             if said is not None:
-                self._said(exchange, index, said)
+                self._out.said(exchange, index, said)
         return jobs, actions
 
     def _task(self, verb: Verb, exchange: Exchange, index: int, request: Request, utc: int) -> Job:
@@ -386,7 +384,9 @@ class Session:
 
     def _may_wait(self, job: Job) -> bool:
         """Whether a SEARCH that found nothing yet may go on waiting for it."""
-        return job.clock.phase in _STOPPABLE and not self._draining and self._reachable(job.exchange.channel)
+        return (
+            job.clock.phase in _STOPPABLE and not self._draining and self._out.reachable(job.exchange.channel)
+        )
 
     def wake(self, number: int, now: float) -> list[Action]:
         """A calendar has changed that a waiting SEARCH asked about: look again.
@@ -412,8 +412,8 @@ class Session:
     def _prepared(self, job: Job, outcome: Outcome, lane: Lane | None, utc: int, now: float) -> list[Action]:
         if isinstance(outcome, Exception):
             exchange = job.exchange
-            if self._reachable(exchange.channel):
-                self._refuse_message(exchange.channel, exchange.msgno, _status(outcome))
+            if self._out.reachable(exchange.channel):
+                self._out.refuse(exchange.channel, exchange.msgno, status_or_failure(outcome))
             self._tongue.answered(exchange, lane)
             return []
         requests = [request for request in outcome if isinstance(request, Request)]
@@ -433,16 +433,16 @@ class Session:
         if not isinstance(outcome, Exception):
             said = [reply for reply in outcome if isinstance(reply, Reply)]
         elif stopped and phase is Phase.ABORTED:
-            said = [_progress(request, "Aborted as requested.")]
+            said = [progress(request, "Aborted as requested.")]
         elif stopped:
-            said = _refused(request, self._too_slow(job))
+            said = refused(request, self._too_slow(job))
         else:
-            said = _refused(request, outcome)
-        self._said(job.exchange, job.index, said)
+            said = refused(request, outcome)
+        self._out.said(job.exchange, job.index, said)
         for exchange, index, abort in job.aborts:
             late = RefusalError(BAD_ARGS, "Too late: the command was over before it could be stopped.")
-            answer = [_progress(abort, "Aborted as requested.")] if stopped else _refused(abort, late)
-            self._said(exchange, index, answer)
+            answer = [progress(abort, "Aborted as requested.")] if stopped else refused(abort, late)
+            self._out.said(exchange, index, answer)
 
     def _too_slow(self, job: Job) -> RefusalError:
         """The client's own limit is 7.0; ours means too much work was asked for."""
@@ -453,49 +453,6 @@ class Session:
         if job.kind == "read":
             return RefusalError(TOO_COMPLEX, "The query takes longer than this server allows; ask for less.")
         return RefusalError(FAILURE, "The command takes longer than this server allows; nothing was changed.")
-
-    def _said(self, exchange: Exchange, index: int, said: list[Reply]) -> None:
-        exchange.replies[index] = said
-        exchange.left -= 1
-        if exchange.left == 0:
-            self._send(exchange)
-
-    def _send(self, exchange: Exchange) -> None:
-        """Answer a MSG: RPY for one TARGET, ANS…NUL for several, ERR when nothing ran (SES-17 to SES-19)."""
-        if not self._reachable(exchange.channel):
-            return
-        said = [reply for some in exchange.replies for reply in some or ()]
-        by_target: dict[str | None, list[str]] = {}
-        for reply in said:
-            by_target.setdefault(reply.target, []).append(reply.text)
-        lane = self._lanes.get(exchange.channel)
-        language = self._tongue.of(lane)
-        bodies = [self._fitting(texts, language) for texts in by_target.values()]
-        channel, msgno = exchange.channel, exchange.msgno
-        if len(bodies) > 1:
-            for body in bodies:
-                self._wire.send_answer(channel, msgno, body)
-            self._wire.send_nul(channel, msgno)
-        elif any(reply.ran for reply in said):
-            self._wire.send_reply(channel, msgno, bodies[0])
-        else:
-            self._wire.send_error(channel, msgno, bodies[0])
-        self._tongue.answered(exchange, lane)
-
-    def _fitting(self, texts: list[str], language: str) -> bytes:
-        """The message of some texts, or a refusal when it is larger than either side allows (SES-23)."""
-        body = mime.wrap(replies.encode(texts))
-        limits = [size for size in (self.peer.max_size, self._policy.max_object) if size]
-        limit = min(limits, default=0)
-        if not limit or len(body) <= limit:
-            return body
-        text = f"The answer has {len(body)} octets, more than MAX-COMP-SIZE ({limit}) allows; ask for less."
-        refusal = replies.vreply(replies.status_line(Status(TOO_LARGE, text), language))
-        head, _, _ = texts[0].partition("BEGIN:VREPLY\r\n")
-        return mime.wrap(replies.encode([head, refusal, "END:VCALENDAR\r\n"]))
-
-    def _reachable(self, channel: int) -> bool:
-        return not self._wire.terminated and channel in self._wire.channels
 
     # -- stopping and going on --------------------------------------------------------------------------
 
@@ -536,7 +493,7 @@ class Session:
         if job is None or not self._go_on(job, request, now):
             return None
         more = f" for {request.latency} more seconds" if request.latency is not None else ""
-        return [_progress(request, f"Continued{more}.")], []
+        return [progress(request, f"Continued{more}.")], []
 
     def _excuse(self, asked: _Asked, now: float) -> _Done | None:
         """TIMEOUT of a client that has not answered our GET-CAPABILITY: it may take its time (LAT-12)."""
@@ -575,7 +532,7 @@ class Session:
     def _send_timeout(self, job: Job) -> None:
         """Ask whether to go on, on the command's own channel (LAT-01)."""
         channel, request = job.exchange.channel, job.request
-        if request is None or not self._reachable(channel) or len(self._questions) >= MAX_QUESTIONS:
+        if request is None or not self._out.reachable(channel) or len(self._questions) >= MAX_QUESTIONS:
             return
         text = replies.envelope(request.ident, None, "", verb="TIMEOUT")
         try:
@@ -644,40 +601,3 @@ def _read_answer(payload: bytes) -> Request | None:
         return read_message(payload)[0] if len(payload) <= INLINE_OCTETS else None
     except RefusalError:
         return None
-
-
-def _status(error: Exception) -> Status:
-    status = status_of(error)
-    if status is None:  # a bug: the shell logs it, the client learns that nothing was changed
-        return Status(FAILURE, "The server failed to execute this; nothing was changed.")
-    return status
-
-
-def _refused(request: Request, error: Exception) -> list[Reply]:
-    if isinstance(error, errors.SeveralError):
-        return _all_refusals(request, error)
-    status = _status(error)
-    ran = isinstance(error, StoreOutcomeUnknownError)  # an ERR would promise that nothing was changed
-    return [
-        replies.refused(request.ident, target, status, ran=ran, language=request.language)
-        for target in request.targets or (None,)
-    ]
-
-
-def _all_refusals(request: Request, error: errors.SeveralError) -> list[Reply]:
-    """Every reason why nothing was changed, at the target it is about (RFC 4324 §10.9; MDF-10)."""
-    said: list[Reply] = []
-    for target in request.targets:
-        receipts = [receipt for given, receipt in error.refusals if given == target]
-        if receipts:
-            said.append(replies.flat_receipts(request.ident, target, receipts, request.language))
-        else:
-            said.append(replies.refused(request.ident, target, _status(error), language=request.language))
-    return said
-
-
-def _progress(request: Request, text: str) -> Reply:
-    """2.0.3, for ABORT and CONTINUE as for the command that was aborted (A-38, A-40)."""
-    target = request.targets[0] if len(request.targets) == 1 else None
-    line = replies.status_line(Status(ABORTED, text), request.language)
-    return Reply(target, replies.envelope(request.ident, target, replies.vreply(line)))

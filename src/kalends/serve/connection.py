@@ -1,4 +1,4 @@
-"""One TCP connection: octets to the BEEP engine and back, TLS in the stream, passwords, back-pressure."""
+"""One TCP connection: octets to the BEEP engine and back, TLS in the stream, work, back-pressure."""
 
 from __future__ import annotations
 
@@ -13,24 +13,21 @@ from functools import partial
 from typing import Any, cast
 
 from kalends.beep import events
-from kalends.beep.codes import ReplyCode
 from kalends.beep.limits import Limits
 from kalends.beep.security import Security
 from kalends.beep.session import Role
 from kalends.beep.session import Session as Wire
-from kalends.beep.verify import Verified
 from kalends.cap.actions import Action, Audit, Await, Cancel, Execute, Forget, Outcome, Prepare
 from kalends.cap.session import LANGUAGES, URI
 from kalends.cap.session import Session as CapSession
 from kalends.cap.status import status_of
-from kalends.core import acting, identity
-from kalends.core.errors import InterruptedCommandError, KalendsError
+from kalends.core.errors import InterruptedCommandError
 from kalends.core.languages import diagnostic
-from kalends.core.model import Identity
 from kalends.serve.certificate import user_of
 from kalends.serve.config import Config
 from kalends.serve.feed import Waiter
 from kalends.serve.hosts import Hosts, VirtualHost
+from kalends.serve.logins import Logins
 from kalends.serve.throttle import Throttle
 from kalends.serve.waiting import Waiting
 from kalends.store.base import Deadline
@@ -76,6 +73,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._wire: Wire
         self._cap: CapSession
+        self._logins: Logins
         self._timer: asyncio.TimerHandle | None = None
         self._writable = True
         self._upgrading = False
@@ -88,7 +86,6 @@ class Connection(asyncio.Protocol):
         self._draining = False
         self._yielded = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._attempt = ""
         self.address = "?"
         self.descriptor = -1
 
@@ -119,6 +116,13 @@ class Connection(asyncio.Protocol):
                 security=_security(self._shared),
                 now=now,
             )
+        self._logins = Logins(
+            self._wire,
+            self.address,
+            self._shared.throttle,
+            lambda: not self._wire.terminated and self._transport is not None,
+            lambda: self._advance(self._wire.take_events()),
+        )
         if not self._settled:
             self._wire.answer_to(lambda name: self._shared.hosts.find(name) is not None)
         self._serve_host()
@@ -239,16 +243,16 @@ class Connection(asyncio.Protocol):
             case events.TlsUpgrade():
                 self._spawn(self._upgrade(event.server_name))
             case events.CredentialsWanted():
-                self._credentials(event)
+                self._settle_by_name(event.server_name)
+                self._logins.wanted(event, self._host)
             case events.VerifyPlain():
-                self._verify(event)
+                self._logins.verify(event, self._host)
             case events.Authenticated():
                 self._settle_by_name(self._wire.server_name)
-                self._shared.throttle.succeeded(self.address, self._user(event.authcid))
-                self._log_login(event)
+                self._logins.succeeded(event, self._host)
                 self._cap.handle(event, int(time.time()), self._loop.time())
             case events.AuthenticationFailed():
-                self._login_failed(event)
+                self._logins.failed(event)
             case events.SessionReleased():
                 self._close()
             case events.SessionTerminated():
@@ -257,10 +261,6 @@ class Connection(asyncio.Protocol):
                 self._close()
             case _:
                 self._perform(self._cap.handle(event, int(time.time()), self._loop.time()))
-
-    def _log_login(self, event: events.Authenticated) -> None:
-        acts = "" if event.authzid == event.authcid else f", acts as {event.authzid!r}"
-        log.info("%s: %r authenticated by %s%s", self.address, event.authcid, event.mechanism, acts)
 
     # -- work -------------------------------------------------------------------------------------------
 
@@ -433,77 +433,6 @@ class Connection(asyncio.Protocol):
             log.warning("%s: cannot tell whose certificate it is: %s", self.address, who)
             return None
         return cast("str | None", who)
-
-    # -- passwords --------------------------------------------------------------------------------------
-
-    def _user(self, name: str) -> str:
-        """The key under which a user's failures are counted; also for names that are none."""
-        try:
-            return identity.complete_upn(name, self._host.policy)
-        except KalendsError:
-            return name[:256]
-
-    def _credentials(self, event: events.CredentialsWanted) -> None:
-        """Look the verifier up after the delay that earlier failures earned; alike for unknown users."""
-        self._settle_by_name(event.server_name)
-        user, wanted = self._user(event.authcid), self._user(event.authzid)
-        throttle = self._shared.throttle
-
-        def found(known: Any) -> None:
-            if self._wire.terminated or self._transport is None:
-                return
-            if isinstance(known, Exception):
-                self._wire.refuse_credentials(event.channel)
-            else:
-                verifier, may_act = known
-                self._wire.provide_credentials(event.channel, verifier, may_act_as=may_act)
-            self._advance(self._wire.take_events())
-
-        def look_up() -> None:
-            self._host.executor.look_up(
-                lambda tx: (identity.verifier_of(tx, user), acting.permitted(tx, user, wanted)), found
-            )
-
-        now = self._loop.time()
-        wait = throttle.delay(self.address, user, now)
-        self._attempt = user
-        if wait:
-            log.info("%s: login of %r waits %.2f s", self.address, user, wait)
-            self._loop.call_later(wait, look_up)
-        else:
-            look_up()
-
-    def _login_failed(self, event: events.AuthenticationFailed) -> None:
-        log.info(
-            "%s: login of %r by %s failed (%d)", self.address, self._attempt, event.mechanism, event.code
-        )
-        if event.code == ReplyCode.AUTHENTICATION_FAILURE:
-            self._shared.throttle.failed(self.address, self._attempt, self._loop.time())
-
-    def _verify(self, event: events.VerifyPlain) -> None:
-        """Check a password: as an app password where it looks like one, else against the verifier."""
-        executor, user, work = self._host.executor, self._attempt, event.work
-
-        def verified(result: Any) -> None:
-            if self._wire.terminated or self._transport is None:
-                return
-            if isinstance(result, Exception):
-                self._wire.refuse_credentials(event.channel)
-            else:
-                self._wire.finish_verify(event.channel, result)
-            self._advance(self._wire.take_events())
-
-        def as_token(who: Any) -> None:
-            if isinstance(who, Identity):
-                verified(Verified(True))
-            else:
-                executor.compute(work.run, verified)
-
-        if identity.token_hash(work.password) is None:
-            executor.compute(work.run, verified)
-        else:
-            note = self._host.uses.note
-            executor.look_up(lambda tx: identity.check_token(tx, user, work.password, note), as_token)
 
     # -- the end ----------------------------------------------------------------------------------------
 

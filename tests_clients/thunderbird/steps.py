@@ -277,7 +277,10 @@ def shared(desk: Desk) -> str:
         desk.cua("bruno", "create", *words, "-t", "bruno/club", "--no-tls")
     desk.world.kalends("share", "bruno/club", f"amira@{REALM}", "--as", "read")
     found = desk.does("detect", "amira", PASSWORD, place(desk, "bruno/club"))
-    check([one["uri"] for one in found] == [place(desk, "bruno/club")], f"found {found}")
+    check(
+        [(one["uri"], one["readOnly"]) for one in found] == [(place(desk, "bruno/club"), True)],
+        f"found {found}",
+    )
     check(list(desk.week("bruno/club")) == ["Open evening"], f"shown: {desk.week('bruno/club')}")
     try:
         desk.add("bruno/club", (HERE / "world" / "van.txt").read_text().replace("van@", "club@"))
@@ -285,7 +288,7 @@ def shared(desk: Desk) -> str:
         pass
     else:
         check(False, "written into what is shared to be read")
-    return "shared to be read: found by its address, shown without what is private, not to be written"
+    return "shared to be read: found by its address, read-only, without what is private"
 
 
 def calling_off(desk: Desk) -> str:
@@ -313,7 +316,7 @@ def quiet(desk: Desk) -> str:
     odd = [one for one in desk.world.sent if one.status >= 300 and one.status not in EXPECTED]
     check(not odd, f"refused: {[(one.method, one.path, one.status) for one in odd]}")
     counts = Counter(f"{one.method} {one.status}" for one in desk.world.sent)
-    check(counts["PUT 403"] <= 2 and counts["PUT 412"] == 2, f"refused: {counts}")
+    check(counts["PUT 403"] == 2 and counts["PUT 412"] == 2, f"refused: {counts}")
     check(
         all(one.method == "PUT" for one in desk.world.sent if one.status in {403, 412}), f"refused: {counts}"
     )

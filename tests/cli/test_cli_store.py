@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from cli_tools import Here, on_terminal, snapshot
 
 from kalends.beep.scram import read_verifier
 from kalends.beep.verify import PlainWork
+from kalends.cli.offline import office
 from kalends.core import identity
 from kalends.ical.tree import parse
 from kalends.store.open import open_store
@@ -233,3 +235,20 @@ def test_administration_of_a_store_on_postgresql(run: Here, postgres_url: str) -
     assert run("check", *store).out == "clean\n"
     assert run("reindex", *store).code == 0
     assert run("export", "amira/calendar", *store).out.count("BEGIN:VEVENT") == 3
+
+
+def test_servers_hear_at_once_of_what_is_written_beside_them(postgres_url: str) -> None:
+    """docs/watch.md: on PostgreSQL a command that works on the store tells all who listen."""
+    with office(postgres_url, None, create=True):
+        pass
+    listening = open_store(postgres_url)
+    heard, ready = threading.Event(), threading.Event()
+    try:
+        listening.on_commit(lambda: (ready.set(), heard.set()))
+        assert ready.wait(10)  # it says so once when it begins to listen
+        heard.clear()
+        with office(postgres_url, None) as at:
+            at.write(lambda tx: identity.add_user(tx, at.policy, "ann", now=at.now))
+        assert heard.wait(10)
+    finally:
+        listening.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ import click
 from kalends.core.model import Caller, Policy
 from kalends.serve.config import Config, load_config
 from kalends.store.base import Store, Tx
+from kalends.store.errors import StoreError
+
+log = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Callable[..., object])
 T = TypeVar("T")
@@ -69,7 +73,17 @@ class Office:
         from kalends.core.guard import guard
 
         with guard():
-            return self.store.write(work)
+            done = self.store.write(work)
+        if self.store.dialect == "postgres":
+            self.tell_servers()
+        return done
+
+    def tell_servers(self) -> None:
+        """Let servers of this store know at once that there is news for those who wait (docs/watch.md)."""
+        try:
+            self.store.announce()
+        except StoreError as error:  # it is written all the same, and they look by themselves, only later
+            log.info("servers of this store hear of it later: %s", error)
 
 
 @contextmanager

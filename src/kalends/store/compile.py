@@ -63,6 +63,8 @@ _DURATION_STARTS: Final = "('P', 'p', '+', '-')"
 _CONTAINED: Final = "select 1 from component"
 _CELLS: Final = "select 1 from cell x where"
 _ALARMS: Final = "select 1 from instance y where"
+_SERIES: Final = "select 1 from cell s where"
+_RULES: Final = frozenset(("RRULE", "RDATE", "EXRULE", "EXDATE"))
 _FLOATS: Final = (
     " when length(x.value) = 15 and not exists (select 1 from cell t where t.component_id = x.component_id"
     " and t.name = case when x.origin = ? then 'DTSTART;TZID' else ? end"
@@ -366,7 +368,19 @@ class Writer:
     def null(self, prepared: Null) -> None:
         """`column IS NULL`."""
         self.negation(not prepared.negated)
-        self.exists(prepared.column, lambda: self.add("x.origin <> ?", DERIVED))
+        column = prepared.column
+        if self.expand and column.component is None and column.name == "RECURRENCE-ID":
+            self.add("(i.start_at is not null and ")  # an instance that a rule makes is told with one
+            self.series()
+            self.add(" or ")
+            self.exists(column, lambda: self.add("x.origin <> ?", DERIVED))
+            self.add(")")
+            return
+        self.exists(column, lambda: self.add("x.origin <> ?", DERIVED))
+
+    def series(self) -> None:
+        """The component recurs."""
+        self.add(f"exists ({_SERIES} s.component_id = {self.here}.id and s.name in ('RRULE', 'RDATE'))")
 
     def negation(self, negated: bool) -> None:
         """NOT, or nothing."""
@@ -380,10 +394,17 @@ class Writer:
             self.envelope(column, envelope, inside)
             return
         alias = self.here if column.component is None else self.aliases[column.component]
+        ruled = self.expand and column.component is None and column.name in _RULES
+        if ruled:
+            self.add("((i.start_at is null or not ")  # instances are told without the rule that makes them
+            self.series()
+            self.add(") and ")
         name = column.name if column.param is None else f"{column.name};{column.param}"
         self.add(f"{self.opening}{_CELLS} x.component_id = {alias}.id and x.name = ? and ", name)
         inside()
         self.add(self.closing)
+        if ruled:
+            self.add(")")
 
     def envelope(self, column: Column, cell: str, inside: Callable[[], None]) -> None:
         """What is the envelope's: kept beside the object, not in cells."""

@@ -40,10 +40,9 @@ def run(folder: Path) -> str:
             )
             try:
                 _steps(world, lambda: _next(inside, folder))
-                inside.communicate("\n", timeout=30)
             finally:
-                inside.kill()
-                inside.wait()
+                # Its end ends the session, and with that all that the session started.
+                inside.communicate(timeout=60)
     return "discovery from the bare origin; create, change, delete on both sides; its object octet for octet over CAP"
 
 

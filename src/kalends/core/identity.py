@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from kalends.core import agendas, containers, names
+from kalends.core import agendas, containers, forgetting, names
 from kalends.core.errors import DuplicateError, InvalidError, NotFoundError
 from kalends.core.model import Identity, Policy, Target
 from kalends.core.writer import Writer
@@ -207,6 +207,7 @@ def remove_user(
     for calendar in owned:
         if calendar not in alone:
             _disown(tx, writer, calendar, gone.upn)
+    forgetting.forget(tx, caller, gone.upn)
     principals.remove(tx, gone.id)
     return len(alone)
 

@@ -214,3 +214,29 @@ def test_dav_sync_who_knows_something_is_answered_without_a_thread() -> None:
 
     assert plan("data:,1-2").quick
     assert not plan("").quick
+
+
+def test_a_write_can_demand_that_its_calendar_was_not_changed_since(bill: Client) -> None:  # RFC 6578 §5
+    at = "/dav/calendars/bill/calendar/"
+
+    def demand() -> str:
+        token = bill.propfind(at, "D:sync-token").prop("D:sync-token")
+        return f"<https://cal.example.com{at}> (<{token}>)"
+
+    known = demand()
+    assert bill.put(f"{at}a.ics", ics(event("a")), **{"if": known}).status == 201
+    assert bill.put(f"{at}b.ics", ics(event("b")), **{"if": known}).status == 412
+    assert bill("MKCALENDAR", "/dav/calendars/bill/new/", **{"if": known}).status == 412
+    assert bill("DELETE", f"{at}a.ics", **{"if": known}).status == 412
+    assert bill.put(f"{at}b.ics", ics(event("b")), **{"if": known.replace("(<", "(Not <")}).status == 201
+    known = demand()
+    assert bill("MKCALENDAR", "/dav/calendars/bill/new/", **{"if": known}).status == 201
+    assert (
+        bill("MOVE", f"{at}a.ics", destination="/dav/calendars/bill/new/a.ics", **{"if": known}).status == 201
+    )
+    assert bill("DELETE", f"{at}b.ics", **{"if": known}).status == 412
+    assert bill("DELETE", f"{at}b.ics", **{"if": demand()}).status == 204
+    patch = '<D:propertyupdate xmlns:D="DAV:"><D:set><D:prop><D:displayname>x</D:displayname></D:prop></D:set></D:propertyupdate>'
+    untagged = demand().partition("> ")[2]
+    assert bill("PROPPATCH", at, patch, **{"if": untagged}).status == 207
+    assert bill("PROPPATCH", at, patch, **{"if": untagged}).status == 412

@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from kalends.core.model import Caller, Policy
-from kalends.dav import feeds, paths, tzdist, xmlread
+from kalends.dav import conditions, feeds, paths, sync_tokens, tzdist, xmlread
 from kalends.dav import properties as _properties
 from kalends.dav.context import Context
 from kalends.dav.errors import NEED, DavError, lacking, of_any
 from kalends.dav.messages import Plan, Request, Response, ready
 from kalends.dav.methods import METHODS, attaching
+from kalends.dav.resources import Calendar, find
 from kalends.dav.xmlwrite import CALDAV
+from kalends.store import calendars
+from kalends.store.base import Tx
 
 __all__ = ["limit_of", "plan", "refusal", "too_large"]
 
@@ -54,9 +57,36 @@ def plan(request: Request, caller: Caller) -> Plan:
         caller = replace(caller, merge_answers=True)
     context = Context(request, caller)
     try:
-        return _plan(context)
+        return _with_tokens(context, _plan(context))
     except DavError as error:
         return ready(_told(request, error))
+
+
+def _with_tokens(context: Context, made: Plan) -> Plan:
+    """The plan of a write; the sync tokens of calendars that an If header names are read before it begins.
+
+    Source: RFC 6578 §5.
+    """
+    named = (
+        conditions.paths_of_tokens(context)
+        if made.kind == "write" and "if" in context.request.headers
+        else []
+    )
+    if not named:
+        return made
+
+    def work(tx: Tx) -> Response:
+        context.tokens.clear()
+        for path in named:
+            found = find(tx, context, paths.read(path))
+            if isinstance(found, Calendar):
+                calendars.lock(tx, (found.row.id,))
+                row = calendars.by_id(tx, found.row.id)
+                if row is not None:
+                    context.tokens[path] = sync_tokens.write(row)
+        return made.work(tx)
+
+    return replace(made, work=work)
 
 
 def _plan(context: Context) -> Plan:

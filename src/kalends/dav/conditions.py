@@ -194,7 +194,7 @@ def _malformed() -> DavError:
 def check_if(context: Context, etag_at: Lookup) -> None:
     """Check the If header, when there is one.
 
-    There are no locks here, so that no state token ever matches (DAV:no-lock included).
+    A state token is a calendar's sync token; there are no locks here, so that no other one ever matches.
 
     Args:
         context: the request.
@@ -203,7 +203,7 @@ def check_if(context: Context, etag_at: Lookup) -> None:
     Raises:
         DavError: 412 when no list holds; 400 for a header that is none.
 
-    Source: RFC 4918 §10.4.
+    Source: RFC 4918 §10.4; RFC 6578 §5.
     """
     header = context.header("if")
     if header is None:
@@ -211,6 +211,25 @@ def check_if(context: Context, etag_at: Lookup) -> None:
     for one in read_if(header):
         path = "" if one.uri is None else context.local_path(one.uri)
         etag = None if path is None else etag_at(path)
-        if all((term.etag is not None and term.etag == etag) is not term.negated for term in one.terms):
+        token = None if path is None else context.tokens.get(path or context.request.path)
+        if all(_holds(term, etag, token) is not term.negated for term in one.terms):
             return
-    raise failed("If: no list of conditions holds; this server has no locks.")
+    raise failed("If: no list of conditions holds; what they are about was changed, or is no lock of ours.")
+
+
+def _holds(term: Term, etag: str | None, token: str | None) -> bool:
+    if term.token is not None:
+        return term.token == token
+    return term.etag is not None and term.etag == etag
+
+
+def paths_of_tokens(context: Context) -> list[str]:
+    """The local paths of which an If header names a state token; a header that cannot be read has none."""
+    header = context.header("if") or ""
+    try:
+        lists = read_if(header) if "<" in header else []
+        named = [one.uri for one in lists if any(term.token is not None for term in one.terms)]
+        found = [context.request.path if uri is None else context.local_path(uri) for uri in named]
+    except DavError:
+        return []  # `check_if` says what is wrong with it
+    return sorted({path for path in found if path is not None})

@@ -30,11 +30,14 @@ class Context:
         request: what came.
         caller: who asks.
         principals: raw paths of principals that were looked up, by id; they never change.
+        tokens: sync tokens of the calendars that an If header names, by local path, as they were when the
+            transaction began: a write counts its own change before it checks conditions.
     """
 
     request: Request
     caller: Caller
     principals: dict[int, str] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
 
     @property
     def prefix(self) -> str:

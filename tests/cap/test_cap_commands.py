@@ -218,3 +218,27 @@ def test_ACL22_what_may_not_be_seen_is_answered_as_what_is_not_there(
         told[target] = (answer.kind, answer.text.replace(target, "?"))
     assert told["relcalz1"] == told["relcalz9"]
     assert "REQUEST-STATUS:6.1" in told["relcalz1"][1]
+
+
+def test_who_holds_the_slot_is_told_to_who_may_see_it(calendars: Store, pair: Pair) -> None:
+    """RFC 4324 §10.15: 6.2 says when the time is taken, and by what only where that may be seen."""
+    forbid = (
+        *query("SELECT * FROM VAGENDA"),
+        *("BEGIN:VAGENDA", "ALLOW-CONFLICT:TRUE", "END:VAGENDA"),
+        *("BEGIN:VAGENDA", "ALLOW-CONFLICT:FALSE", "END:VAGENDA"),
+    )
+    assert "REQUEST-STATUS:2.0" in pair.ask(command("CMD:MODIFY", *forbid, targets=("relcalz1",))).text
+    right = (
+        "BEGIN:VCAR", "CARID:books", "BEGIN:VRIGHT", "GRANT:mary@example.com", "PERMISSION:CREATE",
+        "SCOPE:SELECT * FROM VEVENT", "END:VRIGHT", "END:VCAR",
+    )  # fmt: skip
+    assert "REQUEST-STATUS:2.0" in pair.ask(command("CMD:CREATE", *right, targets=("relcalz1",))).text
+    pair.ask(command("CMD:CREATE", *event("board", "SUMMARY:Board"), targets=("relcalz1",)))
+    mary = Pair(calendars, "mary@example.com")
+    told = {}
+    for who, one in (("bob", pair), ("mary", mary)):
+        answer = one.ask(command("CMD:CREATE", *event(f"of-{who}"), targets=("relcalz1",)))
+        told[who] = answer.text.replace("\r\n ", "")
+        assert "REQUEST-STATUS:6.2;the time is taken: 2026-01-05 " in told[who]
+    assert "Board" in told["bob"]
+    assert "board" not in told["mary"].lower()

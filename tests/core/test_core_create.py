@@ -387,3 +387,20 @@ def test_put_object_keeps_the_octets_and_the_name(world: World) -> None:
                 )
             )
     assert maintenance.check(world.store) == []
+
+
+@pytest.mark.parametrize(
+    ("extra", "limit"),
+    [
+        (["COMMENT:x"] * 50_001, "50000"),
+        (["BEGIN:VALARM\r\nACTION:AUDIO\r\nTRIGGER:-PT1M\r\nEND:VALARM"] * 1_001, "1000"),
+    ],
+    ids=["lines", "alarms"],
+)
+def test_CRE05_an_object_that_would_keep_the_writer_busy_is_refused(
+    world: World, extra: list[str], limit: str
+) -> None:
+    (receipt,) = world.create(calendar(event("big", *extra)))
+    assert type(receipt.error).__name__ == "TooLargeError"
+    assert f"the limit is {limit}" in str(receipt.error)
+    assert world.uids("SELECT * FROM VEVENT") == []

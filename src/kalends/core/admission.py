@@ -38,6 +38,11 @@ _ONE_DATE = 16
 _UNTIL = re.compile(r"UNTIL=([0-9]{8,12})(T[0-9]{6}Z?)?", re.IGNORECASE)
 _RESTRICTABLE = frozenset(("CREATE", "MODIFY", "*"))
 
+MAX_LINES = 50_000
+"""Lines of one object: a series with 400 changed instances has a fifth; these are a second of work."""
+MAX_ALARMS = 1_000
+"""Alarms of one object, those of all its instances together."""
+
 
 class Sent:
     """A command's text, to say where in it something is wrong. Lines are counted only then."""
@@ -159,6 +164,7 @@ def check_object(whole: Component, caller: Caller, sent: Sent) -> None:
 
     Source: RFC 5545 §3.6, §3.8; RFC 5546 §3; RFC 4324 §9, §10.4; CRE-05, MDF-09.
     """
+    _check_counts(whole)
     sent.refuse(whole, validate.problems(whole, strict=caller.strict))
     for part in whole.components:
         lines = (*part.all("RDATE"), *part.all("EXDATE"))
@@ -166,6 +172,18 @@ def check_object(whole: Component, caller: Caller, sent: Sent) -> None:
             raise InvalidError(f"more than {MAX_DATES} RDATE and EXDATE values", sent.number(part))
     if whole.first("METHOD") is not None:
         sent.refuse(whole, itip.problems(whole, strict=caller.strict))
+
+
+def _check_counts(whole: Component) -> None:
+    """Refuse what would keep the one writer busy for seconds: work grows with lines, and with alarms."""
+    lines = alarms = 0
+    for part in whole.walk():
+        lines += len(part.items)
+        alarms += part.name == "VALARM"
+    if lines > MAX_LINES:
+        raise TooLargeError(f"an object of {lines} lines; the limit is {MAX_LINES}")
+    if alarms > MAX_ALARMS:
+        raise TooLargeError(f"an object with {alarms} alarms; the limit is {MAX_ALARMS}")
 
 
 def check_query(vquery: Component, caller: Caller, sent: Sent) -> None:

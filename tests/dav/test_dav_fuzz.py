@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 import pytest
 from core_world import event
@@ -238,9 +237,7 @@ def test_no_sequence_of_requests_breaks_anything(people: tuple[DavWorld, list[Cl
         first = ("PUT", PATHS[0], ics(event("a")).encode(), {"content_type": "text/calendar"})
         for who, (method, path, body, headers) in [(0, first), *asked]:
             before = ticks(world.store)
-            began = time.process_time()
             answer = clients[who](method, path, body, **headers)
-            assert time.process_time() - began < 5, f"{method} {path} {headers} {body[:2000]!r}"
             sane(answer, method)
             reached.add(answer.status)
             if answer.status >= 400:

@@ -110,13 +110,11 @@ def test_who_goes_away_gives_the_room_back(tmp_path: Path) -> None:
 
 def test_a_head_that_comes_too_slowly_is_408(tmp_path: Path) -> None:
     with limits(tmp_path, head_seconds=0.5) as world, world.connect() as peer:
-        began = time.monotonic()
         peer.send("GET /dav/x HTTP/1.1\r\nHost: a\r\n")
         number = 0
         while not _has_data(peer):  # each line is activity, and none of it helps
             peer.send(f"X-{(number := number + 1)}: a\r\n")
             time.sleep(0.05)
-        assert time.monotonic() - began < 5
         assert peer.read().status == 408
 
 

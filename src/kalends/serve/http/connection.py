@@ -27,6 +27,7 @@ IGNORED_BODY = 65_536
 """Octets of such a body that are put up with."""
 BUG = "Something went wrong in the server; it is written in its log. Nothing was changed."
 NO_HTTP = "This is not HTTP/1.1 as RFC 9112 has it."
+VERSIONS = ("1.1", "1.0")
 _METHOD = re.compile(rb"(?:\A|\n)[A-Za-z-]+ [^ \r\n]+ HTTP/1\.[01]\r?\n")
 """A request line that is none only for its method."""
 
@@ -181,13 +182,8 @@ class HttpConnection(asyncio.Protocol):
 
     def _feed(self, data: bytes) -> None:
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            # We upgrade to nothing: the request stands as it is, and what follows is the next one.
-            self._parser = httptools.HttpRequestParser(self)
-            rest = data[upgrade.args[0] :]
-            if rest and not self._deaf:
-                self._feed(rest)
+            while data and not self._deaf:
+                data = self._fed(data)
         except httptools.HttpParserInvalidMethodError:
             known = _METHOD.search(data)
             self._refuse(plain(501, "This method is not known here.") if known else plain(400, NO_HTTP))
@@ -196,6 +192,16 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(plain(500, BUG))
         except httptools.HttpParserError:
             self._refuse(plain(400, NO_HTTP))
+
+    def _fed(self, data: bytes) -> bytes:
+        """Parse up to the end of a request that wants another protocol. Returns what follows it."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # We upgrade to nothing: the request stands as it is, and what follows is the next one.
+            self._parser = httptools.HttpRequestParser(self)
+            return data[upgrade.args[0] :]
+        return b""
 
     def _count(self, exchange: _Exchange, octets: int) -> None:
         """Chunks may be small, but not next to nothing but extensions and trailers."""
@@ -262,6 +268,13 @@ class HttpConnection(asyncio.Protocol):
             )
         except BadHeadError as error:
             self._refuse(plain(error.status, f"This cannot be answered: {error}."))
+            return
+        if parser.should_upgrade() and head.has_body:
+            # The parser reads no such body: it would be taken for the next request, with a proxy's trust.
+            self._refuse(plain(501, "A request with a body cannot ask for another protocol (Upgrade)."), head)
+            return
+        if parser.get_http_version() not in VERSIONS:
+            self._refuse(plain(505, NO_HTTP), head)
             return
         try:
             opened = self._shared.app.open(head)

@@ -54,10 +54,17 @@ class Head:
     ) -> None:
         self.method = method
         self.headers = _joined(lines)
-        self.path, self.query = _split(target)
+        authority, self.path, self.query = _split(target)
+        if authority:  # RFC 9112 §3.2.2: then Host does not count, and a proxy chose us by this
+            self.headers["host"] = authority
         self.peer, self.secure, self.keep_alive, self.chunks = peer, secure, keep_alive, chunks
         if chunks and "host" not in self.headers:
             raise BadHeadError(400, "a request of HTTP/1.1 has a Host")
+        coding = self.headers.get("transfer-encoding")
+        if coding is not None and not chunks:
+            raise BadHeadError(400, "HTTP/1.0 has no Transfer-Encoding")
+        if coding is not None and coding.lower() != "chunked":
+            raise BadHeadError(501, "the only Transfer-Encoding taken is chunked")
 
     @property
     def length(self) -> int | None:
@@ -99,14 +106,17 @@ def _joined(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
     return headers
 
 
-def _split(target: bytes) -> tuple[str, str]:
-    """Path and query of a request target, which may be a whole URL or `*` (RFC 9112 §3.2)."""
-    text = target.decode("latin-1")
+def _split(target: bytes) -> tuple[str, str, str]:
+    """Host, path and query of a request target, which may be a whole URL or `*` (RFC 9112 §3.2)."""
+    text, authority = target.decode("latin-1"), ""
     if not text.startswith("/"):
         lower = text[:8].lower()
         if lower.startswith(("http://", "https://")):
             rest = text.partition("://")[2]
             cut = min((i for i in (rest.find("/"), rest.find("?")) if i >= 0), default=len(rest))
+            authority = rest[:cut]
+            if not authority:
+                raise BadHeadError(400, "the address of the request names no host")
             text = rest[cut:] if rest[cut : cut + 1] == "/" else "/" + rest[cut:]
         elif text == "*":
             text = "/"
@@ -116,4 +126,4 @@ def _split(target: bytes) -> tuple[str, str]:
     if hash_sign:
         raise BadHeadError(400, "a request has no fragment")
     path, _, query = text.partition("?")
-    return path, query
+    return authority, path, query

@@ -121,5 +121,7 @@ def take(
     if not replies.put_in(whole, post.kind, said, who, trusted=trusted):
         return False
     others = views.everyone(before, whole, kind=post.kind, but=organizer.addresses | who)
+    if len(others) > parties.MAX_ATTENDEES:
+        return False
     organizing.spread(post, before, whole, others, quiet=True)
     return post.put(organizer, row.calendar_id, whole, news=False)

@@ -53,6 +53,22 @@ class Post:
             self._booked = booked_by_home(self.tx, self.uid, self.kind)
         return self._booked.get(person.row.id)
 
+    def holds_another(self, person: Person, by: str) -> bool:
+        """Whether what a person has booked under this UID is not that organizer's: nobody else changes it.
+
+        A UID is known to everybody who was invited, so that knowing it proves nothing.
+
+        Source: RFC 6638 §11 (an organizer's message may not replace what another organizer sent).
+        """
+        row = self.booked(person)
+        if row is None:
+            return False
+        had = parties.organizer(parse(row.ics), self.kind)
+        if had == by:
+            return False
+        mine, theirs = self.people.at(had), self.people.at(by)
+        return mine is None or theirs is None or mine.row.id != theirs.row.id
+
     def forget(self) -> None:
         """Read anew what is booked."""
         self._booked = None
@@ -226,7 +242,11 @@ def _supersedes(message: Component, method: str, old: ObjectRow, kind: str) -> b
         whole = method == "REQUEST" or any(
             part.first("RECURRENCE-ID") is None for part in message.children(kind)
         )
-        return whole and old.method in _FROM_ORGANIZER
+        return (
+            whole
+            and old.method in _FROM_ORGANIZER
+            and parties.organizer(parse(old.ics), kind) == parties.organizer(message, kind)
+        )
     if method != old.method:
         return False
     held = parse(old.ics)

@@ -146,6 +146,10 @@ def _is_forced(new: Component | None, kind: str, who: str) -> bool:
 
 def _run(post: Post, by: str, errand: _Errand, new: Component | None) -> str | None:
     """Say it; returns SCHEDULE-STATUS, None where nothing was sent."""
+    if errand.action == "nothing":
+        return None
+    if errand.person is not None and post.holds_another(errand.person, by):
+        return NOT_ALLOWED
     if errand.action == "cancel":
         return _cancel(post, by, errand)
     if errand.action == "request":

@@ -11,6 +11,8 @@ from kalends.ical.values import normal_address
 
 DONE = "2.0"
 """SCHEDULE-STATUS of an attendee who answered (RFC 6638 §3.2.9)."""
+MAX_DELEGATES = 10
+"""Delegates of one attendee who are invited: each gets a message in the organizer's name."""
 _TAKEN = frozenset(("PARTSTAT", "DELEGATED-TO", "DELEGATED-FROM", "SENT-BY"))
 
 
@@ -68,7 +70,7 @@ def _answer(target: Component, line: Line, part: Component, who: frozenset[str])
     params = [param for param in params if param[0] not in ("RSVP", "SCHEDULE-STATUS")]
     params.append(("SCHEDULE-STATUS", (DONE,)))
     target.replace(had, parties.with_params(had, params))
-    for uri in line.param_values("DELEGATED-TO"):
+    for uri in list(line.param_values("DELEGATED-TO"))[:MAX_DELEGATES]:
         _invite_delegate(target, part, normal_address(uri), line)
     return True
 
@@ -85,9 +87,14 @@ def _invite_delegate(target: Component, part: Component, delegate: str, by: Line
 
 
 def _crash(target: Component, line: Line) -> bool:
-    """An answer of somebody who is not on the list: a delegate of somebody who is, or nobody we know."""
+    """An answer of somebody who is not on the list: a delegate of somebody who is, or nobody we know.
+
+    That they were sent is believed of who sent them only: else anybody who knows the UID gets on the list.
+    """
     from_whom = {normal_address(uri) for uri in line.param_values("DELEGATED-FROM")}
-    if parties.attendee(target, from_whom) is None:
+    sender = parties.attendee(target, from_whom)
+    sent = () if sender is None else map(normal_address, sender.param_values("DELEGATED-TO"))
+    if parties.address(line) not in sent:
         return False
     target.items.insert(_after_attendees(target), parties.with_param(line, "SCHEDULE-STATUS", DONE))
     return True

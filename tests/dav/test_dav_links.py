@@ -7,7 +7,7 @@ from core_world import event
 from dav_harness import Client, DavWorld, ics
 from icalendar import Calendar as Oracle
 
-from kalends.core import creating, links, sharing
+from kalends.core import creating, identity, links, sharing
 from kalends.core.errors import DeniedError, InvalidError, NotFoundError
 from kalends.core.model import Caller, Identity
 from kalends.ical.tree import parse
@@ -86,6 +86,14 @@ def test_a_revoked_link_opens_nothing(world: DavWorld, stranger: Client) -> None
     assert stranger("GET", f"/ics/{other}.ics").status == 200
     with pytest.raises(NotFoundError):
         world.store.write(lambda tx: links.revoke(tx, world.bill, world.calendar, listed[0].name))
+
+
+def test_a_link_ends_with_the_rights_of_who_made_it(world: DavWorld, stranger: Client) -> None:
+    made = world.store.write(lambda tx: links.add(tx, world.bill, world.calendar, "read"))
+    by_root = world.store.write(lambda tx: links.add(tx, world.root, world.calendar, "busy"))
+    assert [stranger("GET", f"/ics/{one}.ics").status for one in (made, by_root)] == [200, 200]
+    world.store.write(lambda tx: identity.describe(tx, world.root.identity.upn, admin=False))
+    assert [stranger("GET", f"/ics/{one}.ics").status for one in (made, by_root)] == [200, 404]
 
 
 def test_a_secret_is_not_stored(world: DavWorld) -> None:

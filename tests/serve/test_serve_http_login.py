@@ -128,6 +128,37 @@ def test_a_changed_password_ends_the_remembered_one_at_once(world: World, method
     assert world.ask(method, "/dav/x").status == 200, "the same password with a verifier made anew"
 
 
+def test_a_password_changed_while_the_old_one_is_checked_ends_the_old_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = credentials.PlainWork.run
+    other = make_verifier("other", iterations=4096)
+
+    def late(self: credentials.PlainWork) -> object:
+        found = run(self)
+        world.store.write(lambda tx: identity.set_verifier(tx, AMIRA, other))
+        return found
+
+    monkeypatch.setattr(credentials.PlainWork, "run", late)
+    assert world.ask("GET", "/dav/x").status == 401
+    assert world.ask("GET", "/dav/x").status == 401
+
+
+def test_who_is_no_administrator_any_longer_sees_no_more_processes_at_once(world: World) -> None:
+    def shown() -> bytes:
+        return world.ask("GET", "/port/1026").body
+
+    as_user = shown()
+    world.store.write(lambda tx: identity.describe(tx, AMIRA, admin=True))
+    assert shown() != as_user
+    world.store.write(lambda tx: identity.describe(tx, AMIRA, admin=False))
+    assert shown() == as_user
+    world.store.write(
+        lambda tx: identity.remove_user(tx, AMIRA, now=0, with_calendars=True, policy=world.config.policy)
+    )
+    assert world.ask("GET", "/port/1026").status == 401
+
+
 def test_a_removed_user_is_refused_at_once(world: World) -> None:
     assert world.ask("GET", "/dav/x").status == 200
     world.store.write(

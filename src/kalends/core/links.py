@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kalends.core import agendas, contents, freebusy, judges, rights
+from kalends.core import agendas, contents, freebusy, identity, judges, rights
 from kalends.core.defaults import PRODID
 from kalends.core.errors import DeniedError, InvalidError, NotFoundError
 from kalends.core.freebusy import Span
@@ -22,7 +22,7 @@ from kalends.core.vrights import rules_in, rules_of
 from kalends.ical.moment import DAY, utc_moment
 from kalends.ical.tree import Component, Line
 from kalends.ical.values import escape_text
-from kalends.store import calendars, ids
+from kalends.store import calendars, ids, principals
 from kalends.store import links as store
 from kalends.store.base import Tx
 from kalends.store.calendars import VCALSTORE, CalendarRow
@@ -145,7 +145,8 @@ def _owned(tx: Tx, caller: Caller, target: Target) -> CalendarRow:
 def opened(tx: Tx, secret: str, policy: Policy, now: int) -> Opened | None:
     """What a secret opens; None for one that is unknown, revoked, or no secret at all.
 
-    A link shows what its preset grants. What any right denies to everybody or to the anonymous, it does not.
+    A link shows what its preset grants, as long as who made it is an owner, or an administrator. What any
+    right denies to everybody or to the anonymous, it does not.
 
     Args:
         tx: a transaction.
@@ -155,12 +156,21 @@ def opened(tx: Tx, secret: str, policy: Policy, now: int) -> Opened | None:
     """
     row = store.by_hash(tx, _hash(secret)) if _SECRET.match(secret) else None
     calendar = None if row is None else calendars.by_id(tx, row.calendar_id)
-    if row is None or calendar is None:
+    if row is None or calendar is None or not _counts(tx, row, calendar, policy, now):
         return None
     caller = Caller(Identity(ANONYMOUS), "dav", now, policy)
     denied = [rule for rule in rules_in(tx, calendar.id) if not rule.grant]
     judge = judges.judge_by(tx, caller, calendar, [*rules_of(preset(row.preset, "*")), *denied])
     return Opened(calendar, row.preset, caller, Sight(judge, whole=False))
+
+
+def _counts(tx: Tx, row: LinkRow, calendar: CalendarRow, policy: Policy, now: int) -> bool:
+    """Whether who made a link could still make it: what somebody gave away does not outlast their rights."""
+    if row.created_by is None:
+        return True
+    maker = principals.by_id(tx, row.created_by)
+    who = None if maker is None else identity.identify(tx, maker.upn)
+    return who is not None and (who.admin or rights.owns(tx, Caller(who, "dav", now, policy), calendar))
 
 
 def etag(tx: Tx, link: Opened) -> str:

@@ -149,6 +149,18 @@ class Credentials:
             return known[0]
         return self._check(header, key, seen.address)
 
+    async def certain(self, head: Head, seen: Seen) -> Checked:
+        """Who asks, as things stand now, for what is answered without a transaction of its own."""
+        for _ in range(2):
+            checked = self.check(head, seen)
+            login = checked if isinstance(checked, Login | Answer) else await checked
+            if isinstance(login, Answer) or await self._compute(
+                lambda login=login: self._store.read(login.holds)  # type: ignore[misc]
+            ):
+                return login
+            self.forget(login)
+        return self.refusal("That user was changed at the same moment; try again.")
+
     def forget(self, login: Login) -> None:
         """The proof counts no more."""
         self._known.pop(login.key, None)
@@ -211,8 +223,9 @@ class Credentials:
 
     async def _token(self, bearer: BearerVerifier, token: str, address: str) -> Checked:
         def proved() -> Login | None:
+            since = self._store.read(identity.generation)
             upn = bearer.verify(token)
-            return None if upn is None else self._login(upn, lambda _: True)
+            return None if upn is None else self._login(upn, since, lambda _: True)
 
         login = await self._throttled(address, "", proved)
         return login or self.refusal("That token is not accepted.")
@@ -235,10 +248,11 @@ class Credentials:
     def _proved(self, upn: str, user: str, password: str) -> Login | None:
         """Check a password against the user's verifier, or as an app password. Runs in a helper thread."""
         hashed = identity.token_hash(password)
+        since = self._store.read(identity.generation)  # before anything is looked at: later changes count
         if upn and hashed is not None:
             who = self._store.read(lambda tx: identity.check_token(tx, upn, password, self._used))
             if who is not None:
-                return self._login(upn, lambda tx: tokens.by_hash(tx, hashed) is not None)
+                return self._login(upn, since, lambda tx: tokens.by_hash(tx, hashed) is not None)
         try:
             prepared = saslprep(password)
         except ValueError:
@@ -248,15 +262,14 @@ class Credentials:
         if not PlainWork(prepared, verifier).run() or stored is None:
             return None
         mark = hashlib.sha256(stored.encode()).digest()
-        return self._login(upn, lambda tx: _is(identity.verifier_of(tx, upn), mark))
+        return self._login(upn, since, lambda tx: _is(identity.verifier_of(tx, upn), mark))
 
-    def _login(self, upn: str, proved: Callable[[Tx], bool]) -> Login | None:
+    def _login(self, upn: str, since: str, proved: Callable[[Tx], bool]) -> Login | None:
         """A login that ends with its proof, or as soon as its user is not what they were: groups, addresses.
 
-        As long as no principal changed at all, asking costs one read of one row.
+        As long as no principal changed at all since `since`, asking costs one read of one row.
         """
-        read = self._store.read
-        since, who = read(lambda tx: (identity.generation(tx), identity.identify(tx, upn)))
+        who = self._store.read(lambda tx: identity.identify(tx, upn))
         if who is None:
             return None
 

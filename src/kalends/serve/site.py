@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from kalends.dav.app import ELSEWHERE
 from kalends.ports import site
 from kalends.ports.registry import Registry
 from kalends.ports.site import HTML
 from kalends.serve import front
-from kalends.serve.credentials import Checked, Login
 from kalends.serve.dav import DavVisit, Face
 from kalends.serve.http.answers import Answer, plain
 from kalends.serve.http.connection import IGNORED_BODY, Answered, Visit
@@ -80,7 +78,7 @@ class Site:
         credentials = visit.face.credentials
         admin = False
         if "authorization" in head.headers:
-            checked = await _awaited(credentials.check(head, seen))
+            checked = await credentials.certain(head, seen)
             if isinstance(checked, Answer):
                 return checked
             admin = checked.identity.admin
@@ -132,7 +130,3 @@ class PageVisit:
         """Pages are not worth a line of the log, except when something went wrong."""
         if status >= 500:
             log.info("%s %s answered %d", self.head.method, self.seen.path[:200], status)
-
-
-async def _awaited(checked: Checked | Coroutine[Any, Any, Checked]) -> Checked:
-    return checked if isinstance(checked, Login | Answer) else await checked

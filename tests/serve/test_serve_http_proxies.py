@@ -47,13 +47,22 @@ def test_a_trusted_proxys_fields_count() -> None:
     assert seen == Seen("192.0.2.7", True, "https://cal.example.com", "cal.example.com", "/cal", "/dav/x")
 
 
-def test_the_standard_field_counts_before_the_others_rfc_7239_4() -> None:
+def test_a_standard_field_that_a_client_made_up_counts_nothing_beside_the_proxys_own_rfc_7239_8_1() -> None:
+    seen = see(
+        ("Forwarded", "for=127.0.0.1;proto=https;host=evil.example"),
+        ("X-Forwarded-For", "192.0.2.7"),
+        ("X-Forwarded-Proto", "http"),
+        ("X-Forwarded-Host", "cal.example.com"),
+    )
+    assert seen == Seen("192.0.2.7", False, "http://cal.example.com", "cal.example.com", "", "/dav/x")
+
+
+def test_the_standard_field_counts_where_the_proxy_writes_it_rfc_7239_4() -> None:
     seen = see(
         (
             "Forwarded",
             'for=192.0.2.9;proto=http;host=evil, for="[2001:db8:1::1]:4711";proto=https;host="a.example:444"',
         ),
-        ("X-Forwarded-For", "203.0.113.1"),
     )
     assert seen == Seen("192.0.2.9", True, "https://a.example:444", "a.example", "", "/dav/x")
 

@@ -71,7 +71,9 @@ class Proxies:
         address, secure, prefix = head.peer, head.secure, self._prefix
         host = head.headers.get("host", self._own)
         if self._trusted and self.trusts(address):
-            told = _forwarded(head.headers) or _x_forwarded(head.headers)
+            # Most proxies write X-Forwarded-For and pass on whatever Forwarded their client made up.
+            told = None if "x-forwarded-for" in head.headers else _forwarded(head.headers)
+            told = told or _x_forwarded(head.headers)
             address = self._client(told.chain, address)
             secure = told.proto == "https" if told.proto else secure
             host = told.host or host

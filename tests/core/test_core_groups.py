@@ -13,6 +13,7 @@ from kalends.core import acting, groups, identity
 from kalends.core.acting import Standing
 from kalends.core.errors import DeniedError, DuplicateError, InvalidError, NotFoundError
 from kalends.store import maintenance
+from kalends.store.base import Tx
 
 BILL, MARY = "bill@example.com", "mary@example.com"
 
@@ -201,6 +202,20 @@ def test_a_session_that_nothing_changes_for_asks_for_one_row(one_world: World) -
     assert Counted.asked == 1
     group(one_world, "staff", BILL)
     assert one_world.store.read(standing.identity).groups == {"staff@example.com"}
+
+
+def test_a_session_keeps_nothing_of_a_transaction_that_was_undone(world: World) -> None:
+    standing = Standing(BILL)
+
+    def promote(tx: Tx) -> None:
+        identity.describe(tx, BILL, admin=True)
+        assert standing.identity(tx).admin
+        raise LookupError("undone")
+
+    with pytest.raises(LookupError, match="undone"):
+        world.store.write(promote)
+    world.store.write(lambda tx: identity.describe(tx, MARY, name="Maria"))
+    assert not world.store.read(standing.identity).admin
 
 
 def test_who_is_removed_is_nobody_any_more(world: World) -> None:

@@ -67,7 +67,6 @@ def test_store_known_what_is_rolled_back_is_remembered_by_nobody(peopled: Store)
 
     with pytest.raises(LookupError, match="undone"):
         peopled.write(fail)
-    # the generation that was undone comes again, with another content
     peopled.write(lambda tx: principals.set_name(tx, 1, "Right"))
     assert peopled.read(name_of) == "Right"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
@@ -51,7 +52,7 @@ _BY_ADDRESS = _SELECT.replace("id = ?", "id = (select principal_id from address 
 _BY_SLUG = _SELECT.replace("id = ?", "slug = ?")
 _ALL = _SELECT.replace("where id = ?", "order by upn")
 _GENERATION = "people"
-"""Key in `meta` of a counter of changes: whoever keeps a principal in memory compares it."""
+"""Key in `meta` of a text that each change makes another: who keeps a principal in memory compares it."""
 
 
 def _row(row: Row) -> PrincipalRow:
@@ -91,11 +92,14 @@ def add(
 
 
 def touch(tx: Tx) -> None:
-    """Count a change of principals, so that whoever keeps one in memory reads it anew."""
+    """Note a change of principals, so that whoever keeps one in memory reads it anew.
+
+    A number would come again after a transaction that was undone, or a backup that was put back, and then
+    stand for something else than what somebody keeps under it.
+    """
     tx.run(
-        "insert into meta (key, value) values (?, '1') on conflict (key) do update"
-        " set value = cast(cast(meta.value as bigint) + 1 as text)",
-        (_GENERATION,),
+        "insert into meta (key, value) values (?, ?) on conflict (key) do update set value = excluded.value",
+        (_GENERATION, secrets.token_hex(8)),
     )
     tx.memo.pop((_GENERATION, 0), None)
     tx.known.forget()

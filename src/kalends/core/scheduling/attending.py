@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kalends.core.scheduling import copies, merging, messages, organizing, parties, replies, views
-from kalends.core.scheduling.delivery import Post
+from kalends.core.scheduling.delivery import NOT_ALLOWED, Post
 from kalends.core.scheduling.instances import Key
 from kalends.core.scheduling.people import Person
 from kalends.ical.tree import Component, parse
@@ -83,6 +83,8 @@ def answer(
         lines = [parties.attendee(part, me.addresses) for part in said.values()]
         sender = next(parties.address(line) for line in lines if line is not None)
         return post.mail(sender, by, message)
+    if post.booked(organizer) is None and not post.may_ask(organizer, message):
+        return NOT_ALLOWED  # an answer to nothing they asked
     take(post, organizer, said, me.addresses, trusted=True)
     return post.deposit(organizer, message)
 

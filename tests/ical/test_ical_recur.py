@@ -246,7 +246,7 @@ def test_a_rule_is_written_as_it_was_meant(text: str, tail: str) -> None:
         ("FREQ=DAILY;BYEASTER=1", "unknown"),
         ("FREQ=DAILY;UNTIL=tomorrow", "no date"),
         ("FREQ=DAILY;WKST=1", "weekday"),
-        ("RSCALE=CHINESE;FREQ=YEARLY", "RFC 7529"),
+        ("RSCALE=KLINGON;FREQ=YEARLY", "RFC 7529"),
         ("FREQ=YEARLY;BYMONTH=5L", "leap months"),
         ("FREQ=MONTHLY;SKIP=FORWARD", "RFC 7529"),
         ("FREQ=DAILY;BYHOUR=" + ",".join(["1"] * 9000), "characters"),

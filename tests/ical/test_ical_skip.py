@@ -73,8 +73,7 @@ def test_RFC7529_41_days_that_are_not_there(rule: str, start: date, expected: li
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        ("RSCALE=CHINESE;FREQ=YEARLY", "RSCALE=CHINESE"),
-        ("RSCALE=HEBREW;FREQ=YEARLY;BYMONTH=5L;BYMONTHDAY=8;SKIP=FORWARD", "RSCALE=HEBREW"),
+        ("RSCALE=KLINGON;FREQ=YEARLY", "RSCALE=KLINGON"),
         ("FREQ=YEARLY;SKIP=FORWARD", "SKIP needs RSCALE"),
         ("RSCALE=GREGORIAN;FREQ=YEARLY;SKIP=SIDEWAYS", "SKIP=SIDEWAYS"),
         ("RSCALE=GREGORIAN;FREQ=YEARLY;BYYEARDAY=366;SKIP=FORWARD", "BYYEARDAY"),

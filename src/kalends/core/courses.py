@@ -171,9 +171,15 @@ def _pattern(rule: Rule, times: ComponentTimes) -> tuple[int, Sequence[int]] | N
     return WEEK, [(day - _THURSDAY) % 7 * DAY + clock for day in days for clock in plan.times]
 
 
+_FOR_EVER = 25
+"""400 years so often are all the dates there are."""
+
+
 def _cycles(rule: Rule) -> int:
     """After how many times 400 years a rule repeats: the calendar does so after one."""
     n = rule.interval
+    if rule.scale:
+        return _FOR_EVER  # other calendars repeat after longer times, or are known for a while only
     if rule.freq in UNITS:
         return lcm(n * UNITS[rule.freq], CYCLE) // CYCLE
     units = {"DAILY": CYCLE // DAY, "WEEKLY": CYCLE // WEEK, "MONTHLY": 4800, "YEARLY": 400}[rule.freq]

@@ -8,7 +8,7 @@ from kalends.dav.context import Context
 from kalends.dav.errors import DavError
 from kalends.dav.xmlwrite import CALDAV
 from kalends.ical.errors import ICalError
-from kalends.ical.recur import SCALES
+from kalends.ical.rscale import known, scales
 from kalends.ical.tree import Component, parse
 from kalends.ical.values import unescape_text
 
@@ -97,8 +97,8 @@ def check_object(tree: Component) -> None:
         )
     for line in (line for part in mains for line in part.all("RRULE")):
         scale = _SCALE.search(line.value)
-        if scale is not None and scale[1].upper() not in SCALES:  # RFC 7529 §10
-            sentence = f"Rules are reckoned by {', '.join(SCALES)} here."
+        if scale is not None and known(scale[1]) is None:  # RFC 7529 §10
+            sentence = f"Rules are reckoned by {', '.join(scales())} here."
             raise DavError(403, f"{CALDAV}supported-rscale", sentence)
     if len(mains) > MAX_INSTANCES:
         raise DavError(403, f"{CALDAV}max-instances", f"At most {MAX_INSTANCES} components of one UID.")

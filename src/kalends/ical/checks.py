@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kalends.ical.errors import ICalError
 from kalends.ical.moment import DAY, Moment, parse_duration, parse_moment
 from kalends.ical.problem import Finding
-from kalends.ical.recur import Rule
+from kalends.ical.recur import Rule, bind
 from kalends.ical.tree import Component, Line, unfold
 from kalends.ical.values import values
 from kalends.ical.vtimezone import read_vtimezone
@@ -142,15 +142,23 @@ def _check_duration(component: Component, counts: Counts, scope: Scope, end_name
 
 
 def recurs(component: Component, counts: Counts, scope: Scope) -> None:
-    """UNTIL is a DATE or a time as DTSTART is (RFC 5545 §3.3.10)."""
-    if not scope.strict or "RRULE" not in counts:
+    """UNTIL is of DTSTART's form (RFC 5545 §3.3.10), and RSCALE knows DTSTART's year (RFC 7529)."""
+    if "RRULE" not in counts:
         return
-    start = _moment(component.first("DTSTART"))
     for line in component.all("RRULE"):
+        if not scope.strict and "RSCALE" not in line.value.upper():
+            continue
+        start = _moment(component.first("DTSTART"))
         try:
-            until = Rule.parse(line.value).until
+            rule = Rule.parse(line.value)
         except ICalError:
             continue
+        try:
+            if rule.scale and start is not None:
+                bind(rule, start.wall, start.is_date)
+        except ICalError as error:
+            scope.report(component, line, error.reason)
+        until = rule.until if scope.strict else None
         if start is not None and until is not None and until.is_date != start.is_date:
             scope.report(component, line, "UNTIL must be of the form DTSTART has (RFC 5545 §3.3.10)")
 

@@ -7,7 +7,7 @@ Choices where the RFC leaves room, or is read differently by different programs:
 * BYMONTH, BYWEEKNO, BYYEARDAY and BYMONTHDAY with a frequency that "MUST NOT" have them limit its instances.
   Ordinals in BYDAY with a frequency other than MONTHLY and YEARLY, or beside BYWEEKNO, are ignored.
 * A rule gives what fits the rule; that DTSTART itself always is an instance is the business of `occurrences`.
-* BYSECOND=60 is 59 (§3.3.12). RSCALE (RFC 7529) other than GREGORIAN is refused; SKIP is understood with it,
+* BYSECOND=60 is 59 (§3.3.12). RSCALE (RFC 7529) is understood for the calendars of `rscale`, and SKIP with it
   where a day that its month does not have comes from BYMONTHDAY or DTSTART.
 """
 
@@ -20,7 +20,9 @@ from functools import lru_cache
 
 from kalends.ical.errors import ICalError
 from kalends.ical.moment import DAY, FIRST_WALL, LAST_WALL, Moment, from_datetime, parse_moment, to_datetime
-from kalends.ical.recur_plan import STEP_BUDGET, Budget, Parts, Plan
+from kalends.ical.recur_plan import STEP_BUDGET, UNITS, Budget, Parts, Plan
+from kalends.ical.rscale import LEAP, known, reckoning, scales
+from kalends.ical.rscale_plan import ScaledPlan
 from kalends.ical.tzfile import Zone
 
 MAX_NUMBER = 1_000_000_000
@@ -33,8 +35,6 @@ RULES_KEPT = 512
 """Parsed rules kept: most calendars use the same few dozen texts."""
 
 FREQUENCIES = ("SECONDLY", "MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
-SCALES = ("GREGORIAN",)
-"""The calendars that rules are reckoned in (RFC 7529)."""
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
@@ -77,14 +77,17 @@ class Rule(Parts):
         for name, (field, _, _) in _LISTS.items():
             values: tuple[int, ...] = getattr(self, field)
             if values:
-                out.append(f"{name}={','.join(map(str, values))}")
+                shown = (f"{n - LEAP}L" if name == "BYMONTH" and n > LEAP else str(n) for n in values)
+                out.append(f"{name}={','.join(shown)}")
             if name == "BYHOUR" and self.weekdays:
                 days = (f"{n or ''}{WEEKDAYS[day]}" for n, day in self.weekdays)
                 out.append(f"BYDAY={','.join(days)}")
         if self.wkst:
             out.append(f"WKST={WEEKDAYS[self.wkst]}")
+        if self.skip or self.scale:
+            out.append(f"RSCALE={self.scale or 'GREGORIAN'}")
         if self.skip:
-            out.append(f"RSCALE=GREGORIAN;SKIP={self.skip}")
+            out.append(f"SKIP={self.skip}")
         return ";".join([*out, *self.extra])
 
     def until_wall(self, is_date: bool, zone: Zone | None = None) -> int | None:
@@ -211,7 +214,7 @@ def _to_date(wall: int) -> dt.date:
 @lru_cache(PLANS_KEPT)
 def bind(rule: Parts, start: int, is_date: bool) -> Plan:
     """The plan of a rule from a DTSTART (wall seconds), kept for the next question."""
-    return Plan(rule, start, is_date)
+    return ScaledPlan(rule, start, is_date) if rule.scale else Plan(rule, start, is_date)
 
 
 _COUNTED: dict[tuple[Rule, int, bool, bool], int | None] = {}
@@ -243,9 +246,12 @@ _LISTS = {
     "BYMONTHDAY": ("monthdays", 31, True),
     "BYYEARDAY": ("yeardays", 366, True),
     "BYWEEKNO": ("weeknos", 53, True),
-    "BYMONTH": ("months", 12, False),
+    "BYMONTH": ("months", 12, False),  # read last: what months there are depends on RSCALE
     "BYSETPOS": ("setpos", 366, True),
 }
+
+
+_TWELVE = frozenset(range(1, 13))
 
 
 def _number(text: str, name: str, low: int, high: int) -> int:
@@ -259,10 +265,22 @@ def _number(text: str, name: str, low: int, high: int) -> int:
 
 def _numbers(text: str, name: str) -> tuple[int, ...]:
     _, high, signed = _LISTS[name]
-    if name == "BYMONTH" and text.upper().rstrip("L") != text.upper():
-        raise ICalError(f"BYMONTH={text[:20]}: leap months need a calendar (RSCALE) that is not supported")
-    low = -high if signed else 1 if name == "BYMONTH" else 0
+    low = -high if signed else 0
     return tuple(dict.fromkeys(_number(item.strip(), name, low, high) for item in text.split(",")))
+
+
+def _months(text: str, scale: str) -> tuple[int, ...]:
+    """BYMONTH, with the months that the calendar has; 5L is LEAP + 5 (RFC 7529 §4.2)."""
+    numbers = reckoning(scale).numbers if scale else _TWELVE
+    highest = max(number for number in numbers if number < LEAP)
+    out: dict[int, None] = {}
+    for item in text.upper().split(","):
+        plain = item.strip().removesuffix("L")
+        number = _number(plain, "BYMONTH", 1, highest) + (LEAP if plain != item.strip() else 0)
+        if number not in numbers:
+            raise ICalError(f"BYMONTH={text[:20]}: leap months need a calendar (RSCALE) that has them")
+        out[number] = None
+    return tuple(out)
 
 
 def _weekdays(text: str) -> tuple[tuple[int, int], ...]:
@@ -290,9 +308,10 @@ def _week_start(text: str) -> int:
 
 
 def _scale(text: str) -> str:
-    if text.upper() not in SCALES:
-        raise ICalError(f"RSCALE={text[:20]} (RFC 7529) is not supported, only RSCALE={','.join(SCALES)}")
-    return text.upper()
+    name = known(text)
+    if name is None:
+        raise ICalError(f"RSCALE={text[:20]} (RFC 7529) is not supported, only RSCALE={','.join(scales())}")
+    return "" if name == "GREGORIAN" else name
 
 
 def _skip(text: str) -> str:
@@ -304,11 +323,18 @@ def _skip(text: str) -> str:
 
 def _check_scale(fields: dict[str, object]) -> None:
     """SKIP comes with RSCALE; where a day of the year or a week is not there, it is not understood."""
-    scale = fields.pop("scale", None)
-    if fields.get("skip") and scale is None:
+    if fields.get("skip") and "scale" not in fields:
         raise ICalError("SKIP needs RSCALE beside it (RFC 7529 §4.1)")
     if fields.get("skip") and ("yeardays" in fields or "weeknos" in fields):
         raise ICalError("SKIP beside BYYEARDAY or BYWEEKNO is not supported")
+    scale = str(fields.get("scale", ""))
+    if scale:
+        there = {"BYYEARDAY": "yeardays" in fields, "BYWEEKNO": "weeknos" in fields}
+        there[f"FREQ={fields['freq']}"] = fields["freq"] in UNITS
+        for part in (part for part, is_there in there.items() if is_there):
+            raise ICalError(f"{part} beside RSCALE={scale} is not supported")
+    if "months" in fields:
+        fields["months"] = _months(str(fields["months"]), scale)
 
 
 _SINGLES: dict[str, tuple[str, Callable[[str], object]]] = {
@@ -337,7 +363,8 @@ def _parse(text: str) -> Rule:
         if name.startswith("X-"):
             extra.append(part)
         elif name in _LISTS:
-            _set_once(fields, _LISTS[name][0], _numbers(value, name), name)
+            read_now = value if name == "BYMONTH" else _numbers(value, name)
+            _set_once(fields, _LISTS[name][0], read_now, name)
         elif name in _SINGLES:
             field, read = _SINGLES[name]
             _set_once(fields, field, read(value), name)

@@ -79,6 +79,7 @@ class Parts:
         weekdays: (ordinal or 0, weekday with 0 for Monday). The other BY parts: numbers as written.
         skip: what becomes of a day that its month does not have: '' for nothing, FORWARD for the first of
             the next month, BACKWARD for the last day (RFC 7529 §4.1).
+        scale: the calendar it is reckoned in, '' for the Gregorian one; months are then numbers of `rscale`.
     """
 
     freq: str
@@ -94,6 +95,7 @@ class Parts:
     setpos: tuple[int, ...] = ()
     wkst: int = 0
     skip: str = ""
+    scale: str = ""
 
     @property
     def has_day_filter(self) -> bool:
@@ -167,7 +169,7 @@ class _Days:
     def _find_in_month(self, length: int, first: int) -> list[int]:
         found = self._of_monthdays(length) if self.monthdays else list(range(length))
         if self.weekdays:
-            nth = _nth_days(self.nth, first, length)
+            nth = nth_days(self.nth, first, length)
             found = [day for day in found if (day + first) % 7 in self.plain or day in nth]
         return sorted(found)
 
@@ -187,7 +189,7 @@ class _Days:
         if self.weeknos:
             found = [day for day in found if self._week_fits(begin + day)]
         if self.weekdays and by_year:
-            nth = _nth_days(self.nth, first, length)
+            nth = nth_days(self.nth, first, length)
             found = [day for day in found if (day + first) % 7 in self.plain or day in nth]
         return sorted(set(found)) if self.skip else found
 
@@ -198,12 +200,7 @@ class _Days:
         return sorted(self._of_monthdays(size)) if self.monthdays else list(range(size))
 
     def _of_monthdays(self, length: int) -> list[int]:
-        """BYMONTHDAY in a month of that length, 0 for its first day; with SKIP up to a day outside of it."""
-        days = {n - 1 if n > 0 else length + n for n in self.monthdays}
-        if not self.skip:
-            return [day for day in days if 0 <= day < length]
-        first, last = (0, length) if self.skip == "FORWARD" else (-1, length - 1)
-        return list({min(max(day, first), last) if not 0 <= day < length else day for day in days})
+        return days_of_month(self.monthdays, length, self.skip)
 
     def _week_fits(self, day: int) -> bool:
         """BYWEEKNO: the number of the week a day number lies in, in the year that owns its fourth day."""
@@ -215,7 +212,16 @@ class _Days:
         return number in self.weeknos or number - weeks - 1 in self.weeknos
 
 
-def _nth_days(nth: tuple[tuple[int, int], ...], first: int, length: int) -> set[int]:
+def days_of_month(monthdays: tuple[int, ...], length: int, skip: str) -> list[int]:
+    """BYMONTHDAY in a month of that length, 0 for its first day; with SKIP up to a day outside of it."""
+    days = {n - 1 if n > 0 else length + n for n in monthdays}
+    if not skip:
+        return [day for day in days if 0 <= day < length]
+    first, last = (0, length) if skip == "FORWARD" else (-1, length - 1)
+    return list({min(max(day, first), last) if not 0 <= day < length else day for day in days})
+
+
+def nth_days(nth: tuple[tuple[int, int], ...], first: int, length: int) -> set[int]:
     """The days that are the n-th (from the end when negative) of their weekday in a month or year."""
     days: set[int] = set()
     for n, day in nth:
@@ -255,6 +261,7 @@ class Plan:
         if freq == "WEEKLY":
             weekdays = ()  # they make the week; the other parts limit
         self.days = _Days(parts, self.first_day, weekdays)
+        self.fits = self.days.fits
         self.offsets: dict[object, list[int] | None] = {}
         self.period = 0
         self.origin = 0
@@ -510,7 +517,7 @@ class Plan:
         always = not self.parts.has_day_filter and (self.freq == "WEEKLY" or not self.parts.weekdays)
         for period in range(at, (hi - 1) // DAY + 1, step):
             budget.spend(1)
-            days = week if always else [day for day in week if self.days.fits(period + day)]
+            days = week if always else [day for day in week if self.fits(period + day)]
             if self.setpos or len(days) * len(self.times) <= MAX_OFFSETS:
                 base = period * DAY
                 yield [base + off for off in self._pick(days)]

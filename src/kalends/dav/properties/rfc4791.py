@@ -15,7 +15,7 @@ from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import CALDAV, DAV
 from kalends.ical.errors import ICalError
 from kalends.ical.moment import utc_moment
-from kalends.ical.recur import SCALES
+from kalends.ical.rscale import scales
 from kalends.ical.tree import Component, parse
 from kalends.ical.values import escape_text, unescape_text
 from kalends.store import objects
@@ -232,7 +232,7 @@ class SupportedRscaleSet(_Constant):
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
         """One element each."""
-        return "".join(f"<C:supported-rscale>{one}</C:supported-rscale>" for one in SCALES)
+        return "".join(f"<C:supported-rscale>{one}</C:supported-rscale>" for one in scales())
 
 
 @register

@@ -380,6 +380,20 @@ def test_loopback_is_trusted_on_first_use_and_watched_afterwards(
         assert not any(isinstance(event, beep.CredentialsWanted) for event in server.peers[-1].seen)
 
 
+def test_hosts_that_share_an_address_are_remembered_apart(
+    certificate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """RFC 3080 §2.3.1.2: serverName chooses among them, and each has a certificate of its own."""
+    store = tmp_path / "known"
+    trust = Trust(known_servers=store)
+    with secured([], certificate) as server:
+        store.write_text(f"127.0.0.1:{server.port} SHA256:{'0' * 64}\n")  # that of another host there
+        connect(server.url, **login(trust=trust, server_name="b.test")).close()
+        connect(server.url, **login(trust=trust, server_name="b.test")).close()
+        assert len(store.read_text().splitlines()) == 2
+        assert f"127.0.0.1:{server.port}/b.test SHA256:" in store.read_text()
+
+
 def test_a_pinned_fingerprint_decides(certificate: tuple[Path, Path]) -> None:
     shown = fingerprint(ssl.PEM_cert_to_DER_cert(certificate[0].read_text()))
     with secured([], certificate) as server:

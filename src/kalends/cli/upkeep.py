@@ -53,6 +53,7 @@ def check(as_json: bool, store: str | None, config_file: Path | None) -> None:
             click.echo(f"{clean(one.where)}: {clean(one.text, 500)} [{clean(one.code)}]")
         if len(findings) > SHOWN:
             click.echo(f"… and {len(findings) - SHOWN} more (--json tells all)")
-        click.echo("clean" if not findings else f"{len(findings)} findings; kalends reindex mends the index")
+        many = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+        click.echo(f"{many}; what is said of the index, kalends reindex mends" if findings else "clean")
     if findings:
         raise click.exceptions.Exit(REFUSED)

@@ -81,8 +81,13 @@ class Trust:
         """The file of remembered certificates."""
         return self.known_servers or state_dir() / "known_servers"
 
-    def known(self, address: Address) -> str | None:
-        """The fingerprint remembered of a server, or None."""
+    def known(self, address: Address, name: str | None = None) -> str | None:
+        """The fingerprint remembered of a server, or None.
+
+        Args:
+            address: where it listens.
+            name: which of the hosts there is meant, where several share an address.
+        """
         try:
             lines = self.store.read_text("utf-8").splitlines()
         except FileNotFoundError:
@@ -91,12 +96,12 @@ class Trust:
             raise ConnectError(f"cannot read {self.store}: {error}") from None
         for line in lines:
             words = line.split()
-            if len(words) == 2 and words[0] == str(address):
+            if len(words) == 2 and words[0] == _place(address, name):
                 return normal_fingerprint(words[1])
         return None
 
-    def remember(self, address: Address, print_: str) -> None:
-        """Keep a server's fingerprint.
+    def remember(self, address: Address, print_: str, name: str | None = None) -> None:
+        """Keep the fingerprint of a server, or of one of the hosts that share its address.
 
         Raises:
             ConnectError: the file cannot be written.
@@ -105,29 +110,33 @@ class Trust:
             self.store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = os.open(self.store, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             with contextlib.closing(os.fdopen(handle, "a", encoding="utf-8")) as file:
-                file.write(f"{address} {print_}\n")
+                file.write(f"{_place(address, name)} {print_}\n")
         except OSError as error:
             raise ConnectError(
                 f"cannot remember the certificate in {self.store} ({error.strerror}): "
                 f"pin it instead, its fingerprint is {print_}"
             ) from None
         if self.notice is not None:
-            self.notice(f"remembered the certificate of {address}: {print_}")
+            self.notice(f"remembered the certificate of {_place(address, name)}: {print_}")
 
-    def plan(self, address: Address) -> Plan:
+    def plan(self, address: Address, name: str | None = None) -> Plan:
         """Decide how the certificate of a server will be judged, before the handshake.
+
+        Args:
+            address: where it listens.
+            name: which of the hosts there is meant (RFC 3080 §2.3.1.2); None for its own name.
 
         Raises:
             ConnectError: a file cannot be read.
         """
         if self.fingerprint is not None:
-            return Plan(self, address, normal_fingerprint(self.fingerprint), pinned=True)
+            return Plan(self, address, normal_fingerprint(self.fingerprint), name, pinned=True)
         if self.ca_file is not None:
-            return Plan(self, address, None, authorities=True)
-        known = self.known(address)
+            return Plan(self, address, None, name, authorities=True)
+        known = self.known(address, name)
         if known is not None or self.first_use or address.is_loopback:
-            return Plan(self, address, known)
-        return Plan(self, address, None, authorities=True)
+            return Plan(self, address, known, name)
+        return Plan(self, address, None, name, authorities=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +147,7 @@ class Plan:
         trust: the rules behind it.
         address: the server.
         expected: the fingerprint it must have; None when any (first use), or when authorities judge.
+        name: which of the hosts at that address; None for its own name.
         pinned: the caller gave the fingerprint.
         authorities: certificate authorities judge, and the name must fit.
     """
@@ -145,6 +155,7 @@ class Plan:
     trust: Trust
     address: Address
     expected: str | None
+    name: str | None = None
     pinned: bool = False
     authorities: bool = False
 
@@ -183,7 +194,7 @@ class Plan:
             return
         shown = fingerprint(certificate or b"")
         if self.expected is None:
-            self.trust.remember(self.address, shown)
+            self.trust.remember(self.address, shown, self.name)
         elif not hmac.compare_digest(shown, self.expected):
             if self.pinned:
                 raise TrustError(f"{self.address} shows another certificate than asked for: {shown}", shown)
@@ -202,3 +213,8 @@ class Plan:
                 " (name its authorities, or its fingerprint, or allow trust on first use)"
             )
         return ConnectError(f"no TLS with {self.address}: {error.reason or error}")
+
+
+def _place(address: Address, name: str | None) -> str:
+    """What a certificate is remembered under: hosts that share an address have one each."""
+    return str(address) if name is None or name == address.host else f"{address}/{''.join(name.split())}"

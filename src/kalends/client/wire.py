@@ -29,7 +29,7 @@ class Wire:
         self.session = CapSession(address, options, now)
         self._address = address
         self._name = options.server_name or address.host
-        self._plan = options.trust.plan(address) if options.tls else None
+        self._plan = options.trust.plan(address, options.server_name) if options.tls else None
         self._context = self._plan.context() if self._plan is not None else None
         self._tls: ssl.SSLObject | None = None
         self._shaken = False

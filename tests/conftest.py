@@ -1,18 +1,31 @@
-"""Fixtures for all rooms: a store on SQLite and on PostgreSQL."""
+"""Fixtures for all rooms: a store on SQLite and on PostgreSQL; how property-based tests run.
+
+They take the same examples each time, and no clock can fail them; KALENDS_FUZZ=1 takes new ones.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from kalends.store import schema
 from kalends.store.base import Store
 from kalends.store.open import open_store
 from postgres_server import PostgresServer
+
+settings.register_profile(
+    "kalends",
+    deadline=None,
+    derandomize="KALENDS_FUZZ" not in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("kalends")
 
 _DATABASE = "kalends"
 

@@ -205,7 +205,7 @@ def test_who_does_not_read_an_answer_is_cut_off(tmp_path: Path) -> None:
         ("PUT /dav/x HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400),
         ("PUT /dav/x HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999999\r\n\r\n", 400),
         ("PUT /dav/public HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
-        ("PUT /dav/public HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
+        ("PUT /dav/public HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
         ("GET /dav/x HTTP/1.1\r\nHost: a\r\n X-Folded: b\r\n\r\n", 400),
         ("GET /dav/x HTTP/1.1\r\nHost : a\r\n\r\n", 400),
     ],

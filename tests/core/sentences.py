@@ -19,7 +19,10 @@ ROOMS = ("cap", "core", "calquery", "ical")
 SAYING = ("Error", "Status", "refuse_start")
 """How the names of what is called with a sentence end."""
 UNSEEN = (
+    "counting.py",
     "history.py",
+    "trash.py",
+    "undoing.py",
     "telling.py",
     "decreeing.py",
     "presets.py",

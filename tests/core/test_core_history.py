@@ -9,7 +9,7 @@ from core_world import NOW, STORE, World, calendar, errors, event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kalends.core import containers, history, identity
+from kalends.core import containers, history, identity, purging, trash, undoing
 from kalends.core.errors import (
     ConflictError,
     DeniedError,
@@ -19,8 +19,9 @@ from kalends.core.errors import (
     NotFoundError,
     StaleError,
 )
-from kalends.core.history import Entry, Undone
+from kalends.core.history import Entry
 from kalends.core.model import Caller, Target
+from kalends.core.undoing import Undone
 from kalends.store import calendars, changes, maintenance, objects, schema
 from kalends.store.base import Store
 from kalends.store.open import open_store
@@ -39,12 +40,12 @@ def undo(
     world: World, target: Target | None = None, caller: Caller | None = None, **which: object
 ) -> list[Undone]:
     return world.store.write(
-        lambda tx: history.undo(tx, caller or world.bill, target or world.calendar, **which)  # type: ignore[arg-type]
+        lambda tx: undoing.undo(tx, caller or world.bill, target or world.calendar, **which)  # type: ignore[arg-type]
     )
 
 
 def restore(world: World, uid: str, caller: Caller | None = None) -> list[Undone]:
-    return world.store.write(lambda tx: history.restore(tx, caller or world.bill, world.calendar, uid))
+    return world.store.write(lambda tx: trash.restore(tx, caller or world.bill, world.calendar, uid))
 
 
 def past(world: World, uid: str | None = None, target: Target | None = None) -> list[Entry]:
@@ -179,7 +180,7 @@ def test_an_undo_that_would_book_twice_is_refused(world: World) -> None:
     world.delete(one("b"), strict, mark=True)
     undo(world, strict, uid="a")
     with pytest.raises(ConflictError, match="the time is taken"):
-        world.store.write(lambda tx: history.restore(tx, world.bill, strict, "b"))
+        world.store.write(lambda tx: trash.restore(tx, world.bill, strict, "b"))
     assert clean(world)
 
 
@@ -204,7 +205,7 @@ def test_the_trash_lists_and_gives_back_in_the_state_it_had(world: World) -> Non
     later = replace(world.bill, now=NOW + 5)
     world.delete(one("a"), mark=True)
     world.delete(one("r"), mark=True, caller=later)
-    found = world.store.read(lambda tx: history.trash(tx, world.bill, world.calendar))
+    found = world.store.read(lambda tx: trash.lying(tx, world.bill, world.calendar))
     assert [(t.uid, t.title, t.at - NOW, t.who) for t in found] == [
         ("a", "tea", 0, "bill@example.com"),
         ("r", "", 5, "bill@example.com"),
@@ -301,7 +302,7 @@ def test_the_past_is_for_those_who_may_change_the_calendar(world: World) -> None
     with pytest.raises(NotFoundError):
         world.store.read(lambda tx: history.entries(tx, world.mary, world.calendar))
     with pytest.raises(NotFoundError):
-        world.store.read(lambda tx: history.trash(tx, world.mary, world.calendar))
+        world.store.read(lambda tx: trash.lying(tx, world.mary, world.calendar))
     assert undo(world, caller=world.root)[0].action == "removed"
 
 
@@ -315,11 +316,9 @@ def test_purging_forgets_what_is_old_and_only_that(world: World) -> None:
     early = tick(world)
     world.modify(one("a"), "SUMMARY:two", "SUMMARY:three", caller=at(20))
     world.delete(one("c"), mark=True, caller=at(20))
-    assert history.purge(world.store, world.policy, NOW + 30 * DAY, 15) == (2, 1)
-    assert history.purge(world.store, world.policy, NOW + 30 * DAY, 15) == (0, 0)
-    assert [t.uid for t in world.store.read(lambda tx: history.trash(tx, world.bill, world.calendar))] == [
-        "c"
-    ]
+    assert purging.purge(world.store, world.policy, NOW + 30 * DAY, 15) == (2, 1)
+    assert purging.purge(world.store, world.policy, NOW + 30 * DAY, 15) == (0, 0)
+    assert [t.uid for t in world.store.read(lambda tx: trash.lying(tx, world.bill, world.calendar))] == ["c"]
     undo(world, uid="a")
     with pytest.raises(StaleError, match=f"before change {early} is not kept any more"):
         undo(world, uid="a")
@@ -327,7 +326,7 @@ def test_purging_forgets_what_is_old_and_only_that(world: World) -> None:
         undo(world, uid="b")
     assert errors(world.create(calendar(event("b")))) == [""]
     assert [e.action for e in past(world, "a")][1:] == ["changed", "changed", "created"]
-    history.purge(world.store, world.policy, NOW + 30 * DAY, 0)
+    purging.purge(world.store, world.policy, NOW + 30 * DAY, 0)
     assert world.store.read(lambda tx: tx.row("select count(*) from history")) == (0,)
     assert clean(world)
 

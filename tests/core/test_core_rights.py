@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from core_world import World, calendar, errors, event
 
-from kalends.core import history
+from kalends.core import undoing
 from kalends.core.errors import DeniedError, NotFoundError, StaleError
 from kalends.core.model import Caller
 from kalends.core.presets import preset_text
@@ -281,4 +281,4 @@ def test_who_sees_everything_may_still_not_take_back(full: World) -> None:
     grant(full, f"GRANT:{MARY}", "PERMISSION:SEARCH", "SCOPE:SELECT * FROM VAGENDA")
     assert full.uids("SELECT * FROM VEVENT", full.calendar, full.mary) == ["m", "p"]
     with pytest.raises(DeniedError):
-        full.store.write(lambda tx: history.undo(tx, full.mary, full.calendar, uid="p"))
+        full.store.write(lambda tx: undoing.undo(tx, full.mary, full.calendar, uid="p"))

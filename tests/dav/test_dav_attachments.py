@@ -8,7 +8,7 @@ import pytest
 from core_world import NOW, event
 from dav_harness import Client, DavWorld, ics
 
-from kalends.core import attachments, history, sharing
+from kalends.core import attachments, purging, sharing, undoing
 from kalends.core.errors import ManagedIdError
 from kalends.ical.tree import Line, parse
 from kalends.store.base import Store, Tx
@@ -308,13 +308,13 @@ def test_equal_files_are_kept_once_and_unused_ones_go_when_the_past_does(
     one, two = add(bills), add(bills, data=AGENDA)
     assert (count(world.store, "content"), count(world.store, "attachment")) == (1, 2)
     bills("POST", PATH, query=f"action=attachment-remove&managed-id={one}")
-    history.purge(world.store, world.policy, NOW, 30)
+    purging.purge(world.store, world.policy, NOW, 30)
     assert count(world.store, "attachment") == 2  # the past may bring it back
-    history.purge(world.store, world.policy, NOW + 31 * 86_400, 30)
+    purging.purge(world.store, world.policy, NOW + 31 * 86_400, 30)
     assert (count(world.store, "content"), count(world.store, "attachment")) == (1, 1)
     assert attachments.findings(world.store) == []
     bills("POST", PATH, query=f"action=attachment-remove&managed-id={two}")
-    history.purge(world.store, world.policy, NOW, 0)
+    purging.purge(world.store, world.policy, NOW, 0)
     assert (count(world.store, "content"), count(world.store, "attachment")) == (0, 0)
 
 
@@ -323,11 +323,11 @@ def test_the_past_brings_attachments_back(world: DavWorld, bills: Client) -> Non
     (line,) = attached(bills)
     bills("POST", PATH, query=f"action=attachment-remove&managed-id={managed}")
     assert bills("GET", place(line)).status == 404
-    world.store.write(lambda tx: history.undo(tx, world.bill, world.calendar))
+    world.store.write(lambda tx: undoing.undo(tx, world.bill, world.calendar))
     assert bills("GET", place(line)).body == AGENDA
     bills("DELETE", PATH)
-    history.purge(world.store, world.policy, NOW, 30)
-    world.store.write(lambda tx: history.undo(tx, world.bill, world.calendar))
+    purging.purge(world.store, world.policy, NOW, 30)
+    world.store.write(lambda tx: undoing.undo(tx, world.bill, world.calendar))
     assert bills("GET", place(line)).body == AGENDA
 
 

@@ -6,7 +6,7 @@ import pytest
 from core_world import calendar, errors, event
 from dav_harness import Client, DavWorld, ics
 
-from kalends.core import conflict, containers, history
+from kalends.core import conflict, containers, history, trash, undoing
 from kalends.core.creating import import_objects
 from kalends.core.errors import StaleError
 from kalends.ical.tree import parse
@@ -174,7 +174,7 @@ def test_what_cap_deletes_is_gone_over_dav_and_comes_back_with_undo(
     assert errors(world.delete("SELECT * FROM VEVENT WHERE UID = 'a'", mark=mark)) == [""]
     assert bill("GET", f"{AT}a.ics").status == 404
     assert changes(bill, since) == [(f"{AT}a.ics", False)]
-    world.store.write(lambda tx: history.undo(tx, world.bill, world.calendar, uid="a"))
+    world.store.write(lambda tx: undoing.undo(tx, world.bill, world.calendar, uid="a"))
     assert bill("GET", f"{AT}a.ics").text == body
     assert changes(bill, since) == [(f"{AT}a.ics", True)]
 
@@ -191,7 +191,7 @@ def test_what_dav_deletes_is_marked_over_cap_and_comes_back_with_its_properties(
     assert bill("DELETE", f"{AT}a.ics").status == 204
     assert world.uids("SELECT * FROM VEVENT WHERE STATE() = 'DELETED'") == ["a"]
     assert world.uids("SELECT * FROM VEVENT WHERE STATE() = 'BOOKED'") == []
-    world.store.write(lambda tx: history.restore(tx, world.bill, world.calendar, "a"))
+    world.store.write(lambda tx: trash.restore(tx, world.bill, world.calendar, "a"))
     assert bill("GET", f"{AT}a.ics").text == body
     asked = '<D:propfind xmlns:D="DAV:"><D:prop><x xmlns="urn:x"/></D:prop></D:propfind>'
     assert "kept" in bill("PROPFIND", f"{AT}a.ics", asked, depth="0").text
@@ -203,7 +203,7 @@ def test_the_history_tells_which_face_each_change_came_through(world: DavWorld, 
     bill.put(f"{AT}a.ics", ics(event("a", "SUMMARY:Milk")))
     told = world.store.read(lambda tx: history.entries(tx, world.bill, world.calendar, uid="a"))
     assert [one.via for one in told] == ["dav", "cap", "dav"]
-    world.store.write(lambda tx: history.undo(tx, world.bill, world.calendar, uid="a"))
+    world.store.write(lambda tx: undoing.undo(tx, world.bill, world.calendar, uid="a"))
     assert "SUMMARY:Coffee" in bill("GET", f"{AT}a.ics").text
 
 

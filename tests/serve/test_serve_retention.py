@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from serve_client import config_for
 
-from kalends.core import history
+from kalends.core import purging
 from kalends.serve.server import Server
 from kalends.store.base import Store
 
@@ -27,7 +27,7 @@ def test_a_server_purges_at_its_start_if_there_is_a_retention(
         loop.call_soon_threadsafe(done.set)
         return 0, 0
 
-    monkeypatch.setattr(history, "purge", purge)
+    monkeypatch.setattr(purging, "purge", purge)
 
     async def scenario() -> None:
         done = asyncio.Event()

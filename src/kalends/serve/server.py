@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from kalends.core import containers, history
+from kalends.core import containers, purging
 from kalends.dav import app as dav
 from kalends.serve import logs, systemd
 from kalends.serve.certificate import server_context, server_identity, server_secret
@@ -169,7 +169,7 @@ class Server:
             for host in self._shared.hosts:
                 try:
                     past, gone = await asyncio.to_thread(
-                        history.purge,
+                        purging.purge,
                         host.store,
                         host.policy,
                         int(time.time()),

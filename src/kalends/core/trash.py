@@ -1,0 +1,88 @@
+"""The trash of a calendar: what lies in it, and taking something out again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kalends.core.counting import EVERY, began, latest
+from kalends.core.differences import title_in
+from kalends.core.errors import DeniedError, NotFoundError, StaleError
+from kalends.core.history import OWN, Names, admit
+from kalends.core.model import Caller, Target
+from kalends.core.undoing import Undone, undo
+from kalends.core.writer import Writer
+from kalends.store import history, objects
+from kalends.store.base import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Trashed:
+    """An object in state DELETED.
+
+    Attributes:
+        kind, uid, title: what it is. at: when it was marked, seconds UTC. who: UPN of who did, or ''.
+    """
+
+    kind: str
+    uid: str
+    title: str
+    at: int
+    who: str
+
+
+def lying(tx: Tx, caller: Caller, target: Target) -> list[Trashed]:
+    """The objects in state DELETED, those marked first first.
+
+    Args:
+        tx: a transaction.
+        caller: who asks; they must be allowed to change the calendar and to see all of it.
+        target: the calendar.
+
+    Raises:
+        NotFoundError, DeniedError: the caller may not.
+    """
+    owner = admit(tx, caller, target)
+    names = Names(tx)
+    held = objects.get_many(tx, ids := history.marked(tx, target.calendar_id, limit=EVERY))
+    return [
+        Trashed(row.kind, row.uid, title_in(row.ics, row.kind), row.changed_at, names.upn(row.changed_by))
+        for row in (held[key] for key in ids)
+        if owner or row.kind not in OWN
+    ]
+
+
+def restore(tx: Tx, caller: Caller, target: Target, uid: str) -> list[Undone]:
+    """Take an object out of the trash: into the state it had when it was marked.
+
+    Of several with that UID it is the one marked last.
+
+    Args:
+        tx: a write transaction; it must fail when this raises.
+        caller: who acts; they must be allowed to change the calendar and to see all of it.
+        target: the calendar.
+        uid: its identifier.
+
+    Returns:
+        What was done to each object: an instance of a series goes back into the series.
+
+    Raises:
+        NotFoundError: nothing with that UID is in the trash. Others: as `undo`.
+    """
+    owner = admit(tx, caller, target)
+    place = target.calendar_id
+    ids = history.marked(tx, place, uid=uid, limit=EVERY)
+    if not ids:
+        raise NotFoundError(f"nothing with the UID {uid[:80]} is in the trash")
+    last = latest(tx, place, ids[-1])
+    if last is not None:
+        was = history.before(tx, last.change)
+        if began(last) or (was is not None and was.state != "DELETED"):
+            return undo(tx, caller, target, uid=last.change.uid, tick=last.change.tick)
+    writer = Writer(tx, caller, (place,))
+    held = objects.get(tx, ids[-1])
+    if held is None or held.state != "DELETED":
+        raise StaleError("the calendar was changed at the same moment; try again")
+    if held.kind in OWN and not owner:
+        raise DeniedError("rights and properties of a calendar are for its owners")
+    writer.set_state(held, "BOOKED" if held.method is None else "UNPROCESSED")
+    return [Undone(held.kind, held.uid, held.tick, "restored")]

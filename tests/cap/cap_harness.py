@@ -11,7 +11,8 @@ from kalends.beep.security import Security
 from kalends.beep.session import Role
 from kalends.beep.session import Session as Wire
 from kalends.cap.actions import Action, Audit, Await, Cancel, Execute, Forget, Outcome, Prepare
-from kalends.cap.session import LANGUAGES, URI, Session
+from kalends.cap.opening import URI
+from kalends.cap.session import LANGUAGES, Session
 from kalends.core import containers, identity
 from kalends.core.languages import diagnostic
 from kalends.core.model import Policy
@@ -62,6 +63,7 @@ class Pair:
         content: bytes = b"",
         capability: str = "",
         localize: tuple[str, ...] = ("i-default", "en"),
+        seconds: float | None = None,
     ) -> None:
         self.store, self.lazy = store, lazy
         security = Security(
@@ -78,7 +80,7 @@ class Pair:
         self.client = Wire(
             Role.INITIATOR, profiles=(URI,), localize=localize, security=Security(private=True), now=0.0
         )
-        self.cap = Session(self.wire, policy, strict=strict)
+        self.cap = Session(self.wire, policy, strict=strict, command_seconds=seconds)
         self.now = 0.0
         self.actions: list[Action] = []
         self.cancelled: list[int] = []

@@ -104,7 +104,7 @@ def test_UPN03_one_may_be_nobody_or_nobody_of_a_realm(calendars: Store) -> None:
 @pytest.mark.parametrize("upn", ["@", "@example.com"])
 def test_UPN03_whom_anonymous_sessions_act_as_is_configured(calendars: Store, upn: str) -> None:
     pair = Pair(calendars, "", policy=Policy(csid=POLICY.csid, realm=POLICY.realm, anonymous=upn))
-    standing = pair.cap._standing
+    standing = pair.cap._opening.standing
     assert standing is not None
     assert standing.upn == upn
     assert identify(pair, "bob") == "ERR 6.4"

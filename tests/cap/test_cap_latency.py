@@ -14,7 +14,7 @@ from test_cap_transcripts import fits, unfolded
 
 from kalends.beep import events
 from kalends.beep.mime import split_entity
-from kalends.cap import session
+from kalends.cap import session, stopping
 from kalends.cap.actions import Execute
 from kalends.cap.latency import STEPS, Clock, Happening, Order, Phase, Timers
 from kalends.store.base import Store
@@ -160,7 +160,7 @@ def test_abort_of_a_command_of_the_same_message_is_refused(calendars: Store) -> 
 
 def test_unanswered_questions_are_bounded(calendars: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """LAT-02: who answers no TIMEOUT gets no more of them."""
-    monkeypatch.setattr(session, "MAX_QUESTIONS", 3)
+    monkeypatch.setattr(stopping, "MAX_QUESTIONS", 3)
     pair = Pair(calendars, lazy=True)
     for number in range(5):
         pair.send(command(f"CMD;ID=q{number};LATENCY=1;ACTION=ASK:SEARCH", *SEARCH))

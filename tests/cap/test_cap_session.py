@@ -10,7 +10,8 @@ from kalends.beep.security import Security
 from kalends.beep.session import Role
 from kalends.beep.session import Session as Wire
 from kalends.cap.actions import Execute, Prepare
-from kalends.cap.session import INLINE_OCTETS, URI, Session
+from kalends.cap.opening import URI
+from kalends.cap.session import INLINE_OCTETS, Session
 from kalends.core import identity
 from kalends.core.model import Policy
 from kalends.store.base import Store
@@ -293,8 +294,7 @@ def test_deadline_tells_whose_limit_it_was(calendars: Store, cmd: str, kind: str
 
 def test_latency_never_extends_the_servers_limit(calendars: Store) -> None:
     """PRM-03."""
-    pair = Pair(calendars, lazy=True)
-    pair.cap._seconds = 3.0
+    pair = Pair(calendars, lazy=True, seconds=3.0)
     for latency, limit in ((2, 2), (9, 3)):
         cmd = f"CMD;LATENCY={latency};ACTION=ABORT:SEARCH"
         pair.send(command(cmd, *query("SELECT UID FROM VEVENT"), targets=("relcalz1",)))

@@ -11,7 +11,7 @@ import pytest
 from cap.cap_harness import POLICY, Pair, command, event, furnish, query
 from kalends.beep import events
 from kalends.cap.commands import VERBS
-from kalends.cap.session import URI
+from kalends.cap.opening import URI
 from kalends.core import identity
 from kalends.core.capability import COMPONENTS
 from kalends.store import changes

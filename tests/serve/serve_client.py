@@ -18,7 +18,7 @@ from kalends.beep.mime import split_entity
 from kalends.beep.scram import make_verifier
 from kalends.beep.session import Role
 from kalends.beep.session import Session as Wire
-from kalends.cap.session import URI
+from kalends.cap.opening import URI
 from kalends.core import containers, identity
 from kalends.serve.config import Config, load_config
 from kalends.serve.server import Server

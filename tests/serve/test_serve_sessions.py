@@ -26,7 +26,7 @@ from serve_client import (
 
 from kalends.beep import events
 from kalends.beep.mechanisms import External, Plain, ScramSha256
-from kalends.cap.session import URI
+from kalends.cap.opening import URI
 from kalends.serve import connection, waiting
 from kalends.serve.config import Config
 from kalends.serve.server import Server

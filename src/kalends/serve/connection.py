@@ -18,7 +18,8 @@ from kalends.beep.security import Security
 from kalends.beep.session import Role
 from kalends.beep.session import Session as Wire
 from kalends.cap.actions import Action, Audit, Await, Cancel, Execute, Forget, Outcome, Prepare
-from kalends.cap.session import LANGUAGES, URI
+from kalends.cap.opening import URI
+from kalends.cap.session import LANGUAGES
 from kalends.cap.session import Session as CapSession
 from kalends.cap.status import status_of
 from kalends.core.errors import InterruptedCommandError

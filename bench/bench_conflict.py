@@ -9,7 +9,8 @@ from bench.data import event, vcalendar
 from bench.measure import Line, Report, micros, quick
 from bench.place import USER, admin, folder, furnished
 from kalends.core import containers, ledger
-from kalends.core.conflict import Calendar
+from kalends.core.clashes import clashes_of
+from kalends.core.exclusion import Place
 from kalends.core.model import Target
 from kalends.ical.tree import parse
 from kalends.store import calendars, objects
@@ -62,7 +63,7 @@ def cost(store: Store, target: Target, text: str) -> float:
         whole = parse(row.ics)
 
         def check() -> object:
-            clashes = Calendar(tx, caller.policy, calendar).clashes_of(row.id, whole)
+            clashes = clashes_of(Place(tx, caller.policy, calendar), row.id, whole)
             assert not clashes
             return clashes
 

@@ -9,6 +9,7 @@ from core_world import POLICY, World, calendar, errors, event, lines, todo
 
 from kalends.core import conflict, containers, ledger
 from kalends.core.errors import ConflictError, InvalidError
+from kalends.core.languages import translated
 from kalends.core.model import Receipt, Target
 from kalends.ical.tree import parse
 from kalends.store import calendars
@@ -87,6 +88,21 @@ def test_a_refusal_names_three_and_counts_the_rest(one_world: World, one_room: T
     assert "No2" in words
     assert "No3" not in words
     assert "and 2 more" in words
+
+
+@pytest.mark.parametrize(
+    ("tag", "taken"),
+    [("de", "die Zeit ist belegt: "), ("es", "la hora está ocupada: "), ("fr", "l'heure est prise: "),
+     ("ja", "その時間は埋まっています: ")],
+)  # fmt: skip
+def test_that_the_time_is_taken_is_told_in_the_callers_language(
+    one_world: World, one_room: Target, tag: str, taken: str
+) -> None:
+    """RFC 4324 §7.6: a refusal is told in the language that was asked for."""
+    book(one_world, one_room, event("a", "SUMMARY:Board", start=utc("1000")))
+    words = reason(one_world.create(calendar(event("b", start=utc("1000"))), one_room))
+    said, language = translated(words, tag)
+    assert (said.startswith(taken), "“Board”" in said, language) == (True, True, tag)
 
 
 @pytest.mark.parametrize("line", ["STATUS:CANCELLED", "TRANSP:TRANSPARENT", "transp:transparent"])

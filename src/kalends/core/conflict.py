@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from kalends.core.clashes import TIMED, all_clashes, clashes_of
 from kalends.core.endless import NAMED
-from kalends.core.errors import ConflictError, TooComplexError
+from kalends.core.errors import TooComplexError
 from kalends.core.exclusion import Place
 from kalends.core.model import Caller, Policy
 from kalends.core.taken import overlapping, taken_by, when
@@ -52,7 +52,7 @@ def check(tx: Tx, caller: Caller, row: ObjectRow, whole: Component, *, before: b
     place = Place(tx, caller.policy, calendar)
     found = clashes_of(place, row.id, whole)
     if found:
-        raise ConflictError(taken_by(place, caller, found))
+        raise taken_by(place, caller, found)
 
 
 def same_times(old: bytes, new: Component) -> bool:

@@ -21,25 +21,27 @@ from kalends.store import objects
 SUMMARY_LENGTH = 60
 
 
-def taken_by(place: Place, caller: Caller, found: Sequence[Clash]) -> str:
-    """What an object that was written shares time with."""
+def taken_by(place: Place, caller: Caller, found: Sequence[Clash]) -> ConflictError:
+    """The refusal of an object that shares time with others, or with itself."""
     first = found[0]
     if first.my_id == first.other_id:
         at, again = when(place, first.other), when(place, first.mine)
-        return f"the series overlaps itself: {at} and {again}"
-    told = [_name(place, caller, clash.other_id, clash.other) for clash in found[:NAMED]]
-    more = f", and {len(found) - NAMED} more" if len(found) > NAMED else ""
-    return f"the time is taken: {'; '.join(told)}{more}"
+        return ConflictError(f"the series overlaps itself: {at} and {again}")
+    told = "; ".join(_name(place, caller, clash.other_id, clash.other) for clash in found[:NAMED])
+    if len(found) > NAMED:
+        return ConflictError(f"the time is taken: {told}, and {len(found) - NAMED} more")
+    return ConflictError(f"the time is taken: {told}")
 
 
 def overlapping(place: Place, caller: Caller, found: Sequence[Clash]) -> ConflictError:
     """The refusal of a calendar in which something overlaps already."""
-    pairs = [
+    pairs = "; ".join(
         f"{_name(place, caller, one.my_id, one.mine)} and {_name(place, caller, one.other_id, one.other)}"
         for one in found[:NAMED]
-    ]
-    more = ", and more" if len(found) > NAMED else ""
-    return ConflictError(f"in {place.row.calid} overlap: {'; '.join(pairs)}{more}")
+    )
+    if len(found) > NAMED:
+        return ConflictError(f"in {place.row.calid} overlap: {pairs}, and more")
+    return ConflictError(f"in {place.row.calid} overlap: {pairs}")
 
 
 def _name(place: Place, caller: Caller, object_id: int, at: Stretch) -> str:

@@ -16,13 +16,16 @@ from kalends.core.differences import title_in
 from kalends.core.errors import InvalidError
 from kalends.core.model import Caller, Selection, Target
 from kalends.core.rights import Shown
+from kalends.core.sights import Sight
 from kalends.ical.moment import utc_moment
-from kalends.ical.tree import Component
+from kalends.ical.tree import Component, parse
 from kalends.ical.values import escape_text, unescape_text
-from kalends.store import calendars, objects, principals
+from kalends.ical.zones import Zones
+from kalends.store import calendars, history, objects, principals
 from kalends.store import changes as log
 from kalends.store.base import Tx
 from kalends.store.changes import ChangeRow
+from kalends.store.history import Past
 from kalends.store.objects import ObjectRow
 
 MAX_CHANGES = 1_000
@@ -85,6 +88,49 @@ def changes(tx: Tx, caller: Caller, target: Target, query: Query) -> list[Compon
     except QueryError as error:
         raise InvalidError(str(error)) from error
     return found
+
+
+class Before:
+    """What somebody who sees only parts of a calendar could see in it before, of what changed since a tick.
+
+    What they never saw must not be told to be gone: that would name it.
+
+    Args:
+        tx: a transaction, open as long as it is asked.
+        sight: theirs.
+        calendar_id: the calendar.
+        since: the tick.
+        until: changes up to this tick count.
+
+    Attributes:
+        known: whether all that it takes to answer is still kept.
+    """
+
+    def __init__(self, tx: Tx, sight: Sight, calendar_id: int, since: int, until: int) -> None:
+        self._tx, self._sight, self._calendar_id = tx, sight, calendar_id
+        self.known = history.is_complete(tx, calendar_id, since, until)
+        self._named: dict[str, list[int]] = {}
+        for name, object_id in history.former_members(tx, calendar_id, since, until):
+            self._named.setdefault(name, []).append(object_id)
+
+    def saw(self, name: str) -> bool:
+        """Whether anything of that name, the last segment of its path, ever showed them a part of itself.
+
+        When is not asked: a limited answer goes on from a tick at which not all before it was told.
+        """
+        return any(
+            self._shows(was)
+            for object_id in self._named.get(name, ())
+            for was in history.versions(self._tx, self._calendar_id, object_id, name)
+        )
+
+    def _shows(self, was: Past) -> bool:
+        whole = parse(was.ics)
+        zones = Zones(whole)
+        return any(
+            self._sight.of(part, state=was.state, method=was.method, zones=zones) is not None
+            for part in whole.children(was.kind)
+        )
 
 
 def _told(

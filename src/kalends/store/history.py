@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 from kalends.store.base import Row, SqlValue, Tx
 from kalends.store.changes import ChangeRow
@@ -158,6 +160,64 @@ def before(tx: Tx, change: ChangeRow) -> Past | None:
     """The object as it was before a change; None when it was not there, or nothing is kept."""
     row = tx.row(_AT, (change.calendar_id, change.object_id, change.tick))
     return None if row is None else Past(*row)  # type: ignore[arg-type]  # the columns' types are the schema's
+
+
+_MEMBER = "not in ('VAGENDA', 'VCALSTORE', 'VCAR', 'VQUERY', 'VTIMEZONE')"
+# Is there an object with a life before a tick whose first change since left nothing behind? What goes out of
+# the trash for good does so, too: there, marking it is the last that the log knows.
+_FORGOTTEN = (
+    "select 1 from change as c where c.calendar_id = ? and c.tick > ? and c.tick <= ?"  # noqa: S608 - constants
+    f" and c.kind {_MEMBER}"
+    " and not exists (select 1 from history as h where h.calendar_id = c.calendar_id"
+    "   and h.object_id = c.object_id and h.tick = c.tick)"
+    " and not exists (select 1 from change as e where e.calendar_id = c.calendar_id"
+    "   and e.object_id = c.object_id and e.tick > ? and e.tick < c.tick)"
+    " and coalesce((select case when c.op = 'remove' and p.op = 'state' then 0 else 1 end from change as p"
+    "   where p.calendar_id = c.calendar_id and p.object_id = c.object_id and p.tick <= ?"
+    "   order by p.tick desc limit 1), 0) = 1 limit 1"
+)
+_MEMBERS = (
+    "select distinct h.name, h.object_id from history as h where h.calendar_id = ? and h.state = 'BOOKED'"  # noqa: S608 - constants
+    f" and h.kind {_MEMBER} and h.object_id in (select c.object_id from change as c"
+    "  where c.calendar_id = ? and c.tick > ? and c.tick <= ?) order by h.name, h.object_id"
+)
+_VERSION = _PAST.replace(
+    "<which>",
+    "calendar_id = ? and object_id = ? and tick < ? and name = ? and state = 'BOOKED'"
+    " order by tick desc limit 1",
+).replace("select ", "select tick, ")
+
+
+def is_complete(tx: Tx, calendar_id: int, since: int, until: int) -> bool:
+    """Whether it is kept what the objects that changed between two ticks were at the first of them.
+
+    Args:
+        tx: a transaction.
+        calendar_id: the calendar.
+        since: the first tick.
+        until: the last one that is looked at.
+    """
+    return tx.row(_FORGOTTEN, (calendar_id, since, until, since, since)) is None
+
+
+def former_members(tx: Tx, calendar_id: int, since: int, until: int) -> list[tuple[str, int]]:
+    """Names under which objects that changed between two ticks were members of a calendar, with their ids.
+
+    Args:
+        tx: a transaction.
+        calendar_id: the calendar.
+        since: changes after this tick are looked at.
+        until: and up to this one.
+    """
+    return cast("list[tuple[str, int]]", tx.rows(_MEMBERS, (calendar_id, calendar_id, since, until)))
+
+
+def versions(tx: Tx, calendar_id: int, object_id: int, name: str) -> Iterator[Past]:
+    """What is kept of an object from when it was a member of that name, newest first, one at a time."""
+    tick = 2**62
+    while row := tx.row(_VERSION, (calendar_id, object_id, tick, name)):
+        tick = cast("int", row[0])
+        yield Past(*row[1:])  # type: ignore[arg-type]  # the columns' types are the schema's
 
 
 def after(tx: Tx, change: ChangeRow) -> Past | None:

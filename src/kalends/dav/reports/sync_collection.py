@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from kalends.core import rights
+from kalends.core import changed, rights
 from kalends.dav import paths, sync_tokens, xmlwrite
 from kalends.dav.answers import Answers, Ask
 from kalends.dav.calendar_data import NAME
@@ -70,7 +70,12 @@ class SyncCollection(Report):
         latest = listings.latest_since(tx, row.id, tick, self.limit)
         if self.limit is not None and len(latest.rows) > self.limit:
             raise too_many("One transaction changed more objects than the limit allows to tell.")
-        rows = self._latest(tx, context, resource, latest.rows, whole=whole)
+        before = None
+        if not whole and tick:
+            before = changed.Before(tx, resource.sight(tx, context), row.id, tick, latest.tick)
+            if not before.known:
+                raise _invalid("The sync token is not known any more.")
+        rows = self._latest(tx, context, resource, latest.rows, before, whole=whole)
         if not latest.complete:
             rows = _and(rows, cut_short(resource.path))
         return multistatus(context, rows, _tail(sync_tokens.write(replace(row, tick=latest.tick))))
@@ -105,7 +110,14 @@ class SyncCollection(Report):
         yield from self._told(tx, context, calendar, members, whole=whole)
 
     def _latest(
-        self, tx: Tx, context: Context, calendar: Calendar, latest: list[LatestRow], *, whole: bool
+        self,
+        tx: Tx,
+        context: Context,
+        calendar: Calendar,
+        latest: list[LatestRow],
+        before: changed.Before | None,
+        *,
+        whole: bool,
     ) -> Iterator[str]:
         """What became of names, those that are gone after those that are there."""
         there = [one.row for one in latest if one.row is not None]
@@ -113,9 +125,10 @@ class SyncCollection(Report):
         if whole and _is_quick(self.ask):
             yield from (_etag_row(calendar.path, row) for row in there)
         else:
-            yield from self._told(tx, context, calendar, iter(there), whole=whole, hidden=bool(self.token))
+            yield from self._told(tx, context, calendar, iter(there), before, whole=whole)
         for name in gone:
-            yield xmlwrite.status_response(calendar.path + paths.encode(name), 404)
+            if before is None or before.saw(name):
+                yield xmlwrite.status_response(calendar.path + paths.encode(name), 404)
 
     def _told(
         self,
@@ -123,11 +136,11 @@ class SyncCollection(Report):
         context: Context,
         calendar: Calendar,
         members: Iterator[ListedRow],
+        before: changed.Before | None = None,
         *,
         whole: bool,
-        hidden: bool = False,
     ) -> Iterator[str]:
-        """Rows of members; those that the caller may not see (any more) are gone for them."""
+        """Rows of members; those that the caller may not see any more are gone for them."""
         answers = Answers(tx, context, self.ask)
         if whole and NAME not in self.ask.names:
             yield from answers.rows(CalendarObject(calendar, row) for row in members)
@@ -138,7 +151,7 @@ class SyncCollection(Report):
                 seen = calendar.object(tx, context, texts[row.name]) if row.name in texts else None
                 if seen is not None:
                     yield answers.row(seen)
-                elif hidden:
+                elif before is not None and before.saw(row.name):
                     yield xmlwrite.status_response(calendar.path + paths.encode(row.name), 404)
 
 

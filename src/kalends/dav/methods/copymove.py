@@ -7,12 +7,13 @@ from typing import ClassVar
 from kalends.core import containers, errors, ledger
 from kalends.dav import conditions
 from kalends.dav.context import Context
-from kalends.dav.errors import DavError, not_found
+from kalends.dav.errors import NEED, DavError, lacking, not_found
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import Method, not_allowed, register
 from kalends.dav.methods.get import validators
 from kalends.dav.methods.put import (
     check_conditions,
+    check_hidden,
     check_kind,
     etag_at,
     put_refusal,
@@ -22,6 +23,7 @@ from kalends.dav.paths import RESERVED, Address
 from kalends.dav.resources import Calendar, CalendarObject, Home, Message, calendar_at, find, resolve
 from kalends.dav.xmlwrite import CALDAV
 from kalends.ical.tree import parse
+from kalends.store import objects
 from kalends.store import properties as dead_store
 from kalends.store.base import Tx
 from kalends.store.objects import ObjectRow
@@ -34,7 +36,7 @@ class _ToDestination(Method):
 
     def plan(self, context: Context) -> Plan:
         """Read the headers; write."""
-        address, to, overwrite = context.address, context.destination(), context.overwrite
+        address, to = context.address, context.destination()
 
         def work(tx: Tx) -> Response:
             found = resolve(tx, context, address)
@@ -44,7 +46,7 @@ class _ToDestination(Method):
                 calendar = calendar_at(tx, context, to)
                 if calendar.row.id == found.calendar.row.id and to.member == found.row.name:
                     raise DavError(403, None, "Source and Destination are the same.")
-                replaced = self.object(tx, context, found, calendar, to.member, overwrite)
+                replaced = self.object(tx, context, found, calendar, to.member)
                 return _answer(tx, context, calendar, to.member, replaced)
             if isinstance(found, Calendar):
                 return self.calendar(tx, context, found, to)
@@ -52,9 +54,7 @@ class _ToDestination(Method):
 
         return Plan("write", work)
 
-    def object(
-        self, tx: Tx, context: Context, found: CalendarObject, calendar: Calendar, name: str, overwrite: bool
-    ) -> bool:
+    def object(self, tx: Tx, context: Context, found: CalendarObject, calendar: Calendar, name: str) -> bool:
         """Copy or move an object. Returns whether something was replaced."""
         raise NotImplementedError
 
@@ -73,20 +73,47 @@ def _answer(tx: Tx, context: Context, calendar: Calendar, name: str, replaced: b
     return Response(201, (("Location", context.request.origin + target), *headers))
 
 
-def _check_destination(calendar: Calendar, there: ObjectRow | None, uid: str, overwrite: bool) -> None:
+def _check_destination(
+    tx: Tx, context: Context, calendar: Calendar, there: ObjectRow | None, source: CalendarObject
+) -> None:
     """Refuse what must not be replaced.
 
     Raises:
-        DavError: 412 with Overwrite F; 403 with no-uid-conflict for an object of another UID.
+        DavError: 412 with Overwrite F; 403 for an object of another UID (no-uid-conflict), and for one that
+            the caller may not see.
+        DeniedError: they may put nothing there, whether the name is free or not.
 
     Source: RFC 4918 §10.6; RFC 4791 §5.3.2.1.
     """
     if there is None:
         return
-    if not overwrite:
+    check_hidden(tx, context, calendar, there, parse(source.held(tx)))
+    if not context.overwrite:
         raise conditions.failed("Overwrite: there is a resource at the Destination.")
-    if there.uid != uid:
+    if there.uid != source.row.uid:
         raise uid_conflict(calendar, there, "An object of another UID is at the Destination.")
+
+
+def _refused(
+    tx: Tx, context: Context, error: errors.KalendsError, found: CalendarObject, to: Calendar, *, moved: bool
+) -> DavError:
+    """A refusal in the words of RFC 4791; a right that is missing is named where it is missing."""
+    refused = put_refusal(tx, context, to, found.row.uid, error)
+    if not isinstance(error, errors.DeniedError) or refused.precondition != NEED:
+        return refused
+    if moved and not _may_leave(tx, context, found):
+        return lacking(found.calendar.path, "D:unbind", refused.sentence)
+    return lacking(to.path, "D:bind", refused.sentence)
+
+
+def _may_leave(tx: Tx, context: Context, source: CalendarObject) -> bool:
+    row = objects.get(tx, source.row.id)
+    try:
+        if row is not None:
+            source.calendar.authority(tx, context).allow_object("MOVE", row)
+    except errors.DeniedError:
+        return False
+    return True
 
 
 @register
@@ -96,9 +123,7 @@ class Move(_ToDestination):
     name = "MOVE"
     on = ("object", "calendar")
 
-    def object(
-        self, tx: Tx, context: Context, found: CalendarObject, calendar: Calendar, name: str, overwrite: bool
-    ) -> bool:
+    def object(self, tx: Tx, context: Context, found: CalendarObject, calendar: Calendar, name: str) -> bool:
         """Move an object."""
         check_kind(
             tx, calendar, found.row.kind, None if calendar.row.id != found.calendar.row.id else found.row.kind
@@ -108,14 +133,16 @@ class Move(_ToDestination):
             if row is None:
                 raise not_found()
             check_conditions(tx, context, found.calendar, row)
-            _check_destination(calendar, there, row.uid, overwrite)
+            if there is not None and calendar.object(tx, context, there) is None:
+                found.calendar.authority(tx, context).allow_object("MOVE", row)
+            _check_destination(tx, context, calendar, there, found)
 
         try:
             return ledger.move_object(
                 tx, context.caller, found.calendar.target, found.row.name, calendar.target, name, check=check
             )
         except errors.KalendsError as error:
-            raise put_refusal(tx, context, calendar, found.row.uid, error) from error
+            raise _refused(tx, context, error, found, calendar, moved=True) from error
 
     def calendar(self, tx: Tx, context: Context, found: Calendar, to: Address) -> Response:
         """Give a calendar another name under its home."""
@@ -140,16 +167,14 @@ class Copy(_ToDestination):
 
     name = "COPY"
 
-    def object(
-        self, tx: Tx, context: Context, found: CalendarObject, calendar: Calendar, name: str, overwrite: bool
-    ) -> bool:
+    def object(self, tx: Tx, context: Context, found: CalendarObject, calendar: Calendar, name: str) -> bool:
         """Copy an object, as far as the caller sees it, with its properties."""
         check_kind(tx, calendar, found.row.kind, None)
         replaced: list[bool] = []
 
         def check(there: ObjectRow | None) -> None:
             check_conditions_of_source(tx, context, found)
-            _check_destination(calendar, there, found.row.uid, overwrite)
+            _check_destination(tx, context, calendar, there, found)
             replaced.append(there is not None)
 
         try:
@@ -157,9 +182,10 @@ class Copy(_ToDestination):
                 tx, context.caller, calendar.target, name, parse(found.held(tx)), check=check
             )
         except errors.KalendsError as error:
-            raise put_refusal(tx, context, calendar, found.row.uid, error) from error
+            raise _refused(tx, context, error, found, calendar, moved=False) from error
         dead_store.remove_all(tx, row.id)
-        dead_store.copy(tx, found.row.id, row.id)
+        if not found.cut:
+            dead_store.copy(tx, found.row.id, row.id)
         return replaced[-1]
 
     def calendar(self, tx: Tx, context: Context, found: Calendar, to: Address) -> Response:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from kalends.core import agendas, errors, ledger, outside
 from kalends.dav import conditions, incoming, paths, xmlwrite
 from kalends.dav.context import Context
-from kalends.dav.errors import NEED, DavError, InsteadError, lacking, of_refusal
+from kalends.dav.errors import NEED, DavError, InsteadError, lacking, not_found, of_refusal
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import Method, not_allowed, register
 from kalends.dav.methods.get import validators
 from kalends.dav.properties.rfc4918 import content_type
 from kalends.dav.resources import Calendar, CalendarObject, calendar_at, find
-from kalends.dav.xmlwrite import CALDAV, DAV
+from kalends.dav.xmlwrite import CALDAV
 from kalends.ical.alarms import keep_cap
 from kalends.ical.tree import Component, parse
 from kalends.store import objects
@@ -59,12 +59,17 @@ def store_object(tx: Tx, context: Context, calendar: Calendar, name: str, tree: 
     before: list[ObjectRow | None] = []
 
     def check(row: ObjectRow | None) -> None:
-        before.append(row)
-        check_conditions(tx, context, calendar, row)
-        if row is not None and incoming.uid_of(tree) != row.uid:
+        seen = None if row is None else calendar.object(tx, context, row)
+        before.append(None if seen is None else row)
+        check_conditions(tx, context, calendar, row, new=True)
+        if row is None or seen is None:
+            check_kind(tx, calendar, incoming.kind_of(tree), None)
+            check_hidden(tx, context, calendar, row, tree)
+            return
+        if incoming.uid_of(tree) != row.uid:
             raise uid_conflict(calendar, row, "The UID of a calendar object cannot be changed.")
-        check_kind(tx, calendar, incoming.kind_of(tree), None if row is None else row.kind)
-        if row is not None and row.etag.endswith(outside.MARK):
+        check_kind(tx, calendar, incoming.kind_of(tree), row.kind)
+        if row.etag.endswith(outside.MARK):
             keep_cap(parse(row.ics), tree)
 
     try:
@@ -92,7 +97,9 @@ def store_object(tx: Tx, context: Context, calendar: Calendar, name: str, tree: 
     return Response(201 if made else 204, headers)
 
 
-def check_conditions(tx: Tx, context: Context, calendar: Calendar, row: ObjectRow | None) -> None:
+def check_conditions(
+    tx: Tx, context: Context, calendar: Calendar, row: ObjectRow | None, *, new: bool = False
+) -> None:
     """Check what a request that changes an object demands, against what the caller sees of it.
 
     Args:
@@ -100,10 +107,11 @@ def check_conditions(tx: Tx, context: Context, calendar: Calendar, row: ObjectRo
         context: the request.
         calendar: where the object lies.
         row: what has the name; None for nothing.
+        new: something may be made here, so that what is hidden is no reason to say that nothing is there.
 
     Raises:
         DavError: 412, with the object itself where Prefer asks for it (RFC 8144 §3.2); 403 for who sees only
-            a part of it.
+            a part of it, 404 for who sees nothing of it.
     """
     seen = None if row is None else calendar.object(tx, context, row)
     etag = None if seen is None else seen.etag
@@ -119,8 +127,38 @@ def check_conditions(tx: Tx, context: Context, calendar: Calendar, row: ObjectRo
             headers = (*validators(seen), kind, ("Content-Location", seen.path), applied)
             raise InsteadError(Response(412, headers, seen.ics(tx))) from error
         raise
-    if row is not None and (seen is None or seen.cut):
-        raise DavError(403, f"{DAV}need-privileges", "You see only a part of this object.")
+    if row is not None and seen is None and not new:
+        raise not_found()
+    if seen is not None and seen.cut:
+        raise DavError(403, NEED, "You see only a part of this object.")
+
+
+def check_hidden(
+    tx: Tx, context: Context, calendar: Calendar, there: ObjectRow | None, tree: Component
+) -> None:
+    """Refuse a name that something has of which the caller sees nothing.
+
+    Whoever may put nothing here is told that, as if the name were free: only who may make objects hears that
+    it is taken, for no name can be used twice.
+
+    Args:
+        tx: the write transaction.
+        context: the request.
+        calendar: where the name is.
+        there: what has it; None for nothing.
+        tree: the VCALENDAR that is to be put there.
+
+    Raises:
+        DeniedError: they may not put this here. DavError: they may; 403.
+    """
+    if there is None or calendar.object(tx, context, there) is not None:
+        return
+    authority = calendar.authority(tx, context)
+    authority.require("CREATE")
+    for part in tree.components:
+        if part.name != "VTIMEZONE":
+            authority.allow("CREATE", part)
+    raise DavError(403, None, "Something that you may not see has this name; choose another one.")
 
 
 def etag_at(tx: Tx, context: Context, path: str, own: str | None) -> str | None:

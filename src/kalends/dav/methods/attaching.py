@@ -103,6 +103,8 @@ def _act(tx: Tx, context: Context, action: Action) -> Response:
     if not isinstance(found, CalendarObject) or not isinstance(found.row, ObjectRow):
         raise not_found()
     before = found.row
+    check_conditions(tx, context, calendar, before)  # what follows tells of all there is in the object
+    calendar.authority(tx, context).require("MODIFY")
     whole = parse(before.ics)
     attachments.refuse_attendee(whole, before.kind, _addresses(tx, calendar))
     try:

@@ -98,7 +98,7 @@ def of_calendar(tx: Tx, context: Context, calendar: Calendar) -> list[str]:
     granted = (
         (may.owns, "D:all"),
         (may.search, "D:read"),
-        (may.search or may.free_busy, "C:read-free-busy"),
+        (may.free_busy, "C:read-free-busy"),
         (create and modify and delete and properties, "D:write"),
         (modify, "D:write-content"),
         (properties, "D:write-properties"),

@@ -132,7 +132,7 @@ class Answers:
         self._dead = None
 
     def _dead_of(self, resource: Resource) -> dict[str, str]:
-        if self._dead is not None and isinstance(resource, CalendarObject):
+        if self._dead is not None and isinstance(resource, CalendarObject) and not resource.cut:
             return self._dead.get(resource.row.id, {})
         return dead_of(self.tx, self.context, resource)
 
@@ -218,6 +218,8 @@ def dead_of(tx: Tx, context: Context, resource: Resource) -> dict[str, str]:
     """The dead properties of a resource: XML by name."""
     if isinstance(resource, Calendar):
         return dead_in(resource.seen(tx, context))
+    if isinstance(resource, CalendarObject) and resource.cut:
+        return {}  # no VCAR says which of them somebody may see who sees a part of the object
     holder = dead_holder(resource)
     who = context.caller.identity
     if holder is None or not (

@@ -73,7 +73,7 @@ class CalendarTimezone(Property):
         """A VCALENDAR with its VTIMEZONE."""
         if not isinstance(resource, Calendar):
             return None
-        names = agendas.time_zones(resource.held(tx))
+        names = agendas.time_zones(resource.seen(tx, context))
         held = objects.by_uid(tx, resource.row.id, names[0], "BOOKED", "VTIMEZONE") if names else []
         zone = agendas.parsed(held[0]).children("VTIMEZONE")[0] if held else None
         if zone is None and names:

@@ -27,7 +27,7 @@ class CalendarTimezoneId(Property):
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
         """The first of DEFAULT-TZID."""
-        names = agendas.time_zones(resource.held(tx)) if isinstance(resource, Calendar) else []
+        names = agendas.time_zones(resource.seen(tx, context)) if isinstance(resource, Calendar) else []
         return xmlwrite.text(names[0]) if names else None
 
     def set(self, context: Context, draft: Draft, element: Element | None) -> None:

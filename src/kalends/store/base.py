@@ -14,6 +14,9 @@ Row = tuple[SqlValue, ...]
 Dialect = Literal["sqlite", "postgres"]
 T = TypeVar("T")
 
+TOO_LONG = "the work took longer than it may, and was undone"
+"""What is said when a deadline passed."""
+
 
 class Deadline:
     """A promise to stop: checked by the database while it works, so that work is really interrupted.

@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from kalends.store.base import Deadline, Dialect, Row, SqlValue, Tx
+from kalends.store.base import TOO_LONG, Deadline, Dialect, Row, SqlValue, Tx
 from kalends.store.errors import (
     DeadlineError,
     StoreBusyError,
@@ -42,8 +42,6 @@ from kalends.store.postgres_sharing import Batch, Job, Lanes, tell
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-TOO_LONG = "the work took longer than it may, and was undone"
 
 CONNECTIONS = 8
 """Sessions at most: more would only wait for each other's rows; PostgreSQL's default allows 100 in all."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from core_world import STORE, World, calendar, event, lines, todo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kalends.calquery.parse import parse as parse_query
 from kalends.core import freebusy, search
 from kalends.core.errors import InvalidError, NotFoundError, TooComplexError
 from kalends.core.model import Policy, Selection, Target
 from kalends.ical.tree import Line
 from kalends.store import maintenance
-from kalends.store.base import Store
+from kalends.store.base import Deadline, Store
+from kalends.store.errors import DeadlineError
 
 REQUEST = ("ORGANIZER:mailto:o@x.org", "ATTENDEE:mailto:bill@example.com")
 
@@ -219,6 +223,29 @@ def test_QRY34_too_much_is_too_complex(sqlite_store: Store) -> None:
 def periods(world: World, query: str, caller: object = None) -> dict[str, list[str]]:
     (found,) = world.find(query, caller=caller)
     return {line.param("FBTYPE"): line.value.split(",") for line in found.all("FREEBUSY")}
+
+
+def test_free_busy_behind_the_horizon_stops_with_its_deadline(
+    one_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 4324 §10.1.1: expanding rules asks the database nothing, and is stopped all the same."""
+    one_world.create(calendar(event("daily", "RRULE:FREQ=DAILY")))
+    query = "SELECT * FROM VFREEBUSY WHERE DTSTART >= '20400101T000000Z' AND DTEND <= '20420101T000000Z'"
+    deadline, expand = Deadline(), freebusy.occurrences
+
+    def over(*args: Any) -> Iterator[Any]:
+        for number, one in enumerate(expand(*args)):
+            if number == 3:
+                deadline.cancel()
+            assert number <= 3
+            yield one
+
+    monkeypatch.setattr(freebusy, "occurrences", over)
+    chosen = Selection((parse_query(query),))
+    with pytest.raises(DeadlineError):
+        one_world.store.read(
+            lambda tx: search.search(tx, one_world.bill, one_world.calendar, [chosen]), deadline
+        )
 
 
 RANGE = "SELECT * FROM VFREEBUSY WHERE DTSTART >= '20260310T000000Z' AND DTEND <= '20260312T000000Z'"

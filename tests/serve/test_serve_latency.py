@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,14 @@ from serve_client import (
 from kalends.beep import events
 from kalends.cap.actions import Execute
 from kalends.client import RefusedError, connect_async
+from kalends.dav.messages import Plan, Response
+from kalends.serve.credentials import NOBODY
+from kalends.serve.http.limits import PIECE
+from kalends.serve.running import Run
 from kalends.serve.server import Server
 from kalends.serve.waiting import MAX_READS, MAX_READS_OF_CHANNEL, Waiting
-from kalends.store.base import Store
+from kalends.store.base import Deadline, Store
+from kalends.store.errors import DeadlineError
 from kalends.store.open import open_store
 
 FOREVER = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 2000000000) select count(*) from n"
@@ -206,6 +212,29 @@ def test_lat_02_python_client_is_asked_and_answers(tmp_path: Path, goes_on: bool
         assert len(asked) == 1
 
     play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("size", [1, PIECE])
+def test_an_answer_over_http_that_is_written_without_the_database_stops_too(
+    sqlite_store: Store, size: int
+) -> None:
+    """`command-timeout` counts for each piece, in what is sent whole and in what is sent while it is made."""
+    deadline = Deadline()
+
+    def pieces() -> Iterator[bytes]:
+        for number in itertools.count():
+            if number == 3:
+                deadline.cancel()
+            assert number <= 3, "it has no end"
+            yield b"x" * size
+
+    async def run() -> None:
+        plan = Plan("read", lambda _: Response(207, (), pieces()))
+        work = Run(plan, NOBODY, packs=False).work
+        with pytest.raises(DeadlineError):
+            await asyncio.to_thread(sqlite_store.read, work, deadline)
+
+    asyncio.run(run())
 
 
 def execute(number: int, channel: int, kind: Any = "read", *, quick: bool = False) -> Execute:

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 import pytest
 
 from kalends.store import calendars, meta, schema
-from kalends.store.base import Deadline, Store, Tx
+from kalends.store.base import Deadline, Store, Tx, paced
 from kalends.store.errors import (
     DeadlineError,
     DuplicateError,
@@ -161,6 +161,33 @@ def test_store_work_that_finishes_after_its_deadline_is_undone(store: Store) -> 
     with pytest.raises(DeadlineError):
         store.write(work, deadline)
     assert value(store, "a") is None
+
+
+def test_store_a_deadline_ends_work_that_asks_the_database_nothing(store: Store) -> None:
+    """RFC 4324 §10.1.1: what is expanded, matched or written in memory stops as soon."""
+    deadline = Deadline()
+
+    def work(tx: Tx) -> int:
+        for number in paced(tx, itertools.count()):
+            if number == 3:
+                deadline.cancel()
+            assert number <= 3
+        raise AssertionError("it has no end")
+
+    with pytest.raises(DeadlineError):
+        store.read(work, deadline)
+    with pytest.raises(DeadlineError):
+        store.write(work, deadline)
+
+
+def test_store_a_deadline_ends_the_fetching_of_a_long_answer(store: Store) -> None:
+    """All rows come when there is time; the deadline counts while they are fetched."""
+    many = "with recursive n (i) as (select 1 union all select i + 1 from n where i < 45000) select i from n"
+    assert [row[0] for row in store.read(lambda tx: tx.rows(many))] == list(range(1, 45_001))
+    exactly = (
+        "with recursive n (i) as (select 1 union all select i + 1 from n where i < 10000) select i from n"
+    )
+    assert len(store.read(lambda tx: tx.rows(exactly))) == 10_000
 
 
 def test_store_ticks_are_gapless_under_concurrent_writers(store: Store) -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal
 
 from kalends.cap import replies
@@ -31,10 +32,10 @@ from kalends.core.acting import Standing
 from kalends.core.capability import CHARSETS
 from kalends.core.errors import DeniedError, KalendsError
 from kalends.core.languages import DEFAULT, ENGLISH, OFFERED, lookup
-from kalends.core.model import Caller, Policy, Selection, Target
+from kalends.core.model import Answer, Caller, Policy, Selection, Target
 from kalends.core.uids import generate
 from kalends.ical.tree import Component, fold
-from kalends.store.base import Tx
+from kalends.store.base import Tx, paced
 
 Kind = Literal["read", "write"]
 Work = Callable[[Tx], list[Reply]]
@@ -235,7 +236,7 @@ class Search(Verb):
             return Task(self._waiting(request, around, selections))
 
         def run(tx: Tx, caller: Caller, target: Target) -> Reply:
-            return replies.answers(request.ident, target.given, search.search(tx, caller, target, selections))
+            return _found(tx, request, target, search.search(tx, caller, target, selections), around.policy)
 
         quick = len(request.targets) == 1 and all(is_point_read(selection) for selection in selections)
         return Task(_each_target(self.kind, request, around, run), quick)
@@ -252,13 +253,19 @@ class Search(Verb):
                 found = search.search(tx, caller, target, selections)
                 news = news or any(answer.found for answer in found)
                 ticks[target.calendar_id] = changed.counter(tx, target)
-                return replies.answers(request.ident, target.given, found)
+                return _found(tx, request, target, found, around.policy)
 
             said = _each_target("read", request, around, run)(tx)
             quiet = not news and all(reply.ran for reply in said)
             return NothingYet(said, ticks) if quiet else said
 
         return work
+
+
+def _found(tx: Tx, request: Request, target: Target, found: Sequence[Answer], policy: Policy) -> Reply:
+    """Write what was found, while there is time and room."""
+    pace = partial(paced, tx)
+    return replies.answers(request.ident, target.given, found, pace=pace, limit=policy.max_object)
 
 
 class Delete(Verb):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kalends import __version__
 from kalends.cap.status import ACCESS_DENIED, OK, SUCCESS, Status, status_of
+from kalends.core.errors import TooLargeError
 from kalends.core.languages import ENGLISH
-from kalends.core.model import Answer, Receipt
+from kalends.core.model import Answer, Found, Receipt
 from kalends.ical.tree import Component, Line, fold
 from kalends.ical.values import escape_text
 
@@ -21,6 +22,9 @@ _SUCCESS = "REQUEST-STATUS:2.0\r\n"
 _HIDDEN = f"REQUEST-STATUS:{ACCESS_DENIED}\r\n"
 """In a component of which something may be seen, but nothing that was asked for (RFC 4324 §10.12; ACL-21)."""
 _TEXT_IDS = {"QUERYID", "CARID", "TZID", "UID"}
+
+Pace = Callable[[Iterable[Found]], Iterable[Found]]
+"""Hands things on, one by one, as long as there is time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,36 +181,69 @@ def nested_receipts(
     return Reply(target, envelope(ident, target, "".join(replies)))
 
 
-def answers(ident: str | None, target: str, found: Sequence[Answer]) -> Reply:
+def answers(
+    ident: str | None, target: str, found: Sequence[Answer], *, pace: Pace = iter, limit: int = 0
+) -> Reply:
     """The results of SEARCH: one VREPLY a QUERY, scheduling objects in a VCALENDAR of their METHOD.
 
     A wrapped component holds its own REQUEST-STATUS, as in the RFC's example; bare contents (`VALARM.*`)
     and empty results have it beside them.
 
+    Args:
+        ident: the ID parameter of the command.
+        target: the TARGET as the client wrote it.
+        found: what was found.
+        pace: hands the results on; what it raises ends the work.
+        limit: octets an answer may have at most, 0 for any number: no more is written.
+
+    Raises:
+        TooLargeError: it would have more.
+
     Source: RFC 4324 §10.12; SEA-02, SEA-04, A-22.
     """
     methods: dict[str | None, None] = {None: None}
+    room = _Room(limit)
     for answer in found:
         for item in answer.found:
             methods.setdefault(item.method)
     texts = []
     for method in methods:
-        replies = "".join(_answer(answer, method) for answer in found)
+        replies = "".join(_answer(answer, method, pace, room) for answer in found)
         if replies:
             texts.append(envelope(ident, target, replies, method=method))
     return Reply(target, "".join(texts))
 
 
-def _answer(answer: Answer, method: str | None) -> str:
+class _Room:
+    """What may still be written of an answer.
+
+    Args:
+        limit: octets; 0 for any number.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self._left = limit, limit
+
+    def take(self, text: str) -> None:
+        """Write some more. A character has an octet at least. Raises TooLargeError."""
+        self._left -= len(text)
+        if self.limit and self._left < 0:
+            raise TooLargeError(
+                f"the answer has more octets than MAX-COMP-SIZE ({self.limit}) allows; ask for less"
+            )
+
+
+def _answer(answer: Answer, method: str | None, pace: Pace, room: _Room) -> str:
     """One QUERY's VREPLY for the objects of one METHOD; without METHOD also the empty one."""
     chosen = [item for item in answer.found if item.method == method]
     if not chosen:
         return vreply(_SUCCESS) if method is None and not answer.found else ""
     parts: list[str] = []
-    for item in chosen:
+    for item in pace(chosen):
         bare = False
         for thing in item.items:
             parts.append(_shown(thing, _HIDDEN if item.hidden else _SUCCESS))
+            room.take(parts[-1])
             bare = bare or isinstance(thing, Line)
         if bare:
             parts.append(_SUCCESS)

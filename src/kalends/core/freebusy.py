@@ -20,7 +20,7 @@ from kalends.ical.tree import Component, parse
 from kalends.ical.tzfile import Zone
 from kalends.ical.zones import Zones
 from kalends.store import instances, objects
-from kalends.store.base import Tx
+from kalends.store.base import Tx, paced
 from kalends.store.spans import busy_of
 
 DEFAULT_DAYS = 62
@@ -122,7 +122,7 @@ def busy_spans(tx: Tx, caller: Caller, target: Target, lo: int, hi: int) -> tupl
         floating_hi=None if zone is None else zone.wall(hi),
     )
     found: list[tuple[str, int, int]] = []
-    for row in rows:
+    for row in paced(tx, rows):
         start, end = row.start_at, row.end_at
         if row.floating and zone is not None:
             start, end = zone.epoch(start), zone.epoch(end)
@@ -140,7 +140,7 @@ def _beyond(tx: Tx, target: Target, lo: int, hi: int, zone: Zone | None) -> Iter
             continue
         whole = parse(row.ics)
         try:
-            for one in occurrences(whole, max(lo - DAY, row.expanded_to), hi + DAY):
+            for one in paced(tx, occurrences(whole, max(lo - DAY, row.expanded_to), hi + DAY)):
                 if one.start < row.expanded_to:
                     continue
                 start, end = one.start, one.end

@@ -15,7 +15,7 @@ from kalends.serve.http.answers import Answer
 from kalends.serve.http.limits import PIECE
 from kalends.serve.http.spool import Spool, SpoolClosedError
 from kalends.store import errors as store
-from kalends.store.base import Tx
+from kalends.store.base import Tx, paced
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +93,7 @@ class Run:
             return Answer(response.status, response.headers, b"".join(body))
         head: list[bytes] = []
         size = 0
+        body = paced(tx, body)
         for piece in body:
             head.append(piece)
             size += len(piece)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol, TypeVar
@@ -75,6 +75,29 @@ class Tx(Protocol):
 
     def savepoint(self) -> AbstractContextManager[None]:
         """A nested block that is undone alone when it raises."""
+
+    def check_deadline(self) -> None:
+        """Stop when the deadline passed, between statements: a fifth of a microsecond.
+
+        Raises:
+            DeadlineError: it did.
+        """
+
+
+def paced(tx: Tx, things: Iterable[T]) -> Iterator[T]:
+    """The same things, with a look at the deadline before each: for work that asks the database nothing.
+
+    Args:
+        tx: the transaction it is done in.
+        things: what is worked on, each for some microseconds.
+
+    Raises:
+        DeadlineError: the deadline passed.
+    """
+    check = tx.check_deadline
+    for thing in things:
+        check()
+        yield thing
 
 
 class Store(Protocol):

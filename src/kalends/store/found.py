@@ -9,7 +9,7 @@ from typing import cast
 from kalends.calquery.plan import Plan
 from kalends.calquery.ranges import Range
 from kalends.calquery.tree import Query
-from kalends.store.base import Tx
+from kalends.store.base import Tx, paced
 from kalends.store.compile import Wall, compile_query
 from kalends.store.compile_objects import CompiledObjects, compile_objects
 from kalends.store.objects import ObjectRow
@@ -68,8 +68,8 @@ def find(
     compiled = compile_query(query, calendar_ids, tx.dialect, expand=expand, limit=limit, wall=wall)
     rows = cast("list[tuple[int, ...]]", tx.rows(compiled.sql, compiled.params))
     if expand:
-        return [FoundRow(row[0], row[1], row[2], row[4]) for row in rows], compiled.window
-    return [FoundRow(row[0], row[1]) for row in rows], compiled.window
+        return [FoundRow(row[0], row[1], row[2], row[4]) for row in paced(tx, rows)], compiled.window
+    return [FoundRow(row[0], row[1]) for row in paced(tx, rows)], compiled.window
 
 
 def find_objects(

@@ -59,6 +59,8 @@ QUEUED_JOBS = 10_000
 PREPARE_AFTER = 2
 """A statement that comes back this often is prepared on the server."""
 STATEMENTS = 256
+ROWS = 10_000
+"""Rows made into Python's between two looks at the deadline: some hundredths of a second."""
 
 _MARKS = ("savepoint nested", "release nested")
 _READ = "begin isolation level repeatable read read only"
@@ -115,8 +117,7 @@ class PostgresTx:
         Returns:
             Ends of savepoints, which are not worth a round trip of their own, and which the commit implies.
         """
-        if self._deadline is not None and self._deadline.passed(time.monotonic()):
-            raise DeadlineError(TOO_LONG)
+        self.check_deadline()
         marks: list[tuple[str, Sequence[Any]]] = []
         while self._queued and self._queued[-1][0].startswith(_MARKS):
             marks.insert(0, self._queued.pop())
@@ -125,9 +126,13 @@ class PostgresTx:
             raise mapped(self.met) from self.met
         return marks
 
-    def _execute(self, sql: str, params: Sequence[Any] = ()) -> None:
+    def check_deadline(self) -> None:
+        """Stop when the deadline passed."""
         if self._deadline is not None and self._deadline.passed(time.monotonic()):
             raise DeadlineError(TOO_LONG)
+
+    def _execute(self, sql: str, params: Sequence[Any] = ()) -> None:
+        self.check_deadline()
         try:
             if self._queued or self._first is not None:
                 self._flush(sql, params)
@@ -155,7 +160,13 @@ class PostgresTx:
     def rows(self, sql: str, params: Sequence[SqlValue] = ()) -> list[Row]:
         """Run a query and return all its rows."""
         self._execute(sql, params)
-        return cast("list[Row]", self._cursor.fetchall()) if self._answers() else []
+        if not self._answers():
+            return []
+        found = self._cursor.fetchmany(ROWS)
+        while len(found) % ROWS == 0 and (more := self._cursor.fetchmany(ROWS)):
+            self.check_deadline()
+            found += more
+        return cast("list[Row]", found)
 
     def _answers(self) -> bool:
         """Whether the last statement gave rows; `description` would describe each of their columns."""

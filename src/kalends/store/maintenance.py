@@ -6,7 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from kalends.ical.errors import ICalError
 from kalends.ical.moment import LAST_WALL
@@ -15,7 +15,7 @@ from kalends.store import calendars, meta, objects, reach
 from kalends.store.base import SqlValue, Store, Tx
 from kalends.store.index import SHORTEST_LONGEST, Derived, derive, index_object
 from kalends.store.objects import ObjectRow
-from kalends.store.sqltext import with_list
+from kalends.store.sqltext import chunks, padded, with_list
 
 log = logging.getLogger(__name__)
 
@@ -214,7 +214,7 @@ def _check_page(tx: Tx, after: int) -> tuple[int, int, list[Finding]]:
     page = objects.page(tx, after, PAGE)
     if not page:
         return after, 0, []
-    stored = _Stored(tx, [row.id for row in page])
+    stored = _Stored(tx, page)
     names = calendars.many(tx, {row.calendar_id for row in page})
     found: list[Finding] = []
     for row in page:
@@ -226,8 +226,8 @@ def _check_page(tx: Tx, after: int) -> tuple[int, int, list[Finding]]:
 def _check_object(row: ObjectRow, stored: _Stored) -> list[tuple[str, str]]:
     if row.size != len(row.ics):
         return [("size-differs", f"its size is given as {row.size}, it has {len(row.ics)} octets")]
-    if not stored.logged.get(row.id, row.tick) >= row.tick:
-        return [("tick-differs", f"it changed at tick {row.tick}, the log ends at {stored.logged[row.id]}")]
+    if stored.logged(row) < row.tick:
+        return [("tick-differs", f"it changed at tick {row.tick}, the log ends at {stored.logged(row)}")]
     try:
         vcalendar = parse(row.ics)
     except ICalError as error:
@@ -298,38 +298,72 @@ def _fact(*values: SqlValue) -> Fact:
     return tuple(map(repr, values))
 
 
+_COMPONENTS = (
+    "select id, object_id, parent_id, pos, kind, calendar_id, recurrence_at, start_at, end_at"
+    " from component where object_id in (??)"
+)
+_OF_COMPONENTS: Mapping[str, str] = {
+    "cell": "select component_id, name, pos, k, value, folded, num, origin from cell",
+    "instance": (
+        "select component_id, calendar_id, start_at, recurrence_at, end_at, floating, busy from instance"
+    ),
+}
+_TICKS = (
+    "select calendar_id, object_id, max(tick) from change"
+    " where calendar_id in <places> and object_id in (??) group by calendar_id, object_id"
+)
+_ELSEWHERE = -1
+
+
+def _search_by_keys(tx: Tx) -> None:
+    """Have this transaction look its keys up, however many rows a database without statistics expects."""
+    if tx.dialect == "postgres":
+        tx.run("set local enable_seqscan = off")
+
+
 class _Stored:
-    """The index rows of some objects, as facts."""
+    """The index rows of some objects, as facts.
 
-    _SQL: ClassVar[Mapping[str, str]] = {
-        "component": (
-            "select c.object_id, c.pos, c.kind, c.calendar_id, p.pos, c.recurrence_at, c.start_at, c.end_at"
-            " from component c left join component p on p.id = c.parent_id where c.object_id in (??)"
-        ),
-        "cell": (
-            "select c.object_id, c.pos, v.name, v.pos, v.k, v.value, v.folded, v.num, v.origin"
-            " from component c join cell v on v.component_id = c.id where c.object_id in (??)"
-        ),
-        "instance": (
-            "select c.object_id, c.pos, i.calendar_id, i.start_at, i.recurrence_at, i.end_at, i.floating,"
-            " i.busy from component c join instance i on i.component_id = c.id where c.object_id in (??)"
-        ),
-    }
+    One table a statement, by keys: joins would need statistics on PostgreSQL to be quick there.
+    """
 
-    def __init__(self, tx: Tx, ids: Sequence[int]) -> None:
-        self._facts: dict[str, dict[int, list[Fact]]] = {}
-        for table, sql in self._SQL.items():
-            facts: dict[int, list[Fact]] = defaultdict(list)
-            for row in tx.rows(with_list(sql, len(ids)), ids):
-                facts[cast("int", row[0])].append(_fact(*row[1:]))
-            self._facts[table] = facts
-        logged = tx.rows(
-            with_list(
-                "select object_id, max(tick) from change where object_id in (??) group by object_id", len(ids)
-            ),
-            ids,
-        )
-        self.logged = {cast("int", key): cast("int", tick) for key, tick in logged}
+    def __init__(self, tx: Tx, page: Sequence[ObjectRow]) -> None:
+        _search_by_keys(tx)
+        self._facts: dict[str, dict[int, list[Fact]]] = {
+            table: defaultdict(list) for table in ("component", *_OF_COMPONENTS)
+        }
+        owners = self._read_components(tx, [row.id for row in page])
+        for table, sql in _OF_COMPONENTS.items():
+            facts = self._facts[table]
+            for part in chunks(sorted(owners)):
+                values = padded(part)
+                rows = tx.rows(with_list(f"{sql} where component_id in (??)", len(values)), values)
+                for key, *rest in rows:
+                    object_id, pos = owners[cast("int", key)]
+                    facts[object_id].append(_fact(pos, *rest))
+        self._ticks = self._read_ticks(tx, page)
+
+    def _read_components(self, tx: Tx, ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """Read the components; returns the object and the place of each."""
+        values = padded(ids)
+        rows = cast("list[tuple[Any, ...]]", tx.rows(with_list(_COMPONENTS, len(values)), values))
+        owners = {key: (object_id, pos) for key, object_id, _, pos, *_ in rows}
+        for _, object_id, parent_id, pos, kind, calendar_id, *times in rows:
+            owner, above = owners.get(parent_id, (object_id, None if parent_id is None else _ELSEWHERE))
+            up = above if owner == object_id else _ELSEWHERE
+            self._facts["component"][object_id].append(_fact(pos, kind, calendar_id, up, *times))
+        return owners
+
+    def _read_ticks(self, tx: Tx, page: Sequence[ObjectRow]) -> dict[tuple[int, int], int]:
+        """The last tick that the log has of each object in each calendar of the page."""
+        places, ids = padded(sorted({row.calendar_id for row in page})), padded([row.id for row in page])
+        sql = with_list(_TICKS.replace("<places>", f"({', '.join('?' * len(places))})"), len(ids))
+        rows = cast("list[tuple[int, int, int]]", tx.rows(sql, (*places, *ids)))
+        return {(calendar_id, object_id): tick for calendar_id, object_id, tick in rows}
+
+    def logged(self, row: ObjectRow) -> int:
+        """The tick of its last change in the log; its own when the log does not know it."""
+        return self._ticks.get((row.calendar_id, row.id), row.tick)
 
     def of(self, table: str, object_id: int) -> list[Fact]:
         """The sorted facts of one object."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from core_world import POLICY, World, calendar, errors, event, lines, todo
 
-from kalends.core import conflict, containers, ledger
+from kalends.core import clashes, conflict, containers, ledger
 from kalends.core.errors import ConflictError, InvalidError
 from kalends.core.languages import translated
 from kalends.core.model import Receipt, Target
@@ -435,3 +435,27 @@ def test_kalends_check_finds_overlaps(world: World, room: Target) -> None:
     assert found.code == "overlap"
     assert found.where == "calendar bill/calendar"
     assert "2026-03-10" in found.text
+
+
+def test_kalends_check_needs_no_proof_where_nothing_excludes_anything(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many series without end there are: which of them overlap is not asked."""
+    monkeypatch.setattr(clashes, "MAX_OPEN_PAIRS", 0)
+    daily = "RRULE:FREQ=DAILY"
+    book(world, None, event("a", daily, start=utc("1000")), event("b", daily, start=utc("1030")))
+    assert conflict.findings(world.store, POLICY) == []
+    assert book(world, None, event("c", daily, "TRANSP:OPAQUE-NOCONFLICT", start=utc("1400"))) == [""]
+    (found,) = conflict.findings(world.store, POLICY)
+    assert found.code == "overlap-unknown"
+
+
+def test_kalends_check_places_what_floats_among_the_rest(world: World, room: Target) -> None:
+    """10:00 where the calendar is, is 9:00 UTC: the index has it behind what comes after it."""
+    world.store.write(lambda tx: calendars.set_flags(tx, room.calendar_id, allow_conflict=True))
+    short = event("a", start=utc("0900")).replace("DURATION:PT1H", "DURATION:PT15M")
+    floats = event("b", start="DTSTART:20260310T100000")
+    assert book(world, room, short, floats, event("c", start=utc("0945"))) == ["", "", ""]
+    world.store.write(lambda tx: calendars.set_flags(tx, room.calendar_id, allow_conflict=False))
+    found = " ".join(one.text for one in conflict.findings(world.store, POLICY))
+    assert (found.count("(a)"), found.count("(b)"), found.count("(c)")) == (1, 2, 1)

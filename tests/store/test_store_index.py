@@ -332,12 +332,39 @@ def test_store_removing_an_object_removes_its_index(filled: Store) -> None:
         assert filled.read(lambda tx, table=table: tx.rows(f"select 1 from {table}")) == []  # type: ignore[misc]
 
 
+def test_store_a_calendar_is_walked_through_in_order_of_time(filled: Store) -> None:
+    """Over gaps of years, by the objects that count, and without what lies in other calendars."""
+
+    def fill(tx: Tx) -> None:
+        put(tx, 10, DAILY)
+        put(tx, 11, ics("DTSTART:19970101T100000Z", "DTEND:19970101T110000Z"))
+        put(tx, 12, ics("DTSTART:20261203T093000", "DTEND:20261203T103000"))
+        put(tx, 13, ics("DTSTART:20991203T093000Z", "DTEND:20991203T103000Z", "TRANSP:TRANSPARENT"))
+        put(tx, 14, ics("DTSTART:20261203T093000Z", "DTEND:20261203T103000Z"), state="DELETED")
+        put(tx, 15, DAILY, calendar_id=2)
+        put(tx, 16, ics("DTSTART:20991203T093000Z"))
+
+    filled.write(fill)
+    asked = (at("19000101T000000"), at("22000101T000000"))
+    for busy in ((instances.BUSY,), (instances.BUSY, instances.FREE)):
+        walked = filled.read(lambda tx, busy=busy: list(instances.walk(tx, 1, busy)))  # type: ignore[misc]
+        listed = filled.read(lambda tx, busy=busy: instances.overlapping(tx, [1], *asked, busy=busy))  # type: ignore[misc]
+        assert walked == [
+            instances.SlotRow(one.object_id, one.start_at, one.end_at, one.floating, one.busy)
+            for one in listed
+            if one.end_at > one.start_at
+        ]
+        assert len(walked) == 396 + 2 + len(busy) - 1
+
+
 # -- check and reindex ----------------------------------------------------------------------------------------
 
 DAMAGES = {
     "delete from cell where name = 'SUMMARY'": "index-differs",
     "delete from component where kind = 'VALARM'": "index-differs",
     "update component set pos = 7 where kind = 'VALARM'": "index-differs",
+    "update component set parent_id = 1 where kind = 'VALARM'": "index-differs",
+    "update component set parent_id = id where kind = 'VALARM'": "index-differs",
     "update instance set end_at = end_at + 1 where busy = 'BUSY'": "index-differs",
     "delete from instance where busy = 'ALARM'": "index-differs",
     "update object set last_at = 5": "index-differs",

@@ -11,7 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from kalends.store import calendars, meta, postgres, schema
+from kalends.ical.tree import parse
+from kalends.store import calendars, instances, meta, objects, postgres, schema
 from kalends.store.base import Deadline, Store, Tx
 from kalends.store.errors import (
     DeadlineError,
@@ -21,6 +22,7 @@ from kalends.store.errors import (
     StoreSchemaError,
     StoreUnavailableError,
 )
+from kalends.store.index import index_object
 from kalends.store.open import open_store
 from kalends.store.postgres import PostgresStore
 from postgres_server import PostgresServer
@@ -271,3 +273,26 @@ def test_commits_are_announced_to_other_processes(postgres_url: str) -> None:
     finally:
         ours.close()
         theirs.close()
+
+
+def test_store_time_is_searched_by_time_also_without_statistics(postgres_store: Store) -> None:
+    """Nobody has analysed the tables, as after an import: no walk through a calendar for each component."""
+
+    def plan(tx: Tx) -> str:
+        sql = instances._LATER.replace("(??)", "('BUSY')")
+        return "\n".join(str(row[0]) for row in tx.rows(f"explain {sql}", (1, 0, 0)))
+
+    def fill(tx: Tx) -> None:
+        calendars.add(tx, id=1, calid="c1")
+        for number in range(100):
+            row = objects.insert(
+                tx, id=number, calendar_id=1, name=f"{number}.ics", uid=f"u{number}", kind="VEVENT",
+                state="BOOKED", ics=b"x", etag="e", tick=1, now=1,
+            )  # fmt: skip
+            text = b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART:20261201T100000Z\r\nDURATION:PT1H\r\nRRULE:FREQ=DAILY\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+            index_object(tx, row, parse(text), horizon=1_830_000_000, fresh=True)
+
+    postgres_store.write(fill)
+    found = postgres_store.read(plan)
+    assert "on instance" in found
+    assert "component_id = c.id" not in found.replace("c.id = instance.component_id", "")

@@ -5,17 +5,18 @@ Up to the horizon the index answers, behind it `endless`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import heappop, heappush
 from itertools import combinations, islice
 
-from kalends.core.courses import farthest_offset
+from kalends.core.courses import Stretch, farthest_offset
 from kalends.core.endless import NAMED, Series
 from kalends.core.errors import TooComplexError
 from kalends.core.exclusion import EXCLUSIVE, Clash, Place, overlap
 from kalends.core.proof import sweep
 from kalends.ical.moment import DAY, LAST_WALL
 from kalends.ical.tree import Component, parse
-from kalends.store import instances, objects
+from kalends.store import calendars, instances, objects
 from kalends.store.instances import SlotRow
 from kalends.store.objects import ObjectRow
 from kalends.store.spans import busy_of
@@ -128,16 +129,31 @@ def all_clashes(place: Place, limit: int) -> list[Clash]:
     Raises:
         TooComplexError: whether there are any could not be found out.
     """
-    kinds = sorted(place.rules)
-    listed = sorted(
-        ((slot.object_id, place.placed(slot)) for slot in instances.slots(place.tx, place.row.id, kinds)),
-        key=lambda one: one[1],
-    )
-    pairs = islice(sweep(listed, place.clashes, place.own), limit)
+    if place.row.allow_conflict and not calendars.holds_exclusive(place.tx, place.row.id):
+        return []  # nothing in it excludes anything: no need to look where anything is
+    pairs = islice(sweep(_in_order(place), place.clashes, place.own), limit)
     found = [Clash(second[1], first[1], second[0], first[0]) for first, second in pairs]
     if len(found) < limit:
         found += _open_clashes(place, limit - len(found))
     return found
+
+
+def _in_order(place: Place) -> Iterator[tuple[int, Stretch]]:
+    """All occurrences in a calendar, placed, ascending by start; few of them are in memory at a time.
+
+    The index has them in the order of what is written. One that floats may be placed as far from there as the
+    zone's clock is from UTC: each waits until nothing can come before it.
+    """
+    slack = 0 if place.zone is None else farthest_offset(place.zone)
+    waiting: list[tuple[Stretch, int]] = []
+    for slot in instances.walk(place.tx, place.row.id, sorted(place.rules)):
+        while waiting and waiting[0][0].start < slot.start_at - slack:
+            stretch, owner = heappop(waiting)
+            yield owner, stretch
+        heappush(waiting, (place.placed(slot), slot.object_id))
+    while waiting:
+        stretch, owner = heappop(waiting)
+        yield owner, stretch
 
 
 def _open_clashes(place: Place, limit: int) -> list[Clash]:

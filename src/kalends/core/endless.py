@@ -122,12 +122,8 @@ class Series:
         """Compare with the rows of others that lie behind this one's own."""
         place, row = self.place, self.row
         assert row.expanded_to is not None
-        listed = instances.slots(
-            place.tx,
-            place.row.id,
-            theirs,
-            after=row.expanded_to - DAY,
-            longest=place.row.longest + DAY,
+        listed = instances.slots_after(
+            place.tx, place.row.id, theirs, row.expanded_to - DAY, longest=place.row.longest + DAY
         )
         found: list[Clash] = []
         for slot in listed:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
 
 from kalends.store.base import Row, SqlValue, Tx
 from kalends.store.objects import State
-from kalends.store.sqltext import chunks, with_list
+from kalends.store.sqltext import chunks, padded, with_list
 
 BUSY = "BUSY"
 BUSY_TENTATIVE = "BUSY-TENTATIVE"
@@ -61,6 +61,7 @@ _OVERLAPPING = (
 _LONGEST = "select id, longest from calendar where id in (??)"
 _NO_LIMIT = 2**62
 _WEEK = 7 * 86_400
+_MONTH = 31 * 86_400
 
 
 @lru_cache(maxsize=64)
@@ -202,11 +203,23 @@ _NEAR = (
     " and oc.id = o.component_id and oc.object_id <> ? and ob.id = oc.object_id and ob.state = 'BOOKED'"
     " limit ?"
 )
-_ALL_SLOTS = (
-    "select c.object_id, i.start_at, i.end_at, i.floating, i.busy"
-    " from instance i join component c on c.id = i.component_id join object o on o.id = c.object_id"
-    " where i.calendar_id = ? and i.start_at > ? and i.end_at > ? and i.end_at > i.start_at"
-    " and i.busy in (??) and o.state = 'BOOKED'"
+# The limit is none at all. It keeps PostgreSQL to this order, too: without statistics it would else walk
+# through the calendar's instances once for each component.
+_LATER = (
+    "select c.object_id, i.start_at, i.end_at, i.floating, i.busy from"
+    " (select * from instance where calendar_id = ? and start_at > ? and end_at > ? and end_at > start_at"
+    " and busy in (??) limit 9223372036854775807) i"
+    " join component c on c.id = i.component_id join object o on o.id = c.object_id where o.state = 'BOOKED'"
+)
+_FIRST = "select min(start_at) from instance where calendar_id = ? and start_at >= ?"
+_WINDOW = (
+    "select component_id, start_at, end_at, floating, busy from instance"
+    " where calendar_id = ? and start_at >= ? and start_at < ? and end_at > start_at and busy in (??)"
+    " order by start_at, component_id, recurrence_at"
+)
+_BOOKED = (
+    "select c.id, c.object_id from component c join object o on o.id = c.object_id"
+    " where c.id in (??) and o.state = 'BOOKED'"
 )
 _OPEN = (
     "select o.id, o.etag, o.first_at, o.last_at, o.expanded_to from object o"
@@ -258,20 +271,52 @@ def near(
     return [(_slot((object_id, *row[5:])), _slot(row[:5])) for row in tx.rows(sql, values)]
 
 
-def slots(
-    tx: Tx, calendar_id: int, busy: Sequence[str], *, after: int | None = None, longest: int = 0
-) -> list[SlotRow]:
-    """The occurrences of BOOKED objects of a calendar that take time in one of these ways, in no order.
+def slots_after(tx: Tx, calendar_id: int, busy: Sequence[str], after: int, *, longest: int) -> list[SlotRow]:
+    """The late occurrences of BOOKED objects of a calendar that take time in one of these ways, in no order.
 
     Args:
         tx: a transaction.
         calendar_id: where.
         busy: in which ways.
-        after: only what ends after this, seconds UTC; None for all.
-        longest: of the calendar, seconds; needed with `after`.
+        after: only what ends after this, seconds UTC.
+        longest: of the calendar, seconds.
     """
-    lo, end = (-_NO_LIMIT, -_NO_LIMIT) if after is None else (after - longest - 1, after)
-    return [_slot(row) for row in tx.rows(with_list(_ALL_SLOTS, len(busy)), (calendar_id, lo, end, *busy))]
+    values: list[SqlValue] = [calendar_id, after - longest - 1, after, *busy]
+    return [_slot(row) for row in tx.rows(with_list(_LATER, len(busy)), values)]
+
+
+def walk(tx: Tx, calendar_id: int, busy: Sequence[str]) -> Iterator[SlotRow]:
+    """All occurrences of BOOKED objects of a calendar that take time in one of these ways, in order of start.
+
+    They are read month by month, and never all of them at once.
+
+    Args:
+        tx: a transaction.
+        calendar_id: where.
+        busy: in which ways.
+    """
+    window = with_list(_WINDOW, len(busy))
+    lo = -_NO_LIMIT
+    while True:
+        first = tx.row(_FIRST, (calendar_id, lo))
+        if first is None or not isinstance(first[0], int):
+            return
+        lo = first[0] + _MONTH
+        rows = tx.rows(window, (calendar_id, first[0], lo, *busy))
+        owners = _owners(tx, {cast("int", row[0]) for row in rows})
+        for component_id, *when in rows:
+            owner = owners.get(component_id)
+            if owner is not None:
+                yield _slot((owner, *when))
+
+
+def _owners(tx: Tx, component_ids: set[int]) -> dict[SqlValue, SqlValue]:
+    """The BOOKED objects that components are of, by component."""
+    found: dict[SqlValue, SqlValue] = {}
+    for part in chunks(sorted(component_ids)):
+        values = padded(part)
+        found.update(cast("list[tuple[int, int]]", tx.rows(with_list(_BOOKED, len(values)), values)))
+    return found
 
 
 def open_rows(tx: Tx, calendar_id: int, until: int, *, exclusive: bool = False) -> list[OpenRow]:

@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 from core_world import STORE, World
 
+from kalends.core.circumstances import Standing
 from kalends.core.containers import housekeeper
 from kalends.core.errors import NotFoundError
-from kalends.core.judges import PERMISSIONS, judge_in
+from kalends.core.judges import PERMISSIONS, authority_in
 from kalends.core.model import Caller, Identity, Target
 from kalends.core.names import ANONYMOUS
 from kalends.core.presets import preset_text
-from kalends.core.vcar import Judge, Standing
+from kalends.core.vcar import Judge
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component, parse
 from kalends.store import objects
@@ -30,7 +31,7 @@ def judge(world: World, caller: Caller, target: Target | None = None) -> Judge:
     """A judge whose rules are bound while the transaction lasts."""
 
     def work(tx: Tx) -> Judge:
-        made = judge_in(tx, caller, target or world.calendar)
+        made = authority_in(tx, caller, target or world.calendar).judge
         for permission in PERMISSIONS:
             made.may(permission)
         return made
@@ -137,3 +138,40 @@ def test_the_anonymous_own_nothing(one_world: World) -> None:
 def test_what_is_gone_has_no_judge(one_world: World) -> None:
     with pytest.raises(NotFoundError):
         judge(one_world, one_world.bill, Target("x", 12345, "x"))
+
+
+def test_what_a_calendar_says_of_itself_counts_at_once_where_a_right_depends_on_it(world: World) -> None:
+    """A right WHERE NAME = … comes and goes with the name, in sessions that are open: no VCAR is touched."""
+    right = vright(
+        "GRANT:mary@example.com", "PERMISSION:SEARCH", "SCOPE:SELECT * FROM VAGENDA WHERE NAME = 'Open'"
+    )
+    world.create(f"BEGIN:VCALENDAR\r\n{vcar(right).to_ics()}END:VCALENDAR\r\n")
+    assert judge(world, world.mary).visible(EVENT) is None
+    world.modify("SELECT * FROM VAGENDA", "", "NAME:Open", kind="VAGENDA")
+    assert judge(world, world.mary).visible(EVENT) is EVENT
+    world.modify("SELECT * FROM VAGENDA", "NAME:Open", "NAME:Closed", kind="VAGENDA")
+    assert judge(world, world.mary).visible(EVENT) is None
+
+
+def test_a_new_owner_owns_at_once_and_one_that_is_gone_no_longer(world: World) -> None:
+    """RFC 4324 §6.1.1.1: CAL-OWNERS() is what the VAGENDA says now."""
+    assert not judge(world, world.mary).may("DELETE", EVENT)
+    world.modify("SELECT * FROM VAGENDA", "", "OWNER:mary@example.com", kind="VAGENDA")
+    assert judge(world, world.mary).may("DELETE", EVENT)
+    world.modify("SELECT * FROM VAGENDA", "OWNER:mary@example.com", "", kind="VAGENDA")
+    assert not judge(world, world.mary).may("DELETE", EVENT)
+
+
+def test_the_owners_of_another_calendar_that_a_right_names_are_those_of_now(world: World) -> None:
+    """RFC 4324 §6.1.1.1: CAL-OWNERS(calid) follows that calendar, though nothing changes in this one."""
+    scope = "SCOPE:SELECT * FROM VEVENT WHERE ORGANIZER = CAL-OWNERS(team)"
+    right = vright("GRANT:mary@example.com", "PERMISSION:SEARCH", scope)
+    world.create(f"BEGIN:VCALENDAR\r\n{vcar(right).to_ics()}END:VCALENDAR\r\n")
+    team = "BEGIN:VCALENDAR\r\nBEGIN:VAGENDA\r\nCALID:team\r\nOWNER:root@example.com\r\nEND:VAGENDA\r\nEND:VCALENDAR\r\n"
+    world.create(team, STORE, world.root)
+    assert judge(world, world.mary).visible(EVENT) is None
+    place = world.target("team", world.root)
+    world.modify(
+        "SELECT * FROM VAGENDA", "", "OWNER:bill@example.com", place, kind="VAGENDA", caller=world.root
+    )
+    assert judge(world, world.mary).visible(EVENT) is EVENT

@@ -11,9 +11,10 @@ from kalends.calquery.bind import Bindings, bind
 from kalends.calquery.match import Subject
 from kalends.calquery.parse import parse as parse_query
 from kalends.calquery.plan import plan
+from kalends.core.circumstances import Context, Standing
 from kalends.core.model import Identity
 from kalends.core.scopes import prepare
-from kalends.core.vcar import Context, Judge, Standing
+from kalends.core.vcar import Judge
 from kalends.core.vrights import Rule, rules_of
 from kalends.ical.tree import Component
 
@@ -245,3 +246,23 @@ def test_a_scope_looks_only_at_what_its_condition_names(component, where, grant)
         scope = prepare(query, bindings, grant=grant)
         counted = state if grant or scope.says_state else "BOOKED"
         assert scope.holds(component, subject) is Subject(component, state=counted).satisfies(prepared)
+
+
+@given(some_rules, st.lists(st.tuples(components, st.sampled_from(STANDINGS)), min_size=2, max_size=6))
+@settings(max_examples=150, deadline=None)
+def test_what_was_judged_before_changes_no_judgement(rules, asked) -> None:  # type: ignore[no-untyped-def]
+    """One who has judged other components judges like one who has not, whatever he remembers of them."""
+    old_hand = judge(rules)
+    for one, standing in asked:
+        fresh = judge(rules)
+        for also in ((), ("MODIFY",)):
+            remembered: dict[int, Component] = {}
+            anew: dict[int, Component] = {}
+            seen = old_hand.visible(one, standing, also=also, trace=remembered)
+            assert text(seen) == text(fresh.visible(one, standing, also=also, trace=anew))
+            assert {key: text(part) for key, part in remembered.items()} == {
+                key: text(part) for key, part in anew.items()
+            }
+        assert [old_hand.may(name, one, standing) for name in PERMISSIONS] == [
+            fresh.may(name, one, standing) for name in PERMISSIONS
+        ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kalends.core import patch
+from kalends.core.circumstances import Standing
 from kalends.core.errors import DeniedError
 from kalends.core.hits import Hit
 from kalends.core.judges import DENIED, Authority
 from kalends.core.parts import cut_line, inner_of
 from kalends.core.scopes import Part
-from kalends.core.vcar import Standing
 from kalends.ical.tree import Component
 from kalends.ical.zones import Zones
 

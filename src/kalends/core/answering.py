@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kalends.core.circumstances import Standing
 from kalends.core.judges import Authority
 from kalends.core.model import Policy
 from kalends.core.names import relative
-from kalends.core.vcar import Standing
 from kalends.ical.tree import Component, parse
 from kalends.ical.values import normal_address
 from kalends.store import objects

@@ -18,6 +18,7 @@ from kalends.core import (
     texts,
 )
 from kalends.core.admission import Sent
+from kalends.core.circumstances import Standing
 from kalends.core.errors import (
     DeniedError,
     DuplicateError,
@@ -30,7 +31,6 @@ from kalends.core.model import Caller, Receipt, State, Target
 from kalends.core.rights import Authority
 from kalends.core.texts import UID_KINDS, Draft
 from kalends.core.timezones import definition
-from kalends.core.vcar import Standing
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component, Line, parse
 from kalends.ical.values import unescape_text

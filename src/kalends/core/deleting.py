@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from kalends.calquery.tree import Contained, Query
 from kalends.core import admission, agendas, containers, decrees, rights, scheduling, selecting, series, texts
 from kalends.core.admission import Sent
+from kalends.core.circumstances import Standing
 from kalends.core.errors import InvalidError, KalendsError, NotFoundError
 from kalends.core.hits import Hit
 from kalends.core.model import Caller, Receipt, Selection, State, Target
 from kalends.core.rights import Authority
-from kalends.core.vcar import Standing
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component
 from kalends.ical.zones import Zones

@@ -429,12 +429,17 @@ def identify(tx: Tx, upn: str) -> Identity | None:
     upn = upn.strip().lower()
     if upn.startswith(names.ANONYMOUS):
         return Identity(upn)
-    found = principals.by_upn(tx, upn)
-    if found is None:
-        return None
-    addresses = frozenset((*principals.addresses(tx, found.id), normal_address(f"mailto:{found.upn}")))
-    around = frozenset(groups.groups_of(tx, found.id).values()) - {found.upn}
-    return Identity(found.upn, found.id, found.admin, addresses, around)
+    key = ("identity", principals.generation(tx), upn)
+    known: Identity | None = tx.known.get(key)
+    if known is None:
+        found = principals.by_upn(tx, upn)
+        if found is None:
+            return None
+        addresses = frozenset((*principals.addresses(tx, found.id), normal_address(f"mailto:{found.upn}")))
+        around = frozenset(groups.groups_of(tx, found.id).values()) - {found.upn}
+        known = Identity(found.upn, found.id, found.admin, addresses, around)
+        tx.known.put(key, known)
+    return known
 
 
 def token_hash(secret: str) -> str | None:

@@ -9,9 +9,10 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kalends.core import agendas, contents, freebusy, identity, judges, rights
+from kalends.core import agendas, contents, freebusy, identity, rights
 from kalends.core.defaults import PRODID
 from kalends.core.errors import DeniedError, InvalidError, NotFoundError
+from kalends.core.footing import judge_by
 from kalends.core.freebusy import Span
 from kalends.core.judges import DENIED, NOWHERE
 from kalends.core.model import Caller, Identity, Policy, Target
@@ -160,7 +161,8 @@ def opened(tx: Tx, secret: str, policy: Policy, now: int) -> Opened | None:
         return None
     caller = Caller(Identity(ANONYMOUS), "dav", now, policy)
     denied = [rule for rule in rules_in(tx, calendar.id) if not rule.grant]
-    judge = judges.judge_by(tx, caller, calendar, [*rules_of(preset(row.preset, "*")), *denied])
+    rules = [*rules_of(preset(row.preset, "*")), *denied]
+    judge = judge_by(tx, caller, calendar, rules, owner=False)
     return Opened(calendar, row.preset, caller, Sight(judge, whole=False))
 
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from kalends.calquery.tree import And, Compare, Condition, Constant, Query
 from kalends.calquery.tree import Literal as Text
 from kalends.core import agendas, containers, creating, decrees, rights, selecting, series, texts
+from kalends.core.circumstances import Standing
 from kalends.core.containers import NEW
 from kalends.core.errors import DuplicateError, InvalidError, KalendsError, NotFoundError
 from kalends.core.hits import Hit
 from kalends.core.model import Caller, Receipt, Selection, Target
 from kalends.core.rights import Authority
-from kalends.core.vcar import Standing
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component, parse
 from kalends.ical.zones import Zones

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from kalends.core import patch, texts
+from kalends.core.circumstances import Standing
 from kalends.core.errors import DeniedError
 from kalends.core.judges import DENIED, Authority
 from kalends.core.sights import Seen
-from kalends.core.vcar import Standing
 from kalends.ical.tree import Component, parse
 from kalends.ical.zones import Zones
 from kalends.store.objects import ObjectRow

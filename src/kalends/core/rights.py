@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from kalends.core import agendas, judges
+from kalends.core import agendas
 from kalends.core.decreed import contradicts
 from kalends.core.decrees import is_decreed
 from kalends.core.errors import DeniedError
+from kalends.core.footing import owns
 from kalends.core.judges import DENIED, NOWHERE, Authority, authority_in
 from kalends.core.model import Caller, Target
 from kalends.core.sights import Shown, Sight
@@ -32,8 +33,6 @@ __all__ = [
 ]  # fmt: skip
 
 Permission = Literal["SEARCH", "CREATE", "DELETE", "MODIFY", "MOVE"]
-
-owns = judges.owns
 
 
 def authority(tx: Tx, caller: Caller, calendar_id: int, given: str = "") -> Authority:

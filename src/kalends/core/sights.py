@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kalends.core.vcar import BOOKED, Judge, Standing, Trace
+from kalends.core.circumstances import BOOKED, Standing
+from kalends.core.sides import Trace
+from kalends.core.vcar import Judge
 from kalends.ical.tree import Component, Line, parse
 from kalends.ical.values import unescape_text
 from kalends.ical.zones import Zones
@@ -139,11 +141,13 @@ class Seen:
             seen = judge.visible(top, self.standing, trace=trace)
         else:
             seen = _found(judge, top, self.standing, permission, trace)
-        if seen is top:
-            self._trace.update((id(part), part) for part in top.walk())
-        elif seen is not None:
+        if seen is None:
+            return None
+        self._trace[id(top)] = seen
+        if seen is not top:
             self._trace.update(trace)
-            self._trace[id(top)] = seen
+        elif top.components:
+            self._trace.update((id(part), part) for part in top.walk())
         return seen
 
     def of(self, component: Component) -> Component | None:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from kalends.calquery.tree import Query
 from kalends.core import identity
+from kalends.core.circumstances import Standing
 from kalends.core.errors import NotFoundError
 from kalends.core.judges import PERMISSIONS, Authority, authority_in
 from kalends.core.model import Caller, Identity, Target
 from kalends.core.names import ANONYMOUS, complete_upn
 from kalends.core.sharing import Share, shares
 from kalends.core.upns import Form, UpnFilter
-from kalends.core.vcar import Standing
 from kalends.core.vrights import Rule, rules_in
 from kalends.ical.tree import Component, parse
 from kalends.ical.values import normal_address

@@ -231,26 +231,15 @@ def _names_calendar(condition: Condition | None) -> bool:
             return False
 
 
-def unlimited(
-    rules: Iterable[Rule], identity: Identity, permission: str, *, owner: bool, container: str
-) -> bool:
+def unlimited(rules: Iterable[Rule], permission: str, container: str) -> bool:
     """Whether somebody may do something to everything in a container: an owner, mostly.
 
     It says no where only a judge can tell, and costs next to nothing.
 
     Args:
-        rules: those that hold there.
-        identity: who asks.
+        rules: those that hold there and speak of them.
         permission: as in `Rule.permissions`.
-        owner: whether they own the container.
         container: VAGENDA, or VCALSTORE for the store.
     """
-    granted = False
-    for rule in rules:
-        if not rule.is_about(permission) or (rule.grant and (granted or not rule.is_total(container))):
-            continue
-        if rule.speaks_of(identity, owner=owner):
-            if not rule.grant:
-                return False
-            granted = True
-    return granted
+    about = [rule for rule in rules if rule.is_about(permission)]
+    return all(rule.grant for rule in about) and any(rule.is_total(container) for rule in about)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from kalends.core.circumstances import Standing
 from kalends.core.errors import ConflictError, DuplicateError, TooComplexError
 from kalends.core.judges import Authority
 from kalends.core.model import Caller
@@ -12,7 +13,6 @@ from kalends.core.outside import etag_of
 from kalends.core.scheduling import copies, locks, parties
 from kalends.core.scheduling.instances import Key, parts
 from kalends.core.scheduling.people import People, Person, booked_by_home, calendar_for, default_calendar
-from kalends.core.vcar import Standing
 from kalends.core.writer import Writer
 from kalends.ical.alarms import without_cap
 from kalends.ical.tree import Component, parse

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kalends.calquery.parse import parse
-from kalends.calquery.project import project
+from kalends.calquery.project import Projection
 from kalends.ical.tree import Component
 from kalends.ical.tree import parse as parse_ical
 
@@ -20,9 +20,8 @@ ALARMS = EVENT[EVENT.index("BEGIN:VALARM") : EVENT.index("END:VEVENT")]
 
 
 def answer(select: str, source: str = "VEVENT", text: str = EVENT) -> str:
-    found = project(
-        parse(f"SELECT {select} FROM {source}"), parse_ical(text), owners=lambda calid: ["joe@example.com"]
-    )
+    query = parse(f"SELECT {select} FROM {source}")
+    found = Projection(query, owners=lambda calid: ["joe@example.com"]).of(parse_ical(text))
     return "".join(item.to_ics() if isinstance(item, Component) else item.raw for item in found)
 
 
@@ -84,5 +83,5 @@ def test_owners_are_selected_by_their_function() -> None:
 
 def test_nothing_of_the_component_is_changed() -> None:
     event = parse_ical(EVENT)
-    project(parse("SELECT UID,DTEND,VALARM FROM VEVENT"), event)
+    Projection(parse("SELECT UID,DTEND,VALARM FROM VEVENT")).of(event)
     assert event.to_ics() == EVENT

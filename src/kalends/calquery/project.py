@@ -24,21 +24,16 @@ from kalends.ical.zones import Zones
 
 Item = Line | Component
 Owners = Callable[[str | None], Collection[str]]
+_DERIVABLE = frozenset(("DTEND", "DUE", "DURATION"))
+"""Properties that say the same together with DTSTART."""
 
 
 def _nobody(calid: str | None) -> Collection[str]:
     return ()
 
 
-def project(
-    query: Query,
-    component: Component,
-    *,
-    owners: Owners = _nobody,
-    zones: Zones | None = None,
-    default_tz: str | None = None,
-) -> list[Item]:
-    """What a query returns of one component it matched.
+class Projection:
+    """A SELECT made ready for many components.
 
     `SELECT a,b FROM VEVENT` and `SELECT *` give the component wrapped in its BEGIN and END (A-22);
     `SELECT VALARM` gives wrapped alarms, `SELECT VALARM.*` and `SELECT VALARM.TRIGGER` bare contents. Where a
@@ -47,30 +42,84 @@ def project(
 
     Args:
         query: the query.
-        component: a component that matches it; what may not be seen is already taken out.
         owners: for CAL-OWNERS() in SELECT: UPNs by CALID, None for the target.
-        zones: where TZIDs are looked up, for a DTEND made from DURATION and the reverse.
         default_tz: zone of floating times.
-
-    Returns:
-        Components and lines in their written order, each once; lines are those of `component`, not copies,
-        but for a DTEND, DUE or DURATION that only its counterpart says (QRY-19). Empty when nothing selected
-        is there.
 
     Source: RFC 4324 §6.1.1, §6.1.1.1, §6.1.1.3.1, §6.1.1.8.
     """
-    own = [item for item in query.select if not _is_inner(item, query)]
-    inner = [item for item in query.select if _is_inner(item, query)]
-    bare = _inside(component, inner)
-    if not own:
-        return bare
-    if any(_is_whole(item, query) for item in own):
-        return [_whole(component)]
-    wrapped = _shell(component, _chosen(component, own, bare, owners, zones, default_tz))
-    return [wrapped] if wrapped.items else []
+
+    def __init__(self, query: Query, *, owners: Owners = _nobody, default_tz: str | None = None) -> None:
+        self._owners, self._default_tz = owners, default_tz
+        self._own = [item for item in query.select if not _is_inner(item)]
+        self._inner = [item for item in query.select if _is_inner(item)]
+        self._whole = any(_is_whole(item, query) for item in self._own)
+        self._everything = any(isinstance(item, AllProperties) for item in self._own)
+        self._columns = [item for item in self._own if isinstance(item, Column)]
+        self._named = frozenset(column.name for column in self._columns)
+        self._derivable = [
+            column.name for column in self._columns if column.name in _DERIVABLE and column.param is None
+        ]
+        self._by_name = not self._inner and all(
+            isinstance(item, Column) and item.param is None for item in self._own
+        )
+
+    def of(self, component: Component, zones: Zones | None = None) -> list[Item]:
+        """What is returned of one component that the query matched.
+
+        Args:
+            component: what may not be seen is already taken out.
+            zones: where TZIDs are looked up, for a DTEND made from DURATION and the reverse.
+
+        Returns:
+            Components and lines in their written order, each once; lines are those of `component`, not
+            copies, but for a DTEND, DUE or DURATION that only its counterpart says (QRY-19). Empty when
+            nothing selected is there.
+        """
+        if self._by_name:
+            out: list[Item] = [item for item in component.items if item.name in self._named]
+            if self._derivable:
+                out += self._derived(component, zones)
+            return [_shell(component, out)] if out else []
+        bare = _inside(component, self._inner) if self._inner else []
+        if not self._own:
+            return bare
+        if self._whole:
+            return [component]
+        chosen = self._chosen(component, bare, zones)
+        return [_shell(component, chosen)] if chosen else []
+
+    def _chosen(self, component: Component, bare: Sequence[Item], zones: Zones | None) -> list[Item]:
+        """The selected properties in written order, then what is not written there."""
+        out: list[Item] = [
+            item
+            for item in component.items
+            if (self._everything and isinstance(item, Line))
+            or (item.name in self._named and any(_is_column(item, column) for column in self._columns))
+        ]
+        out += self._derived(component, zones)
+        out += [item for item in bare if not any(item is one for one in out)]
+        for item in self._own:
+            if isinstance(item, OwnersColumn):
+                name = "CALMASTER" if component.name == "VCALSTORE" else "OWNER"
+                upns = sorted(self._owners(item.calid))
+                out += [Line.make(name, upn) for upn in upns if not _has(out, name, upn)]
+        return out
+
+    def _derived(self, component: Component, zones: Zones | None) -> list[Item]:
+        """A selected DTEND, DUE or DURATION that is not written but follows from the other (QRY-19)."""
+        wanted = [name for name in self._derivable if component.first(name) is None]
+        start = component.first("DTSTART") if wanted else None
+        if start is None:
+            return []
+        out: list[Item] = []
+        for cell in cells(component, zones=zones, default_tz=self._default_tz):
+            if cell.origin == DERIVED and cell.name in wanted:
+                params = () if cell.name == "DURATION" or cell.value.endswith("Z") else start.params
+                out.append(Line.make(cell.name, cell.value, params))
+        return out
 
 
-def _is_inner(item: Selected, query: Query) -> bool:
+def _is_inner(item: Selected) -> bool:
     """Whether an item is about a contained component."""
     return isinstance(item, Contained) or (isinstance(item, Column) and item.component is not None)
 
@@ -82,13 +131,9 @@ def _is_whole(item: Selected, query: Query) -> bool:
     return isinstance(item, Everything)
 
 
-def _whole(component: Component) -> Component:
-    return component
-
-
-def _shell(component: Component, items: Sequence[Item]) -> Component:
+def _shell(component: Component, items: list[Item]) -> Component:
     """The same BEGIN and END around other contents."""
-    shell = Component(component.name, list(items))
+    shell = Component(component.name, items)
     shell.begin, shell.end = component.begin, component.end
     return shell
 
@@ -116,33 +161,6 @@ def _add(out: list[Item], seen: set[int], items: Sequence[Item]) -> None:
             out.append(item)
 
 
-def _chosen(
-    component: Component,
-    own: Sequence[Selected],
-    bare: Sequence[Item],
-    owners: Owners,
-    zones: Zones | None,
-    default_tz: str | None,
-) -> list[Item]:
-    """The selected properties in written order, then what is not written there."""
-    columns = [item for item in own if isinstance(item, Column)]
-    named = frozenset(column.name for column in columns)
-    everything = any(isinstance(item, AllProperties) for item in own)
-    out: list[Item] = [
-        item
-        for item in component.items
-        if (everything and isinstance(item, Line))
-        or (item.name in named and any(_is_column(item, column) for column in columns))
-    ]
-    out += _derived(component, columns, zones, default_tz)
-    out += [item for item in bare if not any(item is one for one in out)]
-    for item in own:
-        if isinstance(item, OwnersColumn):
-            name = "CALMASTER" if component.name == "VCALSTORE" else "OWNER"
-            out += [Line.make(name, upn) for upn in sorted(owners(item.calid)) if not _has(out, name, upn)]
-    return out
-
-
 def _has(items: Sequence[Item], name: str, value: str) -> bool:
     return any(isinstance(item, Line) and item.name == name and item.value == value for item in items)
 
@@ -156,24 +174,3 @@ def _is_column(item: Item, column: Column) -> bool:
     if column.param is None:
         return True
     return item.param(column.param) is not None or param_default(item.name, column.param) is not None
-
-
-def _derived(
-    component: Component, columns: Sequence[Column], zones: Zones | None, default_tz: str | None
-) -> list[Item]:
-    """A selected DTEND, DUE or DURATION that is not written but follows from the other (QRY-19)."""
-    wanted = [
-        column.name
-        for column in columns
-        if column.name in ("DTEND", "DUE", "DURATION") and column.param is None
-    ]
-    wanted = [name for name in wanted if component.first(name) is None]
-    if not wanted:
-        return []
-    start = component.first("DTSTART")
-    out: list[Item] = []
-    for cell in cells(component, zones=zones, default_tz=default_tz):
-        if cell.origin == DERIVED and cell.name in wanted and start is not None:
-            params = () if cell.name == "DURATION" or cell.value.endswith("Z") else start.params
-            out.append(Line.make(cell.name, cell.value, params))
-    return out

@@ -69,9 +69,9 @@ class Search:
             yield hit
 
     def _plain(self, *, light: bool) -> Iterator[Hit]:
-        prepared = plan(self.query.where)
         asked = veil.askable(self.judge, self.query, self.permission)
         names = _looked_at(self.query.where) if asked == self.query else None
+        prepared = plan(self.query.where)
         rows, _ = store_found.find(self.tx, asked, (self.calendar_id,), wall=self.wall)
         groups = [list(group) for _, group in groupby(rows, key=lambda row: row.object_id)]
         for part in chunks(groups, PAGE):
@@ -139,6 +139,14 @@ class Search:
         """The instances that the database told, where all is seen that it went by; None where not."""
         whole, skipped = texts.read(row, light=light)
         seen = Seen(self.judge, row, whole, self.permission)
+        names |= veil.SERIES | OF_TIME
+        if len(rows) == 1 and (only := expansion.only_instance(whole)) is not None:
+            left = seen.of(only)
+            if left is None:
+                return []
+            if only.name != self.query.source or not _same(only, left, names):
+                return None
+            return [Hit(row, whole, only, whole, cut=None if left is only else left)]
         if seen.whole:
             placed = [(at - skipped, one) for at, one in rows]
             found = expansion.of_rows(whole, placed)
@@ -148,7 +156,7 @@ class Search:
             return []
         for node in whole.children(self.query.source):
             view = seen.of(node)
-            if view is None or not _same(node, view, names | veil.SERIES | OF_TIME):
+            if view is None or not _same(node, view, names):
                 return None
         nodes = nodes_of(whole)
         order = {id(node): at for at, (node, _) in enumerate(nodes_of(left))}
@@ -161,12 +169,14 @@ class Search:
         real = {id(view): node for node in whole.components if (view := seen.of(node)) is not None}
         return [self._hit(row, whole, real, one) for one in expansion.of_rows(left, placed)]
 
-    @staticmethod
-    def _hit(row: ObjectRow, whole: Component, real: dict[int, Component], one: expansion.Instance) -> Hit:
-        """An instance of what is seen, with what it really is."""
+    def _hit(
+        self, row: ObjectRow, whole: Component, real: dict[int, Component], one: expansion.Instance
+    ) -> Hit:
+        """An instance of what is seen, with what it really is for a command that changes it."""
         node = real[id(one.component)]
         view = one.component if one.shown is None else one.shown
-        shown = None if one.shown is None else _instance(whole, node, one)
+        writing = one.shown is not None and self.permission != "SEARCH"
+        shown = _instance(whole, node, one) if writing else None
         return Hit(row, whole, node, whole, one.at, shown, None if view is node else view)
 
     def _window(self) -> tuple[int | None, int | None]:

@@ -62,9 +62,11 @@ def of_rows(whole: Component, rows: Sequence[tuple[int, FoundRow]]) -> list[Inst
     Returns:
         Instances in order of start; what has no time comes as written.
     """
+    if len(rows) == 1 and (start := rows[0][1].start_at) is not None:
+        only = only_instance(whole)
+        if only is not None:
+            return [Instance(only, None, None, start)]
     nodes = list(whole.walk())
-    if len(rows) == 1 and (start := rows[0][1].start_at) is not None and _is_once(whole, nodes[rows[0][0]]):
-        return [Instance(nodes[rows[0][0]], None, None, start)]
     found = [Instance(nodes[pos], None, None, 0) for pos, row in rows if row.start_at is None]
     starts = [row.start_at for _, row in rows if row.start_at is not None]
     if not starts:
@@ -77,15 +79,15 @@ def of_rows(whole: Component, rows: Sequence[tuple[int, FoundRow]]) -> list[Inst
     return found
 
 
-def _is_once(whole: Component, component: Component) -> bool:
-    """Whether an object is this one component, which does not recur: then there is no rule to ask."""
-    others = any(one.name in EXPANDING and one is not component for one in whole.components)
-    return not others and happens_once(component)
+def only_instance(whole: Component) -> Component | None:
+    """The one component that an object is, if it does not recur: then there is no rule to ask."""
+    mains = [item for item in whole.items if item.name in EXPANDING and isinstance(item, Component)]
+    return mains[0] if len(mains) == 1 and happens_once(mains[0]) else None
 
 
 def happens_once(component: Component) -> bool:
     """Whether a component has nothing that makes it recur, nor is an instance of what does."""
-    return not any(item.name in _RECURRING for item in component.items)
+    return _RECURRING.isdisjoint([item.name for item in component.items])
 
 
 def beyond(

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from kalends.calquery.columns import CHANGE, TICK
-from kalends.calquery.project import project
+from kalends.calquery.project import Projection
 from kalends.calquery.tree import Column, Contained, Everything, Query
 from kalends.core import changed, containers, contents, freebusy, rights, selecting
+from kalends.core.circumstances import Standing
 from kalends.core.errors import NotFoundError
 from kalends.core.hits import Hit
 from kalends.core.model import Answer, Caller, Found, Selection, Target
 from kalends.core.parts import shows
 from kalends.core.rights import Authority
-from kalends.core.vcar import Standing
 from kalends.ical.tree import Component
 from kalends.ical.zones import Zones
 from kalends.store.base import Tx
@@ -85,14 +85,12 @@ class _Projector:
     """Takes out of found components what SELECT names."""
 
     def __init__(self, tx: Tx, caller: Caller, target: Target, query: Query) -> None:
-        self.query = query
-        self.owners: Callable[[str | None], list[str]] = lambda calid: containers.owners(
-            tx, caller, calid, target
-        )
+        self.counts = Column(TICK) in query.select
+        self.projection = Projection(query, owners=lambda calid: containers.owners(tx, caller, calid, target))
 
     def counted(self, component: Component, tick: int) -> Component:
         """A component with the tick of its last change, where SELECT names that."""
-        if Column(TICK) not in self.query.select:
+        if not self.counts:
             return component
         counted = component.copy()
         counted.items = [item for item in counted.items if item.name != TICK]
@@ -105,7 +103,7 @@ class _Projector:
         Returns:
             Whether it had.
         """
-        items = project(self.query, component, owners=self.owners, zones=Zones(whole))
+        items = self.projection.of(component, Zones(whole))
         if items:
             answer.found.append(Found(tuple(items), method))
         return bool(items)

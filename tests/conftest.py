@@ -1,6 +1,7 @@
 """Fixtures for all rooms: a store on SQLite and on PostgreSQL; how property-based tests run.
 
-They take the same examples each time, and no clock can fail them; KALENDS_FUZZ=1 takes new ones.
+They take the same examples each time, and no clock can fail them; KALENDS_FUZZ=1 takes new ones, and a larger
+number lets the fuzzers of the faces take about so many.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from cap_harness import POLICY, UTC, Pair, command, furnish, query
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +16,7 @@ from kalends.store.base import Store, Tx
 from kalends.store.maintenance import check
 from kalends.store.open import open_store
 
+TIMES_MORE = max(1, int(os.environ.get("KALENDS_FUZZ", "1")) // 60)
 CALENDARS = (
     "relcalz1",
     "relcalz2",
@@ -212,7 +215,7 @@ SEQUENCES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60 * TIMES_MORE, deadline=None, suppress_health_check=list(HealthCheck))
 @given(SEQUENCES)
 def test_any_commands_leave_a_clean_store_on_sqlite(sequence: list[tuple[str, bool]]) -> None:
     store = open_store("sqlite:///:memory:")
@@ -230,7 +233,7 @@ def kept(postgres_store: Store) -> Store:
     return postgres_store
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25 * TIMES_MORE, deadline=None, suppress_health_check=list(HealthCheck))
 @given(sequence=SEQUENCES)
 def test_any_commands_leave_a_clean_store_on_postgres(kept: Store, sequence: list[tuple[str, bool]]) -> None:
     play(kept, sequence)

@@ -15,7 +15,7 @@ from kalends.dav.methods import METHODS
 from kalends.store.base import Store
 from kalends.store.maintenance import check
 
-EXAMPLES = int(os.environ.get("KALENDS_FUZZ", "40"))
+EXAMPLES = max(40, int(os.environ.get("KALENDS_FUZZ", "0")))
 FRESH = "KALENDS_FUZZ" in os.environ
 HOME = "/dav/calendars/bill/"
 NAMES = ("a.ics", "b.ics", "%C3%A4.ics", "a%CC%88.ics", "x%20y", "no-suffix", "a" * 990)

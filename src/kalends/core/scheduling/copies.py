@@ -6,12 +6,12 @@ COLOR, how far a task is done, x-properties, and instances that they declined an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from kalends.core import series
 from kalends.core.errors import AttendeeChangeError
 from kalends.core.scheduling import changes, parties
-from kalends.core.scheduling.instances import Key, excluded, made, parts
+from kalends.core.scheduling.instances import Key, add, excluded, made, parts
 from kalends.core.scheduling.views import keep_zones
 from kalends.ical.tree import Component, Line
 from kalends.ical.values import normal_address
@@ -59,6 +59,7 @@ def follow(copy: Component | None, view: Component, kind: str, me: Iterable[str]
     if copy is None:
         return view
     had = parts(copy, kind)
+    _keep_own_instances(had, view, kind)
     for key, part in parts(view, kind).items():
         mine = had.get(key) or had.get(None)
         if mine is not None:
@@ -66,6 +67,29 @@ def follow(copy: Component | None, view: Component, kind: str, me: Iterable[str]
             _keep_status(part, mine)
     _keep_absences(copy, view, kind, frozenset(me))
     return keep_zones(view, kind)
+
+
+def _keep_own_instances(had: Mapping[Key, Component], view: Component, kind: str) -> None:
+    """Tell those instances apart in which an attendee has something of their own, an alarm say; in place.
+
+    The organizer knows nothing of them; all but what is the attendee's own is that of the series.
+    """
+    found, master = parts(view, kind), had.get(None)
+    if master is None or None not in found:
+        return
+    usual = _own(master)
+    for key, mine in had.items():
+        if key is None or key in found or _own(mine) == usual:
+            continue
+        part = made(view, kind, key)
+        if part is not None:
+            add(view, part)
+
+
+def _own(part: Component) -> set[str]:
+    """What is an attendee's own in a component, in a form that can be compared."""
+    own = (item for item in part.items if _is_own(item))
+    return {changes.fact(item) if isinstance(item, Line) else item.to_ics() for item in own}
 
 
 def _keep_own(part: Component, mine: Component) -> None:

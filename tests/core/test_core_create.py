@@ -273,6 +273,18 @@ def test_CRE05_a_request_without_organizer_is_no_request(one_world: World) -> No
     assert errors(one_world.create(calendar(event("a"), method="REQUEST"))) == ["InvalidError"]
 
 
+def test_CRE05_a_message_is_checked_as_a_whole_before_it_is_taken_apart(one_world: World) -> None:
+    """RFC 5546 §3.2.2: one kind; one UID to the letter, while RFC 4324 §10.4 has an example with two."""
+    request = ("ORGANIZER:mailto:o@x.org", "ATTENDEE:mailto:bill@example.com", "SUMMARY:s", "PRIORITY:1")
+    two = calendar(event("a", *request), event("b", *request), method="REQUEST")
+    mixed = calendar(event("a", *request), event("b", *request).replace("VEVENT", "VTODO"), method="REQUEST")
+    for text, caller in ((mixed, one_world.bill), (two, one_world.caller("bill", strict=True))):
+        with pytest.raises(InvalidError, match=r"one UID only|different kinds"):
+            one_world.create(text, caller=caller)
+        assert one_world.uids("SELECT * FROM VEVENT") == []
+    assert errors(one_world.create(two)) == ["", ""]
+
+
 def test_OBM18_a_counter_names_its_sender(one_world: World) -> None:
     counter = event(
         "c", "ORGANIZER:mailto:o@x.org", "SEQUENCE:0", "SUMMARY:s", "ATTENDEE:mailto:bill@example.com"

@@ -104,6 +104,17 @@ def envelope(vcalendar: Component, caller: Caller) -> str | None:
     return method
 
 
+def check_message(vcalendar: Component, caller: Caller, sent: Sent) -> None:
+    """Check what holds over all components of a message, before they are taken apart.
+
+    Raises:
+        InvalidError: components of different kinds, or UIDs, or too many of them.
+
+    Source: RFC 5546 §3.2 to §3.5; RFC 4324 §10.4; CRE-05.
+    """
+    sent.refuse(vcalendar, itip.message_problems(vcalendar, strict=caller.strict))
+
+
 def check_size(octets: int, caller: Caller) -> None:
     """Refuse an object over the size limit.
 

@@ -100,6 +100,8 @@ def create(tx: Tx, caller: Caller, target: Target, vcalendar: Component) -> list
 def _create(authority: Authority, target: Target, vcalendar: Component) -> list[Receipt]:
     caller = authority.caller
     method = admission.envelope(vcalendar, caller)
+    if method is not None:
+        admission.check_message(vcalendar, caller, Sent(vcalendar))
     drafts = texts.drafts(vcalendar)
     by_itself = target.is_store and all(draft.kind == "VAGENDA" for draft in drafts)
     if not by_itself and method not in answering.ANSWERS:

@@ -98,6 +98,51 @@ RESTRICTIONS: Mapping[tuple[str, str], Restriction] = {
 """By component and method; a pair that is missing does not exist."""
 
 _KINDS = frozenset(kind for kind, _ in RESTRICTIONS)
+_OF_ONE_UID = METHODS - {"PUBLISH"}
+"""Methods that are about one object: a PUBLISH may hold many."""
+_NOT_CANCELLED = frozenset(
+    (kind, method) for kind in ("VEVENT", "VTODO") for method in ("REQUEST", "ADD", "DECLINECOUNTER")
+)
+"""Messages whose STATUS cannot be CANCELLED."""
+
+
+def message_problems(vcalendar: Component, *, strict: bool = False) -> list[Problem]:
+    """Check what holds over the components of a message: one kind, one UID, how many there may be.
+
+    Args:
+        vcalendar: the whole message; one without METHOD has nothing to check.
+        strict: hold to the tables to the letter. Otherwise there may be objects of several UIDs, as in the
+            example of RFC 4324 §10.4: each is a message of its own.
+
+    Returns:
+        What is wrong, in written order.
+
+    Source: RFC 5546 §3.2 to §3.5 (`All components MUST have the same UID`; `VTODO | 0` and its like).
+    """
+    written = vcalendar.value("METHOD")
+    if written is None:
+        return []
+    method = written.strip().upper()
+    if method not in METHODS:
+        return [*locate(vcalendar, [Finding(vcalendar, None, f"no such METHOD: {written[:40]}")])]
+    return locate(vcalendar, list(_over_components(vcalendar, method, strict=strict)))
+
+
+def _over_components(vcalendar: Component, method: str, *, strict: bool) -> Iterable[Finding]:
+    found = [part for part in vcalendar.components if part.name in _KINDS]
+    for part in found[1:]:
+        if part.name != found[0].name:
+            yield Finding(part, None, f"METHOD:{method} over components of different kinds")
+        elif strict and method in _OF_ONE_UID and part.value("UID") != found[0].value("UID"):
+            yield Finding(part, part.first("UID"), f"METHOD:{method} is about one UID only")
+    table = RESTRICTIONS.get((found[0].name, method)) if found else None
+    same = [part for part in found if strict or part.value("UID") == found[0].value("UID")]
+    if table is not None and table.single and len(same) > 1:
+        yield Finding(same[1], None, f"METHOD:{method} allows one {found[0].name} only")
+    if strict and found and found[0].name == "VFREEBUSY" and vcalendar.children("VTIMEZONE"):
+        yield Finding(
+            vcalendar.children("VTIMEZONE")[0], None, "no VTIMEZONE stands beside a VFREEBUSY with METHOD"
+        )
 
 
 def problems(vcalendar: Component, *, strict: bool = False) -> list[Problem]:
@@ -120,20 +165,30 @@ def problems(vcalendar: Component, *, strict: bool = False) -> list[Problem]:
     if method not in METHODS:
         return [*locate(vcalendar, [Finding(vcalendar, None, f"no such METHOD: {written[:40]}")])]
     parts = [part for part in vcalendar.components if part.name in _KINDS]
-    findings: list[Finding] = []
+    findings = list(_over_components(vcalendar, method, strict=strict))
     if not parts:
         findings.append(Finding(vcalendar, None, f"METHOD:{method} without a component to act on"))
-    if len({part.name for part in parts}) > 1:
-        findings.append(Finding(vcalendar, None, f"METHOD:{method} over components of different kinds"))
     for part in parts:
         restriction = RESTRICTIONS.get((part.name, method))
         if restriction is None:
             findings.append(Finding(part, None, f"no METHOD:{method} exists for {part.name}"))
             continue
         findings.extend(_against(part, restriction, strict=strict))
-        if restriction.single and len(parts) > 1 and part is parts[1]:
-            findings.append(Finding(part, None, f"METHOD:{method} allows one {part.name} only"))
+        findings.extend(_values(part, method, strict=strict))
     return locate(vcalendar, findings)
+
+
+def _values(part: Component, method: str, *, strict: bool) -> Iterable[Finding]:
+    """What the tables say of values: SEQUENCE of what is added, STATUS of what is asked and called off."""
+    sequence = part.first("SEQUENCE")
+    if method == "ADD" and (sequence is None or sequence.value.strip().strip("0+") == ""):
+        yield Finding(part, sequence, "SEQUENCE of METHOD:ADD must be greater than 0 (RFC 5546 §3.2.4)")
+    status = part.first("STATUS")
+    said = "" if status is None or not strict else status.value.strip().upper()
+    if said == "CANCELLED" and (part.name, method) in _NOT_CANCELLED:
+        yield Finding(part, status, f"STATUS cannot be CANCELLED in METHOD:{method}")
+    elif said and said != "CANCELLED" and method == "CANCEL":
+        yield Finding(part, status, "STATUS can only be CANCELLED in METHOD:CANCEL")
 
 
 def _against(part: Component, table: Restriction, *, strict: bool) -> Iterable[Finding]:

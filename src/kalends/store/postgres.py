@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from kalends.store.base import TOO_LONG, Deadline, Dialect, Row, SqlValue, Tx
+from kalends.store.base import TOO_LONG, Deadline, Dialect, Tx
 from kalends.store.errors import (
     DeadlineError,
     StoreBusyError,
@@ -22,14 +22,11 @@ from kalends.store.errors import (
     StoreUnavailableError,
 )
 from kalends.store.known import Key, Known
-from kalends.store.postgres_text import array, merged
-from kalends.store.sqltext import numbered
 from kalends.store.watch import Watch, Watched
 
 try:
     import psycopg
     from psycopg.pq import TransactionStatus
-    from psycopg.types.numeric import Int8Dumper
 except ImportError as error:
     raise StoreUnavailableError(
         "postgresql:// needs psycopg: install Kalends with its extra: pip install 'kalends[postgres]'"
@@ -37,17 +34,16 @@ except ImportError as error:
 
 from kalends.store.listening import CHANNEL, Listener
 from kalends.store.postgres_errors import RETRY, is_gone, mapped
-from kalends.store.postgres_schema import Catalogue, Connection, migrate, redacted
+from kalends.store.postgres_schema import Catalogue, Connection, migrate
+from kalends.store.postgres_sessions import Sessions
 from kalends.store.postgres_sharing import Batch, Job, Lanes, tell
+from kalends.store.postgres_tx import PostgresTx
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 8
 """Sessions at most: more would only wait for each other's rows; PostgreSQL's default allows 100 in all."""
-CONNECT_SECONDS = 10
-LOCK_SECONDS = 30
-"""Longest wait for a calendar's row, when the caller gave no deadline."""
 TRIES = 10
 """How often a transaction that met another (40001, 40P01) starts again."""
 RECONNECTS = 3
@@ -56,193 +52,10 @@ PAUSE_SECONDS = 0.05
 """Mean pause before the first of these, doubled each time and never the same for two writers."""
 QUEUED_JOBS = 10_000
 """Submitted writes that may wait."""
-PREPARE_AFTER = 2
-"""A statement that comes back this often is prepared on the server."""
-STATEMENTS = 256
-ROWS = 10_000
-"""Rows made into Python's between two looks at the deadline: some hundredths of a second."""
 
-_MARKS = ("savepoint nested", "release nested")
 _READ = "begin isolation level repeatable read read only"
 _WRITE = "begin isolation level read committed"
-_SESSION = f"""
-set client_encoding = 'UTF8'; set timezone = 'UTC'; set jit = off; set standard_conforming_strings = on;
-set lock_timeout = {LOCK_SECONDS * 1000}; set idle_in_transaction_session_timeout = '10min';
-select set_config('synchronous_commit', 'on', false)
- where current_setting('synchronous_commit') in ('off', 'local')
-"""
-
-
 _ANNOUNCE = "select set_config('synchronous_commit', 'off', true), pg_notify($1, $2)"
-
-
-class PostgresTx:
-    """A transaction on one session; see `base.Tx`.
-
-    Attributes:
-        met: the last error the database gave, whatever the work made of it.
-    """
-
-    dialect: Dialect = "postgres"
-
-    def __init__(
-        self, connection: Connection, catalogue: Catalogue, deadline: Deadline | None, known: Known
-    ) -> None:
-        self._connection = connection
-        self._cursor = connection.cursor()
-        self._catalogue = catalogue
-        self._deadline = deadline
-        self._depth = 0
-        self._first: str | None = None
-        self._queued: list[tuple[str, Sequence[Any]]] = []
-        self.met: psycopg.Error | None = None
-        self.memo: dict[tuple[str, int], Any] = {}
-        self.known = known
-
-    def begin(self, sql: str) -> None:
-        """Begin when the first statement comes."""
-        self._first = sql
-
-    def carry(self, queued: Sequence[tuple[str, Sequence[Any]]]) -> None:
-        """Take along what an earlier job of the same transaction left."""
-        self._queued += queued
-
-    def check(self) -> None:
-        """Stop when the deadline passed, or when the database gave the transaction up."""
-        self.settle()
-
-    def settle(self) -> list[tuple[str, Sequence[Any]]]:
-        """The same, for a transaction that goes on with another job.
-
-        Returns:
-            Ends of savepoints, which are not worth a round trip of their own, and which the commit implies.
-        """
-        self.check_deadline()
-        marks: list[tuple[str, Sequence[Any]]] = []
-        while self._queued and self._queued[-1][0].startswith(_MARKS):
-            marks.insert(0, self._queued.pop())
-        self.flush()
-        if self.met is not None and self._connection.info.transaction_status != TransactionStatus.INTRANS:
-            raise mapped(self.met) from self.met
-        return marks
-
-    def check_deadline(self) -> None:
-        """Stop when the deadline passed."""
-        if self._deadline is not None and self._deadline.passed(time.monotonic()):
-            raise DeadlineError(TOO_LONG)
-
-    def _execute(self, sql: str, params: Sequence[Any] = ()) -> None:
-        self.check_deadline()
-        try:
-            if self._queued or self._first is not None:
-                self._flush(sql, params)
-            else:
-                self._cursor.execute(numbered(sql), params)
-        except psycopg.Error as error:
-            self.met = error
-            raise mapped(error) from error
-
-    def _flush(self, sql: str, params: Sequence[Any]) -> None:
-        """Send what was queued, and this statement: in one round trip when there is enough of it.
-
-        A pipeline costs some 50 us of our own time, so it has to save more than one round trip.
-        """
-        queued = merged(self._queued)
-        self._queued.clear()
-        if self._first is not None:
-            queued.insert(0, (self._first, ()))
-            self._first = None
-        with self._connection.pipeline() if len(queued) > 1 else nullcontext():
-            for earlier, values in queued:
-                self._connection.execute(numbered(earlier), values)
-            self._cursor.execute(numbered(sql), params)
-
-    def rows(self, sql: str, params: Sequence[SqlValue] = ()) -> list[Row]:
-        """Run a query and return all its rows."""
-        self._execute(sql, params)
-        if not self._answers():
-            return []
-        found = self._cursor.fetchmany(ROWS)
-        while len(found) % ROWS == 0 and (more := self._cursor.fetchmany(ROWS)):
-            self.check_deadline()
-            found += more
-        return cast("list[Row]", found)
-
-    def _answers(self) -> bool:
-        """Whether the last statement gave rows; `description` would describe each of their columns."""
-        result = self._cursor.pgresult
-        return result is not None and result.nfields > 0
-
-    def row(self, sql: str, params: Sequence[SqlValue] = ()) -> Row | None:
-        """Run a query and return its first row, or None."""
-        self._execute(sql, params)
-        return cast("Row | None", self._cursor.fetchone()) if self._answers() else None
-
-    def run(self, sql: str, params: Sequence[SqlValue] = ()) -> int:
-        """Run a statement and return the number of rows it changed."""
-        self._execute(sql, params)
-        return self._cursor.rowcount
-
-    def many(self, sql: str, rows: Sequence[Sequence[SqlValue]]) -> None:
-        """Run one statement for many rows, later: an insert as a single statement over arrays."""
-        if len(rows) < 2:
-            self._queued += [(sql, row) for row in rows]
-            return
-        unnested = self._catalogue.unnested(sql)
-        if unnested is not None:
-            self._queued.append((unnested, [array(column) for column in zip(*rows, strict=True)]))
-        else:
-            self._queued += [(sql, row) for row in rows]
-
-    def later(self, sql: str, params: Sequence[SqlValue] = ()) -> None:
-        """Leave a statement for the next one that has an answer; it goes with it, and so does its error."""
-        self._queued.append((sql, params))
-
-    def flush(self) -> None:
-        """Run what was left for later, and raise its errors."""
-        if self._queued:
-            *self._queued, (sql, params) = merged(self._queued)
-            self._execute(sql, params)
-
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """A nested block that is undone alone when it raises."""
-        self._depth += 1
-        name = f"nested{self._depth}"
-        if any(not sql.startswith(_MARKS) for sql, _ in self._queued):
-            self.flush()  # it does not belong inside
-        mark = (f"savepoint {name}", ())
-        self._queued.append(mark)  # neither this nor the release is worth a round trip of its own
-        try:
-            yield
-            if self._queued and self._queued[-1] is mark:
-                self._queued.pop()
-            else:
-                self.flush()
-                self._queued.append((f"release {name}", ()))
-        except BaseException:
-            if not self._connection.broken:
-                self._undo(name, mark)
-            raise
-        finally:
-            self._depth -= 1
-
-    def _undo(self, name: str, mark: tuple[str, Sequence[Any]]) -> None:
-        self.memo.clear()
-        self.known.forget()
-        unsent = next((at for at, one in enumerate(self._queued) if one is mark), None)
-        if unsent is not None:
-            del self._queued[unsent:]
-            return
-        self._queued.clear()
-        try:
-            self._cursor.execute(f"rollback to {name}; release {name}")
-        except psycopg.Error as error:  # what led here is raised; the transaction is lost as a whole
-            self.met = error
-
-    def finish(self) -> None:
-        """Forbid further use."""
-        self._cursor.close()
 
 
 class _AgainError(Exception):
@@ -269,20 +82,17 @@ class PostgresStore:
     dialect: Dialect = "postgres"
 
     def __init__(self, url: str, *, read_only: bool = False, connections: int = CONNECTIONS) -> None:
-        self.url = redacted(url)
+        self._sessions = Sessions(url, connections)
+        self.url = self._sessions.url
         self.read_only = read_only
-        self._dsn = url
-        self._idle: list[Connection] = []
         self._lock = threading.Lock()
         self._shared: dict[Key, Any] = {}
-        self._connections = connections
-        self._slots = threading.BoundedSemaphore(connections)
         self._queued = threading.BoundedSemaphore(QUEUED_JOBS)
         self._closed = threading.Event()
         self._watch = Watch("kalends-watch")
         self._heard: Callable[[], None] | None = None
         self._listener: Listener | None = None
-        first = self._connect()
+        first = self._sessions.connect()
         try:
             migrate(first, self.url, read_only=read_only)
             self._catalogue = Catalogue(first)
@@ -292,64 +102,12 @@ class PostgresStore:
         except StoreError:
             first.close()
             raise
-        self._idle.append(first)
+        self._sessions.give(first)
         self._workers = ThreadPoolExecutor(connections, "kalends-write")
         self._lanes = Lanes(self._workers.submit, self._jobs)
 
     def __repr__(self) -> str:
         return f"<PostgresStore {self.url}>"
-
-    # -- sessions ---------------------------------------------------------------------------------------
-
-    def _connect(self) -> Connection:
-        try:
-            connection = psycopg.connect(
-                self._dsn, autocommit=True, connect_timeout=CONNECT_SECONDS, prepare_threshold=PREPARE_AFTER
-            )
-            connection.prepared_max = STATEMENTS
-            connection.cursor_factory = (
-                psycopg.RawCursor
-            )  # with PostgreSQL's own parameters: nothing to rewrite
-            # One type for every integer, else each size of number would make a prepared statement of its own.
-            connection.adapters.register_dumper(int, Int8Dumper)
-            connection.execute(_SESSION)
-        except psycopg.Error as error:
-            raise mapped(error, self.url) from None  # psycopg's own error holds the URL's parts
-        return connection
-
-    @contextmanager
-    def _session(self, deadline: Deadline | None, *, fresh: bool) -> Iterator[Connection]:
-        """Lend a session.
-
-        Args:
-            deadline: how long to wait for one.
-            fresh: forget the idle ones, which a restart of the server has ended too.
-        """
-        patience = LOCK_SECONDS if deadline is None or deadline.at is None else deadline.at - time.monotonic()
-        if not self._slots.acquire(timeout=max(patience, 0)):
-            raise StoreBusyError(f"all {self._connections} sessions of the database are in use")
-        try:
-            if fresh:
-                self._drop_idle()
-            with self._lock:
-                connection = self._idle.pop() if self._idle else None
-            connection = connection or self._connect()
-            try:
-                yield connection
-            finally:
-                if connection.info.transaction_status == TransactionStatus.IDLE:
-                    with self._lock:
-                        self._idle.append(connection)
-                else:
-                    connection.close()
-        finally:
-            self._slots.release()
-
-    def _drop_idle(self) -> None:
-        with self._lock:
-            dropped, self._idle = self._idle, []
-        for connection in dropped:
-            connection.close()
 
     # -- the seam ---------------------------------------------------------------------------------------
 
@@ -390,7 +148,7 @@ class PostgresStore:
     def on_commit(self, heard: Callable[[], None]) -> None:
         """Call `heard` after each commit: here in the thread that wrote, for others in one that listens."""
         self._heard = heard
-        self._listener = Listener(self._connect, heard)
+        self._listener = Listener(self._sessions.connect, heard)
 
     def changed_elsewhere(self) -> bool:
         """False: PostgreSQL tells by itself."""
@@ -399,7 +157,7 @@ class PostgresStore:
     def announce(self) -> None:
         """NOTIFY the other processes; nobody waits for the disk for that."""
         name = "" if self._listener is None else self._listener.name
-        with self._session(None, fresh=False) as connection:
+        with self._sessions.lend(None, fresh=False) as connection:
             try:
                 connection.execute(_ANNOUNCE, (CHANNEL, name))
             except psycopg.Error as error:
@@ -415,10 +173,8 @@ class PostgresStore:
         self._workers.shutdown(wait=True)
         if self._listener is not None:
             self._listener.stop()
-        for _ in range(self._connections):
-            self._slots.acquire(timeout=LOCK_SECONDS)
+        self._sessions.close()
         self._watch.stop()
-        self._drop_idle()
 
     def _refuse_when_closed(self) -> None:
         if self._closed.is_set():
@@ -448,7 +204,7 @@ class PostgresStore:
                     raise DeadlineError(TOO_LONG) from again.met
 
     def _once(self, begin: str, work: Callable[[Tx], T], deadline: Deadline | None, *, fresh: bool) -> T:
-        with self._session(deadline, fresh=fresh) as connection:
+        with self._sessions.lend(deadline, fresh=fresh) as connection:
             tx = PostgresTx(connection, self._catalogue, deadline, Known(self._shared))
             watched = self._watch.entry(deadline, connection.cancel_safe)
             try:
@@ -456,9 +212,8 @@ class PostgresStore:
                     tx.begin(begin)
                     result = work(tx)
                     tx.check()
-                if (
-                    connection.info.transaction_status != TransactionStatus.IDLE
-                ):  # the work had nothing to ask
+                # It is idle when the work had nothing to ask.
+                if connection.info.transaction_status != TransactionStatus.IDLE:
                     _commit(connection, self.url, writes=begin is _WRITE)
                     tx.known.keep()
                     if begin is _WRITE and self._heard is not None:
@@ -490,7 +245,7 @@ class PostgresStore:
     def _together(self, jobs: Sequence[Job]) -> tuple[list[Job], list[Job]]:
         """Run jobs in one transaction; returns those that have to run by themselves, and those not begun."""
         failure: StoreError | None = None
-        with self._session(jobs[0].deadline, fresh=False) as connection:
+        with self._sessions.lend(jobs[0].deadline, fresh=False) as connection:
             batch = Batch(connection, partial(self._turn, connection), partial(self._watching, connection))
             batch.run(jobs)
             try:

@@ -75,6 +75,12 @@ _LINE_BREAKERS = re.compile("[\x00\r\n]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _KNOWN = {name: name for name in PROPERTIES}
 """Names that need no look: they are found as they stand and share one string in memory."""
+_ENDS = {
+    f"{end}:{name}\r\n": name
+    for end in ("BEGIN", "END")
+    for name in ("VCALENDAR", "VEVENT", "VTODO", "VJOURNAL", "VALARM", "VTIMEZONE", "STANDARD", "DAYLIGHT")
+}
+"""First and last lines as nearly everybody writes them, with the component they mean."""
 
 
 def encode_param(value: str) -> str:
@@ -515,7 +521,7 @@ class _Reader:
         name = self.component_name(raw)
         if len(self.stack) >= MAX_DEPTH:
             raise self.fail(index, f"components nested deeper than {MAX_DEPTH}")
-        if not _NAME.match(name):
+        if raw not in _ENDS and not _NAME.match(name):
             raise self.fail(index, f"BEGIN of what? {name[:40]!r} is no component name")
         component = Component.__new__(Component)
         component.name, component.items, component.begin, component.end = name, [], raw, ""
@@ -542,6 +548,8 @@ class _Reader:
         opened.end = raw
 
     def component_name(self, raw: str) -> str:
+        if plain := _ENDS.get(raw):
+            return plain
         name = unfold(raw).partition(":")[2].strip().upper()
         return "VREPLY" if self.cap_lenient and name == "REPLY" else name
 

@@ -179,6 +179,7 @@ def test_a_certificate_speaks_for_its_owner(tmp_path: Path) -> None:
     with live_server(tmp_path, "--client-ca", str(cert), users=("amira",)) as server:
         with connect(server.url, certificate=str(cert), key=str(key)) as client:
             assert client.create(event("by-certificate"), CAL)[0].ok
+            assert client.upn is None  # the server knows, and there is no way to ask it
         with pytest.raises(AuthError):
             connect(server.url, certificate=str(cert), key=str(key), act_as="bruno@example.com")
         with pytest.raises(AuthError):

@@ -175,6 +175,43 @@ def test_anonymous_needs_no_user() -> None:
     assert (session.ready, session.upn) == (True, "@")
 
 
+@pytest.mark.parametrize(("act_as", "upn"), [("", None), ("bruno", "bruno")])
+def test_upn_06_whom_a_certificate_names_is_not_known_here(act_as: str, upn: str | None) -> None:
+    """UPN-06; RFC 4422 appendix A: the server alone knows; it is not the anonymous user."""
+    options = Options(tls=False, act_as=act_as, trust=Trust(certificate="ours.pem", key="ours.key"))
+    session = CapSession(Address("x"), options, 0.0)
+    vouched = Security(
+        mechanisms=("EXTERNAL",), private=True, external_identity=act_as or "amira@example.com"
+    )
+    pump(session, Peer([], security=vouched))
+    assert (session.ready, session.upn) == (True, upn)
+
+
+@pytest.mark.parametrize(("mechanisms", "upn"), [(("ANONYMOUS",), "@"), ((), "@")])
+def test_upn_03_without_a_name_a_session_is_anonymous(mechanisms: tuple[str, ...], upn: str) -> None:
+    """UPN-03; RFC 4324 §4.3: by SASL, or where the server wants none."""
+    session = CapSession(Address("x"), Options(tls=False), 0.0)
+    pump(session, Peer([], security=Security(mechanisms=mechanisms, secret=SECRET)))
+    assert (session.ready, session.upn) == (True, upn)
+
+
+def test_idn_01_the_client_knows_as_whom_it_acts() -> None:
+    """RFC 4324 §10.8: as whom IDENTIFY says, and without a name as oneself again; a refusal changes nothing."""
+    script = [
+        answers(reply("k2", "", "REQUEST-STATUS:2.0")),
+        answers(reply("k3", "", "REQUEST-STATUS:6.4;no")),
+        answers(reply("k4", "", "REQUEST-STATUS:2.0")),
+    ]
+    with plain(*script) as server, connect(server.url, **login(tls=False)) as client:
+        client.identify("bruno@example.com")
+        assert client.upn == "bruno@example.com"
+        with pytest.raises(RefusedError):
+            client.identify("chiara@example.com")
+        assert client.upn == "bruno@example.com"
+        client.identify()
+        assert client.upn == "amira"
+
+
 def test_commands_of_the_server_that_make_no_sense_get_9_0() -> None:
     session, peer = in_memory()
     [channel] = peer.session.channels

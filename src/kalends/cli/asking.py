@@ -108,7 +108,7 @@ def capability(login: Login, as_json: bool, udp: str | None) -> None:
     if as_json:
         data({"user": upn, "capabilities": _listed(properties)})
     else:
-        _tabulate(properties, f"told to {upn or 'nobody'}")
+        _tabulate(properties, f"told to {upn or 'whom the certificate names'}")
 
 
 def _signpost(login: Login, udp: str, as_json: bool) -> None:

@@ -201,7 +201,10 @@ class AsyncClient:
 
     @property
     def upn(self) -> str | None:
-        """Whom the session acts as; "@" for anonymous."""
+        """Whom the session acts as; "@" for anonymous.
+
+        None where nobody tells us: the server alone knows whose certificate it is (without `act_as`).
+        """
         return self._wire.session.upn
 
     # -- commands ---------------------------------------------------------------------------------------
@@ -217,6 +220,7 @@ class AsyncClient:
     async def identify(self, upn: str | None = None) -> None:
         """As Client.identify."""
         await self._perform(verbs.identify(upn))
+        self._wire.session.identified(upn)
 
     async def create(self, what: Calendars, *targets: str, check: bool = True) -> list[Outcome]:
         """As Client.create."""

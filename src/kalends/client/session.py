@@ -109,6 +109,7 @@ class CapSession:
         self.capability: Capability | None = None
         self.wants_tls = False
         self.upn: str | None = None
+        self._logged_in: str | None = None
         self._server_name = options.server_name or address.host
         self._channel = -1
         self._exchanges: dict[tuple[int, int], Exchange] = {}
@@ -259,6 +260,7 @@ class CapSession:
             self.fail(error)
             return
         if mechanism is None:
+            self._logged_in = self.upn = "@"
             self._start()
             return
         self.stage = Stage.AUTHENTICATING
@@ -275,8 +277,15 @@ class CapSession:
         self.wants_tls = True
 
     def _authenticated(self, event: beep.Authenticated) -> None:
-        self.upn = event.authzid or event.authcid or "@"
+        # With EXTERNAL the server knows whom the certificate names, and neither SASL nor CAP tells.
+        unknown = None if event.mechanism == "EXTERNAL" else "@"
+        self._logged_in = event.authzid or event.authcid or unknown
+        self.identified(None)
         self._start()
+
+    def identified(self, upn: str | None) -> None:
+        """Note whom the server lets us act as from now on; None for whoever logged in (RFC 4324 §10.8)."""
+        self.upn = upn or self._logged_in
 
     def _not_authenticated(self, event: beep.AuthenticationFailed) -> None:
         who = self.options.user or "anonymous"

@@ -87,7 +87,10 @@ class Client:
 
     @property
     def upn(self) -> str | None:
-        """Whom the session acts as; "@" for anonymous."""
+        """Whom the session acts as; "@" for anonymous.
+
+        None where nobody tells us: the server alone knows whose certificate it is (without `act_as`).
+        """
         return self._session.upn
 
     # -- commands ---------------------------------------------------------------------------------------
@@ -103,6 +106,7 @@ class Client:
     def identify(self, upn: str | None = None) -> None:
         """Act as somebody else, or with None as oneself again (RFC 4324 §10.8)."""
         self._perform(verbs.identify(upn))
+        self._session.identified(upn)
 
     def create(self, what: Calendars, *targets: str, check: bool = True) -> list[Outcome]:
         """Create objects in every target (RFC 4324 §10.4).

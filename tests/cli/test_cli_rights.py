@@ -43,6 +43,12 @@ def test_a_calendar_is_shared_and_not_any_more(shop: Here) -> None:
         (("share", "amira/calendar", "bruno@*", "--as", "read"), 1, "not a UPN filter"),
         (("rights", "amira/calendar", "tea"), 2, "UID belongs to --explain"),
         (("rights", "amira/calendar", "tea", "--explain", "bruno"), 1, "there is nothing with the UID tea"),
+        (("share", "amira/calendar", "", "--as", "owner"), 1, "a UPN is written user@realm"),
+        (("unshare", "amira/calendar", ""), 1, "a UPN is written user@realm"),
+        (("share", "amira/calendar", "bruno"), 2, "Choose from: busy, titles, read, colleague"),
+        (("rights", "amira/calendar", "--explain", "*"), 1, "not a UPN"),
+        (("group", "add", "*"), 1, "not a UPN"),
+        (("user", "may-act-as", "add", "bruno", "nobody"), 1, "there is no user or group nobody@localhost"),
         (("decree",), 2, "name a FILE"),
         (("decree", "--repeal", "LAW"), 1, "there is no decreed VCAR LAW"),
     ],
@@ -50,6 +56,36 @@ def test_a_calendar_is_shared_and_not_any_more(shop: Here) -> None:
 def test_what_cannot_be_is_refused_in_words(shop: Here, words: tuple[str, ...], code: int, said: str) -> None:
     done = shop(*words)
     assert (done.code, said in done.err) == (code, True), done.err
+
+
+def test_who_may_act_as_somebody_is_said_without_the_realm(shop: Here) -> None:
+    words = ("bruno", "amira")
+    assert shop("user", "may-act-as", "add", *words).out == "bruno@localhost may act as amira@localhost\n"
+    gone = shop("user", "may-act-as", "remove", *words)
+    assert gone.out == "bruno@localhost may no longer act as amira@localhost\n"
+
+
+def test_whom_a_calendar_is_shared_with_is_said_in_words(shop: Here) -> None:
+    for whom in ("*", "@", "*@localhost"):
+        assert shop("share", "amira/calendar", whom, "--as", "busy").code == 0
+    told = shop("rights", "amira/calendar").out
+    for said in ("everybody  ", "the anonymous  ", "everybody of  "):
+        assert said in told
+    shares = json.loads(shop("rights", "amira/calendar", "--json").out)["shares"]
+    assert sorted(one["upn"] for one in shares) == ["*", "*@localhost", "@"]
+
+
+def test_a_hostile_name_of_a_right_does_nothing_to_a_terminal(shop: Here) -> None:
+    law = LAW.replace("CARID:LAW", "CARID:LA\\n\u202eW\u200b")
+    told = [
+        shop("decree", "-", stdin=law).out,
+        shop("decree", "--list").out,
+        shop("rights", "amira/calendar").out,
+        shop("decree", "--repeal", "LA\n\u202eW\u200b").out,
+    ]
+    assert told[:2] == ["decreed LA W for every calendar\n", "LA W\n"]
+    assert told[3] == "repealed LA W\n"
+    assert not any(hidden in text for text in told for hidden in "\u202e\u200b")
 
 
 def test_rights_are_told_so_that_a_person_understands(shop: Here) -> None:

@@ -230,6 +230,25 @@ def test_UPN01_UPN04_what_is_no_user_name_is_refused(one_world: World, text: str
         one_world.store.write(lambda tx: identity.add_user(tx, POLICY, text, now=NOW))
 
 
+@pytest.mark.parametrize("text", ["", "*", "*@example.com", "bo\u200bb@example.com", "bob@ex\u202eample.com"])
+def test_UPN01_UPN09_nobody_is_called_like_a_filter_nor_looks_like_another(
+    one_world: World, text: str
+) -> None:
+    """A GRANT:*@realm means everybody: were somebody called so, a right of theirs would be everybody's."""
+    with pytest.raises(InvalidError):
+        one_world.store.write(lambda tx: identity.add_user(tx, POLICY, text, now=NOW, kind="group"))
+    with pytest.raises(InvalidError):
+        names.complete_upn(text, POLICY)
+
+
+def test_a_new_user_has_a_name_that_can_be_shown(one_world: World) -> None:
+    for name in ("bob\x1b[31m", "b\u202eob", " ", "b" * 201):
+        with pytest.raises(InvalidError):
+            one_world.store.write(
+                lambda tx, name=name: identity.add_user(tx, POLICY, "bob", now=NOW, name=name)
+            )
+
+
 @pytest.mark.parametrize("text", ["@", "@example.com", "bob@example.com", "Bob.Smith@Example.com"])
 def test_UPN01_forms_of_a_upn(text: str) -> None:
     assert names.check_upn(text) == text.lower()

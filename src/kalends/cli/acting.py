@@ -38,15 +38,16 @@ def may_act_as() -> None:
 def add(upn: str, whom: str, store: str | None, config_file: Path | None) -> None:
     """Let the user UPN, or all in the group UPN, act as WHOM.
 
-    WHOM is a UPN with its realm, @ for anonymous, @realm, *@realm or *. The last two mean no administrators:
-    name those.
+    WHOM is a user, room or group, @ for anonymous, @realm, *@realm or *. The last two mean no
+    administrators: name those.
     """
     from kalends.core import acting
     from kalends.core.names import complete_upn
+    from kalends.core.sharing import sharer
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)
-        told = at.write(lambda tx: acting.allow(tx, full, whom))
+        told = at.write(lambda tx: acting.allow(tx, full, sharer(tx, at.policy, whom)))
     click.echo(f"{full} may act as {told}")
 
 
@@ -61,8 +62,9 @@ def remove(upn: str, whom: str, store: str | None, config_file: Path | None) -> 
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)
-        at.write(lambda tx: acting.forbid(tx, full, whom))
-    click.echo(f"{full} may no longer act as {whom}")
+        other = whom if "@" in whom or "*" in whom else complete_upn(whom, at.policy)
+        at.write(lambda tx: acting.forbid(tx, full, other))
+    click.echo(f"{full} may no longer act as {other}")
 
 
 @click.command("list", cls=Command)

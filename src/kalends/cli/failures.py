@@ -94,7 +94,7 @@ def _said(text: str) -> tuple[str, ...]:
 
 
 def _usage(error: click.ClickException) -> Failure:
-    lines = _said(error.format_message())
+    lines = _said(" ".join(error.format_message().split()))  # click lists choices one below the other
     ctx = getattr(error, "ctx", None)
     if isinstance(error, click.UsageError) and ctx is not None:
         lines += (f"Try '{ctx.command_path} --help'.",)

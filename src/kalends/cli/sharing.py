@@ -11,6 +11,7 @@ import click
 from kalends.cli.failures import UsageError
 from kalends.cli.group import Command
 from kalends.cli.offline import Office, office, store_options
+from kalends.cli.text import clean
 
 if TYPE_CHECKING:
     from kalends.core.model import Target
@@ -120,6 +121,7 @@ def rights(
 
 def _show(shared: list[Share], rules: list[Told], *, as_json: bool) -> None:
     from kalends.cli.output import data, table
+    from kalends.core.telling import in_words
 
     if as_json:
         data(
@@ -138,7 +140,7 @@ def _show(shared: list[Share], rules: list[Told], *, as_json: bool) -> None:
             }
         )  # fmt: skip
         return
-    rows = [(one.upn, f"shares it as {one.preset}", "", one.carid) for one in shared if one.preset]
+    rows = [(in_words(one.upn), f"shares it as {one.preset}", "", one.carid) for one in shared if one.preset]
     rules = sorted(rules, key=lambda one: one.denies)
     rows += [(one.who, one.may, _what(one), _origin(one)) for one in rules]
     table(("who", "may", "what", "right"), rows, flexible=("who", "may", "what", "right"))
@@ -237,14 +239,15 @@ def decree(
         target = Target("", 0, "") if calid is None else _target(at, calid)
         if listing:
             for row in at.read(lambda tx: list(decrees.decreed_in(tx, target.calendar_id))):
-                click.echo(row.uid)
+                click.echo(clean(row.uid))
         elif carid is not None:
             at.write(lambda tx: decreeing.repeal(tx, at.caller, target, carid))
-            click.echo(f"repealed {carid}")
+            click.echo(f"repealed {clean(carid)}")
         elif file is not None:
             vcars = _vcars(file)
             made = at.write(lambda tx: [decreeing.decree(tx, at.caller, target, vcar) for vcar in vcars])
-            click.echo(f"decreed {', '.join(made)} for {target.calid or 'every calendar'}")
+            told = ", ".join(map(clean, made))
+            click.echo(f"decreed {told} for {target.calid or 'every calendar'}")
 
 
 def _vcars(file: Path) -> list[Component]:

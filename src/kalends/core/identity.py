@@ -114,6 +114,8 @@ def add_user(
     local = upn.partition("@")[0]
     if not local:
         raise InvalidError("a user needs a name before the @")
+    if name:
+        _check_name(name)
     address = normal_address(f"mailto:{upn}")
     if principals.by_upn(tx, upn) is not None or principals.by_address(tx, address) is not None:
         raise DuplicateError(f"{upn} is taken")
@@ -126,7 +128,7 @@ def add_user(
             upn=upn,
             now=now,
             kind=kind,
-            name=name or local,
+            name=name.strip() if name else local,
             secret=verifier,
             admin=admin,
             slug=slug,
@@ -298,8 +300,7 @@ def describe(
     """
     row = _known(tx, upn)
     if name is not None:
-        if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
-            raise InvalidError(f"a name has 1 to {MAX_NAME} characters, all of them printable")
+        _check_name(name)
         principals.set_name(tx, row.id, name.strip())
     if tz is not None or locale is not None:
         zone = row.tz if tz is None else _zone(tz)
@@ -309,6 +310,11 @@ def describe(
         if admin and row.kind != "user":
             raise InvalidError("only a user can be an administrator")
         principals.set_admin(tx, row.id, admin)
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        raise InvalidError(f"a name has 1 to {MAX_NAME} characters, all of them printable")
 
 
 def _zone(tz: str) -> str | None:

@@ -37,7 +37,7 @@ def check_upn(text: str) -> str:
         The UPN in lower case: realms are DNS names, and the same person must not exist twice.
 
     Raises:
-        InvalidError: any other form; `user@` above all (RFC 4324 §4.3).
+        InvalidError: any other form; `user@` above all (RFC 4324 §4.3), and `*@realm`, which is a filter.
 
     Source: RFC 4324 §6.1.2; UPN-01, UPN-04.
     """
@@ -49,7 +49,9 @@ def check_upn(text: str) -> str:
         raise InvalidError("a UPN is written user@realm")
     if not realm:
         raise InvalidError("a UPN needs a realm after the @")
-    if len(upn) > MAX_UPN or not _REALM.match(realm) or ".." in realm or (user and not _DOT_ATOM.match(user)):
+    # A `*` would be a filter that means everybody, and who hides a character looks like somebody else.
+    known = _REALM.match(realm) and ".." not in realm and (not user or _DOT_ATOM.match(user))
+    if len(upn) > MAX_UPN or not known or user == "*" or not upn.isprintable():
         raise InvalidError("not a UPN: user@realm, without spaces and special characters")
     return upn.lower()
 
@@ -58,12 +60,12 @@ def complete_upn(text: str, policy: Policy) -> str:
     """Add the store's realm to a user name without one, and check the form.
 
     Raises:
-        InvalidError: not a UPN (RFC 4324 §6.1.2); `user@` is never one.
+        InvalidError: not a UPN (RFC 4324 §6.1.2); `user@` is never one, and nothing at all names nobody.
     """
     text = text.strip()
     if text.lower().startswith("mailto:"):
         text = text[len("mailto:") :]
-    return check_upn(text if "@" in text else f"{text}@{policy.realm}")
+    return check_upn(text if "@" in text or not text else f"{text}@{policy.realm}")
 
 
 def path_name(text: str) -> str:

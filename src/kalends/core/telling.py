@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from kalends.calquery.tree import Query
 from kalends.core import identity
 from kalends.core.circumstances import Standing
-from kalends.core.errors import NotFoundError
+from kalends.core.errors import InvalidError, NotFoundError
 from kalends.core.judges import PERMISSIONS, Authority, authority_in
 from kalends.core.model import Caller, Identity, Target
 from kalends.core.names import ANONYMOUS, complete_upn
 from kalends.core.sharing import Share, shares
-from kalends.core.upns import Form, UpnFilter
+from kalends.core.upns import Form, UpnFilter, parse_filter
 from kalends.core.vrights import Rule, rules_in
 from kalends.ical.tree import Component, parse
 from kalends.ical.values import normal_address
@@ -127,6 +127,14 @@ def _joined(words: Iterable[str]) -> str:
 def who_in_words(one: UpnFilter) -> str:
     """Whom a UPN-FILTER means."""
     return _WHO[one.form].format(one.name)
+
+
+def in_words(text: str) -> str:
+    """Whom a UPN-FILTER means, given as it is written."""
+    try:
+        return who_in_words(parse_filter(text))
+    except InvalidError:
+        return text
 
 
 @dataclass(frozen=True, slots=True)

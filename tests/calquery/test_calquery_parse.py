@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calquery.query_strategies import queries
+from kalends.calquery.conditions import MAX_DEPTH
 from kalends.calquery.errors import QueryError, TooComplexError
-from kalends.calquery.parse import MAX_DEPTH, parse, parse_line
+from kalends.calquery.parse import parse, parse_line
 from kalends.calquery.tree import (
     AllProperties,
     And,

@@ -22,7 +22,8 @@ class Hit:
         parent: what it stands in.
         at: for an instance that the master's rule makes, when the rule puts it, in seconds UTC (wall seconds
             when it floats); None for what is written in the text itself.
-        shown: that instance as a component of its own; None when it is as written.
+        shown: that instance as a component of its own; None when it is as written, and where only `cut` is
+            needed: for a reading command of somebody who sees parts.
         cut: what the caller may see of it, or, for a writing command, go by; None for all of it.
     """
 

@@ -84,7 +84,7 @@ def test_undo_takes_back_and_says_what(at: Here) -> None:
     assert (newest["action"], newest["undoes"], undone["undone"]) == (f"undid {last}", last, True)
     assert at("undo", CALID, "--tick", str(newest["tick"])).code == 0
     assert at("export", CALID).out == before
-    assert at("undo", CALID).out.startswith("VEVENT milk: changed back")
+    assert at("undo", CALID).out.startswith("VEVENT milk: restored (change ")
     assert at("undo", CALID, "nothing").code == 1
     assert at("check").out == "clean\n"
 
@@ -96,7 +96,7 @@ def test_the_trash_is_listed_and_restored_from(at: Here) -> None:
     [found] = json.loads(at("trash", CALID, "--json").out)
     assert (found["uid"], found["marked"]) == ("milk", "2026-01-01T00:00:00+00:00")
     assert "Milk" not in at("export", CALID).out
-    assert at("restore", CALID, "milk").out.startswith("VEVENT milk: changed back")
+    assert at("restore", CALID, "milk").out.startswith("VEVENT milk: restored (change ")
     assert "Milk" in at("export", CALID).out
     assert at("trash", CALID).err == "kalends: the trash is empty\n"
     assert at("trash", CALID, "--json").out == "[]\n"

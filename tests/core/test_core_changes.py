@@ -10,7 +10,7 @@ from kalends.calquery.match import Subject
 from kalends.calquery.parse import parse as parse_query
 from kalends.calquery.plan import plan
 from kalends.calquery.ranges import ticks_from
-from kalends.core import changed
+from kalends.core import changed, trash, undoing
 from kalends.ical.tree import Component
 from kalends.store import calendars, changes
 
@@ -90,6 +90,59 @@ def test_changes_are_told_once_for_each_object_in_order(world: World) -> None:
     only = f"SELECT UID FROM X-KALENDS-CHANGE WHERE X-KALENDS-TICK > '{since}' AND X-KALENDS-KIND = 'VTODO'"
     assert found(world, only) == []
     assert len(found(world, "SELECT * FROM X-KALENDS-CHANGE")) >= 2
+
+
+def actions(world: World, since: int) -> list[tuple[str | None, str | None]]:
+    parts = found(world, f"SELECT * FROM X-KALENDS-CHANGE WHERE X-KALENDS-TICK > '{since}'")
+    return [(part.value("X-KALENDS-ACTION"), part.value("UID")) for part in parts]
+
+
+def take_back(world: World) -> None:
+    world.store.write(lambda tx: undoing.undo(tx, world.bill, world.calendar))
+
+
+def test_what_was_taken_away_and_is_there_again_is_restored(world: World) -> None:
+    """Not "changed": who heard that it was removed has nothing that could change."""
+    world.create(event("a"))
+    before = tick(world)
+    world.delete("SELECT * FROM VEVENT WHERE UID = 'a'")
+    gone = tick(world)
+    assert actions(world, before) == [("removed", "a")]
+    take_back(world)
+    back = tick(world)
+    assert actions(world, gone) == actions(world, before) == [("restored", "a")]
+    world.modify("SELECT * FROM VEVENT WHERE UID = 'a'", "", "SUMMARY:new")
+    assert actions(world, gone) == [("restored", "a")], "told once, with what it is now"
+    assert actions(world, before) == actions(world, back) == [("changed", "a")]
+    world.delete("SELECT * FROM VEVENT WHERE UID = 'a'", mark=True)
+    assert actions(world, back) == [("marked", "a")]
+    marked = tick(world)
+    take_back(world)
+    assert actions(world, marked) == [("restored", "a")]
+
+
+def test_an_instance_in_the_trash_is_not_its_series(world: World) -> None:
+    """Nobody is told that the UID is marked, or gone, while the series is there."""
+    world.create(event("s", "RRULE:FREQ=DAILY"))
+    since = tick(world)
+    one = "SELECT * FROM VEVENT WHERE UID = 's' AND DTSTART = '20260107T100000Z'"
+    world.delete(one, expand=True, mark=True)
+    assert actions(world, since) == [("changed", "s")]
+    since = tick(world)
+    world.store.write(lambda tx: trash.restore(tx, world.bill, world.calendar, "s"))
+    assert actions(world, since) == [("changed", "s")]
+
+
+def test_what_is_marked_does_not_take_the_new_one_of_its_uid_along(world: World) -> None:
+    world.create(event("a"))
+    world.delete("SELECT * FROM VEVENT WHERE UID = 'a'", mark=True)
+    world.create(event("a"))
+    since = tick(world)
+    world.delete("SELECT * FROM VEVENT WHERE STATE() = 'DELETED'")
+    assert tick(world) > since
+    assert actions(world, since) == []
+    world.delete("SELECT * FROM VEVENT WHERE UID = 'a'")
+    assert set(actions(world, since)) == {("removed", "a")}
 
 
 def test_nobody_else_is_told(world: World) -> None:

@@ -148,7 +148,7 @@ def test_an_older_undo_is_taken_back_when_nothing_newer_is_left(world: World) ->
     restored = tick(world)
     world.delete(one("a"))
     undo(world)
-    assert undo(world, tick=restored)[0].action == "changed back"
+    assert undo(world, tick=restored)[0].action == "put back into the trash"
     assert len(world.find(MARKED)) == 1
     undo(world, uid="a")
     assert undo(world, uid="a")[0].tick == begun
@@ -236,7 +236,7 @@ def test_a_marked_instance_goes_back_into_its_series(world: World) -> None:
     before = texts(world, world.calendar.calendar_id)
     world.delete("SELECT * FROM VEVENT WHERE DTSTART = '20260317T090000Z'", expand=True, mark=True)
     assert len(world.find(MARKED)) == 1
-    assert sorted(u.action for u in restore(world, "s")) == ["changed back", "removed"]
+    assert [(u.kind, u.uid, u.action) for u in restore(world, "s")] == [("VEVENT", "s", "restored")]
     assert texts(world, world.calendar.calendar_id) == before
     assert clean(world)
 

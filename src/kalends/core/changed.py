@@ -142,6 +142,8 @@ def _told(
     ids = [row.object_id for row in rows]
     held = objects.get_many(tx, ids)
     new = log.newcomers(tx, target.calendar_id, since, ids)
+    put = [row.object_id for row in rows if row.op == "put" and row.object_id not in new]
+    returned = log.returned(tx, target.calendar_id, since, put)
     upns: dict[int | None, str] = {None: ""}
     told: list[tuple[ChangeRow, Component]] = []
     for row in rows:
@@ -150,12 +152,14 @@ def _told(
         there = held.get(row.object_id)
         if there is not None and there.calendar_id != row.calendar_id:
             there = None
+        if _lives_on(tx, row, there):
+            continue
         shown = None if there is None else sight.object(there)
         if shown is None and (there is not None or not sight.whole):
             continue
         if row.actor not in upns:
             upns[row.actor] = _upn(tx, row.actor)
-        word = _word(row, there, row.object_id in new)
+        word = _word(row, there, new=row.object_id in new, returned=row.object_id in returned)
         told.append((row, _component(row, word, upns[row.actor], shown)))
     return told
 
@@ -165,9 +169,23 @@ def _upn(tx: Tx, actor: int | None) -> str:
     return "" if who is None else who.upn
 
 
-def _word(row: ChangeRow, there: ObjectRow | None, new: bool) -> str:
-    if row.op == "put" and new:
-        return "created"
+def _lives_on(tx: Tx, row: ChangeRow, there: ObjectRow | None) -> bool:
+    """Whether something marked came or went while another one of its UID stayed, which is told of itself.
+
+    An instance marked out of a series is an object of its own: neither is the series marked with it, nor
+    removed when the instance goes back. So it is with what was marked when its UID had been taken anew.
+    """
+    if row.op not in ("put", "remove") or (there is not None and there.state != "DELETED"):
+        return False
+    others = objects.by_uid(tx, row.calendar_id, row.uid, "BOOKED", row.kind)
+    return any(one.id < row.object_id or one.tick <= row.tick for one in others)
+
+
+def _word(row: ChangeRow, there: ObjectRow | None, *, new: bool, returned: bool) -> str:
+    if row.op == "put" and there is not None and there.state == "DELETED":
+        return "marked"
+    if row.op == "put" and (new or returned):
+        return "created" if new else "restored"
     if row.op == "state" and there is not None and there.state != "DELETED":
         return "restored"
     return _WORDS[row.op]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kalends.core.counting import EVERY, began, latest
 from kalends.core.differences import title_in
@@ -63,7 +63,7 @@ def restore(tx: Tx, caller: Caller, target: Target, uid: str) -> list[Undone]:
         uid: its identifier.
 
     Returns:
-        What was done to each object: an instance of a series goes back into the series.
+        What was restored: of an instance, which goes back into its series, the series.
 
     Raises:
         NotFoundError: nothing with that UID is in the trash. Others: as `undo`.
@@ -77,7 +77,9 @@ def restore(tx: Tx, caller: Caller, target: Target, uid: str) -> list[Undone]:
     if last is not None:
         was = history.before(tx, last.change)
         if began(last) or (was is not None and was.state != "DELETED"):
-            return undo(tx, caller, target, uid=last.change.uid, tick=last.change.tick)
+            done = undo(tx, caller, target, uid=last.change.uid, tick=last.change.tick)
+            # Of an instance its series is told, not the object it was in the trash, which is no more.
+            return [replace(one, action="restored") for one in done if one.action != "removed"] or done
     writer = Writer(tx, caller, (place,))
     held = objects.get(tx, ids[-1])
     if held is None or held.state != "DELETED":

@@ -26,7 +26,8 @@ class Undone:
 
     Attributes:
         kind, uid: of the object. tick: the change that was taken back.
-        action: removed, brought back, changed back, moved back.
+        action: removed, brought back, changed back, moved back; restored or put back into the trash for what
+            had been marked or restored.
     """
 
     kind: str
@@ -151,9 +152,10 @@ class _Step:
             uid = was.uid if was.uid != held.uid else None
             kind = was.kind if was.kind != held.kind else None
             held = self.writer.update(held, parse(was.ics), kind=kind, uid=uid)
-        if held.state != was.state:
-            self.writer.set_state(held, was.state)
-        return "changed back"
+        if held.state == was.state:
+            return "changed back"
+        self.writer.set_state(held, was.state)
+        return "put back into the trash" if was.state == "DELETED" else "restored"
 
     def _move_back(self, other_id: int) -> str:
         """Put an object back into the calendar it was moved from, whichever of the two is asked."""

@@ -52,6 +52,13 @@ _FIRST = (
     "select object_id from change where calendar_id = ? and object_id in (??)"
     " group by object_id having min(tick) > ?"
 )
+_RETURNED = (
+    "select c.object_id from change c where c.calendar_id = ? and c.op = 'remove' and c.object_id in (??)"
+    " and ((c.tick <= ? and not exists (select 1 from change l where l.calendar_id = c.calendar_id"
+    " and l.object_id = c.object_id and l.tick > c.tick and l.tick <= ?))"
+    " or (select count(*) from change l where l.calendar_id = c.calendar_id"
+    " and l.object_id = c.object_id and l.tick > c.tick) = 1)"
+)
 _NO_LIMIT = 2**62
 
 
@@ -105,6 +112,22 @@ def newcomers(tx: Tx, calendar_id: int, tick: int, object_ids: Sequence[int]) ->
     found: set[int] = set()
     for part in chunks(object_ids):
         rows = tx.rows(with_list(_FIRST, len(part)), (calendar_id, *part, tick))
+        found.update(cast("int", row[0]) for row in rows)
+    return found
+
+
+def returned(tx: Tx, calendar_id: int, tick: int, object_ids: Sequence[int]) -> set[int]:
+    """Which of these objects are there again: had been removed by `tick`, or until their last change.
+
+    Args:
+        tx: a transaction.
+        calendar_id: the calendar.
+        tick: what the asker knows.
+        object_ids: objects that are there and changed after it.
+    """
+    found: set[int] = set()
+    for part in chunks(object_ids):
+        rows = tx.rows(with_list(_RETURNED, len(part)), (calendar_id, *part, tick, tick))
         found.update(cast("int", row[0]) for row in rows)
     return found
 

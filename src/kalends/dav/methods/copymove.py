@@ -37,6 +37,7 @@ class _ToDestination(Method):
     def plan(self, context: Context) -> Plan:
         """Read the headers; write."""
         address, to = context.address, context.destination()
+        _ = context.overwrite  # one that says nothing is refused whatever stands at the Destination
 
         def work(tx: Tx) -> Response:
             found = resolve(tx, context, address)

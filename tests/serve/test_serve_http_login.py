@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from http_world import Peer, World, basic, until
@@ -304,6 +305,44 @@ def test_a_bearer_token_is_asked_for_and_taken_where_there_is_a_verifier_rfc_675
         assert isinstance(bad, Answer)
         assert bad.status == 401
         assert await check("good") is not good, "remembered with its key"
+
+    asyncio.run(main())
+    store.close()
+
+
+def test_checks_for_one_ipv6_network_are_counted_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guessing from many addresses of one /64 is no way around the throttle either."""
+    monkeypatch.setattr(credentials, "WAITING_PER_ADDRESS", 1)
+    config = config_for(tmp_path)
+    store = open_store(config.store)
+
+    async def main() -> None:
+        go = asyncio.Event()
+
+        async def compute(work):  # type: ignore[no-untyped-def]
+            await go.wait()
+            return work()
+
+        checks = Credentials(store, config.policy, Throttle(), b"secret", compute, bearer=Provider())
+
+        def check(token: str, peer: str) -> Any:
+            fields = [(b"host", b"a"), (b"authorization", f"Bearer {token}".encode())]
+            head = Head("GET", b"/", fields, secure=True, peer=peer)
+            return checks.check(head, Proxies((), "", "a").see(head))
+
+        first = asyncio.ensure_future(check("one", "2001:db8::1"))
+        await asyncio.sleep(0)
+        refused = await check("two", "2001:db8::2")
+        assert isinstance(refused, Answer)
+        assert refused.status == 503
+        other = asyncio.ensure_future(check("three", "2001:db8:0:1::1"))
+        await asyncio.sleep(0)
+        go.set()
+        for one in await asyncio.gather(first, other):
+            assert isinstance(one, Answer)
+            assert one.status == 401
 
     asyncio.run(main())
     store.close()

@@ -124,6 +124,18 @@ def test_failures_of_a_user_are_delayed_more_and_more() -> None:
     assert throttle.delay("elsewhere", "bob", 0.0) == 0
 
 
+def test_failures_of_an_ipv6_network_are_counted_together() -> None:
+    """One host has all addresses of its /64: each would have some free failures."""
+    throttle = Throttle()
+    for number in range(9):
+        throttle.failed(f"2001:db8::{number:x}", f"user{number}", 0.0)
+    assert throttle.delay("2001:db8::ffff", "mary", 0.0) == 2
+    assert throttle.delay("2001:db8:0:1::1", "mary", 0.0) == 0
+    for number in range(9):
+        throttle.failed(f"::ffff:192.0.2.{number}", f"user{number}", 0.0)
+    assert throttle.delay("::ffff:192.0.2.99", "mary", 0.0) == 0, "IPv4 behind a socket of both families"
+
+
 def test_failures_are_forgotten_in_time() -> None:
     throttle = Throttle()
     for _ in range(20):

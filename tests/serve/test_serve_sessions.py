@@ -370,6 +370,28 @@ def test_one_address_cannot_take_all_connections(tmp_path: Path) -> None:
     play(tmp_path, scene, max_connections_per_address=1)
 
 
+def test_one_ipv6_network_cannot_take_all_connections(tmp_path: Path) -> None:
+    """BC-02: all addresses of a /64 may be one host's."""
+
+    async def scene(server: Server) -> None:
+        def admitted(address: str) -> tuple[connection.Connection, str | None]:
+            made = connection.Connection(server._shared)
+            made.address = address
+            return made, server._admit(made)
+
+        first, word = admitted("2001:db8::1")
+        assert word is None
+        second, word = admitted("2001:db8::2")
+        assert word == "too many connections from your address"
+        third, word = admitted("2001:db8:0:1::1")
+        assert word is None
+        for one in (first, second, third):
+            server._forget(one)
+        assert server._by_address == {}
+
+    play(tmp_path, scene, max_connections_per_address=1)
+
+
 def test_too_many_channels_are_refused(tmp_path: Path) -> None:
     """BC-12: 100,000 wished for, 20 given, and the session goes on."""
 

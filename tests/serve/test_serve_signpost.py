@@ -199,6 +199,8 @@ def test_an_ipv6_network_is_one_address() -> None:
     assert neighbourhood("2001:db8::1") == neighbourhood("2001:db8::ffff:1") == "2001:db8::/64"
     assert neighbourhood("fe80::1%eth0") == "fe80::/64"
     assert neighbourhood("192.0.2.1") == "192.0.2.1"
+    assert neighbourhood("::ffff:192.0.2.1") == "192.0.2.1", "as a socket of both families shows it"
+    assert neighbourhood("local") == "local"
 
 
 # -- the client's side ----------------------------------------------------------------------------------------

@@ -276,7 +276,7 @@ class Config:
     )
     max_connections: int = field(default=1024, metadata=_says(_count, "connections at once"))
     max_connections_per_address: int = field(
-        default=256, metadata=_says(_count, "connections at once from one address")
+        default=256, metadata=_says(_count, "connections at once from one address or IPv6 /64")
     )
     max_channels: int = field(default=512, metadata=_says(_count, "open channels of one connection"))
     max_outstanding: int = field(  # a full window of the smallest commands is no attack

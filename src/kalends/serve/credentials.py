@@ -30,6 +30,7 @@ from kalends.core.names import ANONYMOUS, complete_upn
 from kalends.serve.http.answers import RETRY, Answer, plain
 from kalends.serve.http.head import Head
 from kalends.serve.proxies import Seen
+from kalends.serve.rates import neighbourhood
 from kalends.serve.throttle import Throttle
 from kalends.store import tokens
 from kalends.store.base import Store, Tx
@@ -169,24 +170,25 @@ class Credentials:
         running = self._checking.get(key)
         if running is not None:  # a client that opens several connections at once
             return await asyncio.shield(running)
-        if len(self._checking) >= WAITING or self._waiting[address] >= WAITING_PER_ADDRESS:
+        place = neighbourhood(address)
+        if len(self._checking) >= WAITING or self._waiting[place] >= WAITING_PER_ADDRESS:
             return plain(503, "Too many passwords are being checked at once; try again.", RETRY)
         loop = asyncio.get_running_loop()
-        self._waiting[address] += 1
+        self._waiting[place] += 1
         # A task of its own: several requests may wait for it, and the first of them may go away.
         task = loop.create_task(self._find(header, address))
         self._checking[key] = task
         try:
             checked = await asyncio.shield(task)
         finally:
-            task.add_done_callback(lambda _: self._ended(key, address))
+            task.add_done_callback(lambda _: self._ended(key, place))
         return checked
 
-    def _ended(self, key: bytes, address: str) -> None:
+    def _ended(self, key: bytes, place: str) -> None:
         task = self._checking.pop(key, None)
-        self._waiting[address] -= 1
-        if not self._waiting[address]:
-            del self._waiting[address]
+        self._waiting[place] -= 1
+        if not self._waiting[place]:
+            del self._waiting[place]
         if task is None or task.cancelled() or task.exception() is not None:
             return
         checked = task.result()

@@ -34,11 +34,16 @@ class Rates:
 
 
 def neighbourhood(address: str) -> str:
-    """The key of an address: itself, or for IPv6 its /64, of which one host may have all addresses."""
+    """The key of an address: itself, or for IPv6 its /64, of which one host may have all addresses.
+
+    An IPv4 address that a socket for both families shows as `::ffff:192.0.2.1` is that IPv4 address.
+    """
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    if found.version == 4:
+    if isinstance(found, ipaddress.IPv4Address):
         return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
     return str(ipaddress.ip_network((int(found), 64), strict=False))

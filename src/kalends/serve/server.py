@@ -30,7 +30,7 @@ from kalends.serve.hosts import Hosts, VirtualHost
 from kalends.serve.http.limits import HttpLimits
 from kalends.serve.http.listener import HttpListener
 from kalends.serve.proxies import Proxies
-from kalends.serve.rates import Rates
+from kalends.serve.rates import Rates, neighbourhood
 from kalends.serve.running import Turns
 from kalends.serve.signpost import open_signposts
 from kalends.serve.site import Site
@@ -253,9 +253,10 @@ class Server:
                 " raise it (ulimit -n, LimitNOFILE) or lower max_connections",
                 len(self._connections),
             )
-        many = self._by_address[connection.address] >= self.config.max_connections_per_address
+        peer = neighbourhood(connection.address)
+        many = self._by_address[peer] >= self.config.max_connections_per_address
         self._connections.add(connection)
-        self._by_address[connection.address] += 1
+        self._by_address[peer] += 1
         if full or scarce:
             return "the server is full; try again later"
         return "too many connections from your address" if many else None
@@ -264,9 +265,10 @@ class Server:
         if connection not in self._connections:
             return
         self._connections.discard(connection)
-        self._by_address[connection.address] -= 1
-        if not self._by_address[connection.address]:
-            del self._by_address[connection.address]
+        peer = neighbourhood(connection.address)
+        self._by_address[peer] -= 1
+        if not self._by_address[peer]:
+            del self._by_address[peer]
         if not self._connections:
             self._empty.set()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from kalends.serve.rates import neighbourhood
+
 MAX_KEYS = 10_000
 """Addresses and users remembered; the longest quiet ones are forgotten first."""
 FORGET_SECONDS = 900.0
@@ -24,7 +26,7 @@ class _Count:
 
 
 class Throttle:
-    """Counts failed logins; holds no clock."""
+    """Counts failed logins; holds no clock. All addresses of an IPv6 /64 are one."""
 
     def __init__(self) -> None:
         self._counts: OrderedDict[tuple[str, str], _Count] = OrderedDict()
@@ -32,7 +34,7 @@ class Throttle:
     def delay(self, address: str, user: str, now: float) -> float:
         """Seconds to wait before an attempt is answered, whether it is right or wrong."""
         by_user = self._failures("user", user, now) - FREE_PER_USER
-        by_address = self._failures("address", address, now) - FREE_PER_ADDRESS
+        by_address = self._failures("address", neighbourhood(address), now) - FREE_PER_ADDRESS
         worst = max(by_user, by_address)
         if worst <= 0:
             return 0.0
@@ -40,7 +42,7 @@ class Throttle:
 
     def failed(self, address: str, user: str, now: float) -> int:
         """Count a failure; returns how many there were for this user lately."""
-        self._count("address", address, now)
+        self._count("address", neighbourhood(address), now)
         return self._count("user", user, now)
 
     def succeeded(self, address: str, user: str) -> None:

@@ -17,7 +17,7 @@ from kalends.core.model import Caller, Policy
 from kalends.dav.messages import Plan, Request, Response, ready
 from kalends.serve.config import load_config
 from kalends.serve.http.answers import Answer
-from kalends.serve.http.connection import Visit
+from kalends.serve.http.app import Visit
 from kalends.serve.http.head import Head
 from kalends.serve.http.listener import HttpListener
 from kalends.serve.server import Server, _loop_factory

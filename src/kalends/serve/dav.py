@@ -17,7 +17,7 @@ from kalends.serve.credentials import Checked, Credentials, Login
 from kalends.serve.executor import Executor
 from kalends.serve.http import packing
 from kalends.serve.http.answers import RETRY, Answer, plain
-from kalends.serve.http.connection import BUG, Answered
+from kalends.serve.http.app import BUG, Answered
 from kalends.serve.http.head import Head
 from kalends.serve.http.limits import PIECE
 from kalends.serve.proxies import Seen

@@ -14,8 +14,9 @@ from kalends.ports.site import HTML
 from kalends.serve import front
 from kalends.serve.dav import DavVisit, Face
 from kalends.serve.http.answers import Answer, plain
-from kalends.serve.http.connection import IGNORED_BODY, Answered, Visit
+from kalends.serve.http.app import Answered, Visit
 from kalends.serve.http.head import BadHeadError, Head
+from kalends.serve.http.reading import IGNORED_BODY
 from kalends.serve.proxies import Proxies, Seen
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 from kalends.serve.descriptors import is_scarce
 from kalends.serve.http.answers import RETRY, Answer, plain
+from kalends.serve.http.app import App
 from kalends.serve.http.body import Room
-from kalends.serve.http.connection import App, HttpConnection
+from kalends.serve.http.connection import HttpConnection
 from kalends.serve.http.limits import BACKLOG, TLS_HANDSHAKE_SECONDS, HttpLimits
 from kalends.serve.rates import neighbourhood
 

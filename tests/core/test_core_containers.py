@@ -102,6 +102,28 @@ def test_ACL04_ACL05_the_four_vcars_are_in_the_store_and_in_new_calendars(world:
         assert found == {"READBUSYTIMEINFO", "REQUESTONLY", "UPDATEPARTSTATUS", "DEFAULTOWNER"} | more
 
 
+def test_ACL05_default_vcars_name_the_four_and_vcars_that_are_there(world: World) -> None:
+    """RFC 4324 §8.14: what they name is copied into new calendars, and stays as long as it is named."""
+    four = "READBUSYTIMEINFO,REQUESTONLY,UPDATEPARTSTATUS,DEFAULTOWNER"
+
+    def change(old: str, new: str, query: str = "SELECT * FROM VCALSTORE", kind: str = "VCALSTORE") -> None:
+        world.modify(query, old, new, STORE, world.root, kind=kind)
+
+    for wrong in ("READBUSYTIMEINFO,REQUESTONLY,UPDATEPARTSTATUS", "MINE", f"{four},MINE"):
+        with pytest.raises(InvalidError, match="DEFAULT-VCARS names"):
+            change(f"DEFAULT-VCARS:{four}", f"DEFAULT-VCARS:{wrong}")
+    mine = "BEGIN:VCAR\nCARID:MINE\nBEGIN:VRIGHT\nGRANT:@\nPERMISSION:SEARCH\nEND:VRIGHT\nEND:VCAR"
+    assert [one.error for one in world.create(calendar(mine), STORE, world.root)] == [None]
+    change(f"DEFAULT-VCARS:{four}", f"DEFAULT-VCARS:{four},MINE")
+    for name in ("REQUESTONLY", "MINE"):
+        with pytest.raises(InvalidError, match="stands in DEFAULT-VCARS"):
+            change(f"CARID:{name}", "CARID:other", f"SELECT * FROM VCAR WHERE CARID = '{name}'", "VCAR")
+    text = calendar("BEGIN:VAGENDA\nCALID:new\nOWNER:bill\nEND:VAGENDA")
+    assert [one.error for one in world.create(text, STORE)] == [None]
+    copied = {vcar.value("CARID") for vcar in world.find("SELECT * FROM VCAR", world.target("new"))}
+    assert copied == {*four.split(","), "MINE"}
+
+
 def test_the_store_is_made_once_and_follows_its_configuration(store: Store) -> None:
     store.write(lambda tx: containers.ensure_store(tx, POLICY, NOW))
     before = store.read(lambda tx: changes.history(tx, 0))

@@ -256,21 +256,36 @@ def found_calendar(
 
 
 def respect_store(tx: Tx, agenda: Component) -> None:
-    """ALLOW-CONFLICT:FALSE of the store rules every calendar (RFC 4324 §8.1; CON-02).
+    """What the store says holds in every calendar: ALLOW-CONFLICT:FALSE, and the rights they begin with.
 
     Args:
         tx: a transaction.
-        agenda: a VAGENDA that is to be stored; a VCALSTORE is left alone.
+        agenda: a VAGENDA that is to be stored, or the VCALSTORE itself.
 
     Raises:
-        InvalidError: the calendar says TRUE.
+        InvalidError: the calendar says TRUE; the VCALSTORE leaves out a predefined VCAR, or names one that is
+            not there.
+
+    Source: RFC 4324 §8.1, §8.14; CON-02, ACL-05.
     """
     if agenda.name == "VCALSTORE":
+        _check_default_vcars(tx, agenda)
         return
     row = calendars.by_id(tx, VCALSTORE)
     assert row is not None, "a store without its VCALSTORE"
     if not agendas.allows_conflict(agendas.properties(tx, row)) and agendas.allows_conflict(agenda):
         raise InvalidError("the store does not allow conflicts, so ALLOW-CONFLICT must be FALSE")
+
+
+def _check_default_vcars(tx: Tx, store: Component) -> None:
+    wanted = agendas.listed(store, "DEFAULT-VCARS")
+    if not set(defaults.DEFAULT_VCARS) <= set(wanted):
+        raise InvalidError(
+            "DEFAULT-VCARS names at least READBUSYTIMEINFO, REQUESTONLY, UPDATEPARTSTATUS and DEFAULTOWNER"
+        )
+    for carid in wanted:
+        if not objects.by_uid(tx, VCALSTORE, carid, "BOOKED", "VCAR"):
+            raise InvalidError(f"DEFAULT-VCARS names {carid[:80]}, which is no VCAR of the store")
 
 
 def _default_vcars(tx: Tx) -> list[Component]:

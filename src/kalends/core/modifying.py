@@ -12,6 +12,7 @@ from kalends.core import (
     attachments,
     containers,
     decrees,
+    deleting,
     patch,
     rights,
     scheduling,
@@ -152,6 +153,8 @@ def _check_kind(writer: Writer, row: ObjectRow, mains: Sequence[Component], sent
         assert calendar is not None, "a locked calendar"
         rights.respect_decrees(writer.tx, row.calendar_id, mains[0], agendas.owners(writer.tx, calendar))
         admission.check_rights(mains[0], writer.caller, sent)
+        if unescape_text(texts.identifier(mains[0])[1]).strip() != row.uid:
+            deleting.keep_promises(writer, row)
     elif row.kind == "VQUERY":
         admission.check_query(mains[0], writer.caller, sent)
     elif row.kind == "VTIMEZONE" and unescape_text(mains[0].value("TZID") or "") != row.uid:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from cap_harness import POLICY, Pair, command, event, query
+from cap_harness import POLICY, UTC, Pair, command, event, query
 
 from kalends.calquery.parse import parse
 from kalends.cap.actions import Execute
 from kalends.cap.messages import read_message
 from kalends.cap.selections import MAX_QUERIES, is_point_read, selections_of
 from kalends.cap.status import RefusalError
+from kalends.core import containers, decreeing
 from kalends.core.model import Policy, Selection
 from kalends.ical.tree import Component
-from kalends.store.base import Store
+from kalends.ical.tree import parse as parse_ics
+from kalends.store.base import Store, Tx
 
 
 @pytest.mark.parametrize(
@@ -218,6 +220,39 @@ def test_ACL22_what_may_not_be_seen_is_answered_as_what_is_not_there(
         told[target] = (answer.kind, answer.text.replace(target, "?"))
     assert told["relcalz1"] == told["relcalz9"]
     assert "REQUEST-STATUS:6.1" in told["relcalz1"][1]
+
+
+def test_ACL11_a_decree_refuses_in_the_octets_of_every_other_refusal(calendars: Store, pair: Pair) -> None:
+    """RFC 4324 §4.2.3: nobody learns from a refusal whether a right is missing, denied, or decreed away."""
+    sees = (
+        "BEGIN:VCAR", "CARID:sees", "BEGIN:VRIGHT", "GRANT:mary@example.com", "PERMISSION:SEARCH",
+        "SCOPE:SELECT * FROM VEVENT", "END:VRIGHT", "END:VCAR",
+    )  # fmt: skip
+    law = (
+        "BEGIN:VCAR", "CARID:LAW", "BEGIN:VRIGHT", "DENY:mary@example.com", "PERMISSION:CREATE",
+        "PERMISSION:MODIFY", "PERMISSION:DELETE", "END:VRIGHT", "END:VCAR",
+    )  # fmt: skip
+    for target in ("relcalz1", "relcalz2"):
+        assert "REQUEST-STATUS:2.0" in pair.ask(command("CMD:CREATE", *sees, targets=(target,))).text
+        assert "REQUEST-STATUS:2.0" in pair.ask(command("CMD:CREATE", *event("x"), targets=(target,))).text
+    assert "REQUEST-STATUS:2.0" in pair.ask(command("CMD:CREATE", *law, targets=("relcalz2",))).text
+    keeper = containers.housekeeper(POLICY, UTC)
+    decreed = parse_ics("\r\n".join(law) + "\r\n")
+
+    def decree(tx: Tx) -> None:
+        decreeing.decree(tx, keeper, containers.resolve(tx, keeper, "relcalz1"), decreed)
+
+    calendars.write(decree)
+    mary = Pair(calendars, "mary@example.com")
+    selected = query("SELECT * FROM VEVENT WHERE UID = 'x'")
+    change = ("BEGIN:VEVENT", "END:VEVENT", "BEGIN:VEVENT", "LOCATION:b", "END:VEVENT")
+    for verb, body in (("CREATE", event("y")), ("MODIFY", (*selected, *change)), ("DELETE", selected)):
+        told = {}
+        for target in ("relcalz1", "relcalz2"):
+            answer = mary.ask(command(f"CMD:{verb}", *body, targets=(target,)))
+            told[target] = (answer.kind, answer.text.replace(target, "?"))
+        assert told["relcalz1"] == told["relcalz2"]
+        assert "REQUEST-STATUS:6.4" in told["relcalz1"][1]
 
 
 def test_who_holds_the_slot_is_told_to_who_may_see_it(calendars: Store, pair: Pair) -> None:

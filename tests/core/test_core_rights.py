@@ -183,6 +183,37 @@ def test_locked_rights_stay_locked_even_for_owners_acl_25(full: World) -> None:
     assert len(full.find("SELECT * FROM VCAR")) == 4
 
 
+@pytest.mark.parametrize(
+    ("permission", "said"),
+    [
+        ("X-Ping", ""), ("generate-uid", ""), ("*", ""),
+        ("SEARCH,CREATE", "InvalidError"), ("SERACH", "InvalidError"), ("X-", "InvalidError"), ("**", "InvalidError"),
+    ],
+)  # fmt: skip
+def test_a_permission_that_nobody_knows_is_refused_acl_20(full: World, permission: str, said: str) -> None:
+    """RFC 4324 §8.25: a DENY with a misspelt permission would deny nothing, and nobody would notice."""
+    (told,) = errors(full.create(right("DENY:@", f"PERMISSION:{permission}")))
+    assert told == said
+    assert len(full.find("SELECT * FROM VCAR WHERE CARID = 'test'")) == (not said)
+
+
+def test_owners_have_their_rights_by_defaultowner_acl_09(full: World) -> None:
+    """RFC 4324 §4.2.2: without it they have none, and an administrator gives it back."""
+    (kept,) = full.find("SELECT * FROM VCAR WHERE CARID = 'DEFAULTOWNER'")
+    full.delete("SELECT * FROM VCAR WHERE CARID = 'DEFAULTOWNER'", full.calendar, full.root)
+    assert full.find("SELECT * FROM VEVENT") == []
+    for refused in (
+        lambda: full.create(calendar(event("x"))),
+        lambda: full.delete("SELECT * FROM VEVENT WHERE UID = 'm'"),
+    ):
+        with pytest.raises(DeniedError):
+            refused()
+    assert errors(full.create(calendar(kept.to_ics()), full.calendar, full.root)) == [""]
+    assert full.uids("SELECT * FROM VEVENT") == ["m", "p"]
+    assert errors(full.create(calendar(event("x")))) == [""]
+    assert errors(full.delete("SELECT * FROM VEVENT WHERE UID = 'm'")) == [""]
+
+
 @pytest.mark.parametrize("permission", ["SEARCH", "CREATE", "DELETE", "MODIFY", "MOVE"])
 def test_each_permission_alone_acl_20(full: World, permission: str) -> None:
     """ACL-20: each one works alone, and no other with it."""

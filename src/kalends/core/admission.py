@@ -37,6 +37,15 @@ _ONE_DATE = 16
 """Characters of a date and time: a second date does not fit in."""
 _UNTIL = re.compile(r"UNTIL=([0-9]{8,12})(T[0-9]{6}Z?)?", re.IGNORECASE)
 _RESTRICTABLE = frozenset(("CREATE", "MODIFY", "*"))
+_PERMISSIONS = frozenset(
+    (
+        "*", "SEARCH", "CREATE", "DELETE", "MODIFY", "MOVE",
+        "ABORT", "CONTINUE", "GENERATE-UID", "GET-CAPABILITY", "IDENTIFY", "NOOP", "REPLY", "SET-LOCALE",
+        "TIMEOUT",
+    )
+)  # fmt: skip
+"""PERMISSIONs: the five, all of them, and the other commands that are registered (RFC 4324 §8.25, §13)."""
+_EXTENSION = re.compile(r"X-[A-Z0-9-]+\Z")
 
 MAX_LINES = 50_000
 """Lines of one object: a series with 400 changed instances has a fifth; these are a second of work."""
@@ -237,7 +246,9 @@ def check_rights(vcar: Component, caller: Caller, sent: Sent) -> None:
         InvalidError: a rule of RFC 4324 §9.3 or §9.4 is broken.
         DeniedError: DECREED:TRUE, which no client can write.
 
-    Source: RFC 4324 §6.1.3, §8.10, §8.32, §9.3, §9.4; ACL-13, ACL-16 to ACL-18, UPN-04, UPN-09.
+    A permission that nobody knows would deny nothing in a DENY, without a word.
+
+    Source: RFC 4324 §6.1.3, §8.10, §8.25, §8.32, §9.3, §9.4; ACL-13, ACL-16 to ACL-20, UPN-04, UPN-09.
     """
     decreed = vcar.all("DECREED")
     if len(decreed) > 1:
@@ -249,6 +260,12 @@ def check_rights(vcar: Component, caller: Caller, sent: Sent) -> None:
             for line in vright.all(name):
                 check_upn_filter(line, sent)
         permissions = {line.value.strip().upper() for line in vright.all("PERMISSION")}
+        if not all(name in _PERMISSIONS or _EXTENSION.match(name) for name in permissions):
+            raise InvalidError(
+                "PERMISSION is one of SEARCH, CREATE, DELETE, MODIFY, MOVE and *, or begins with X-; "
+                "each stands on a line of its own",
+                sent.number(vright),
+            )
         if vright.all("RESTRICTION") and not permissions <= _RESTRICTABLE:
             raise InvalidError(
                 "RESTRICTION stands only with PERMISSION CREATE, MODIFY or *", sent.number(vright)

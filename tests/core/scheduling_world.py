@@ -6,6 +6,8 @@ to it:
     > put WHO UID [ERROR]       WHO's CalDAV client stores this component (or several) as UID.ics
     > edit WHO UID [ERROR]      it stores what it reads, each `old => new` replaced
     > delete WHO UID [silently] it deletes it; silently: Schedule-Reply: F
+    > undo WHO UID [ERROR]      the last change of it in WHO's calendar is taken back
+    > restore WHO UID           it is taken out of the trash
     > has WHO UID               the object has these lines; `! text` stands nowhere in it; `nothing`: there is none
     > inbox WHO                 METHOD UID of each message, oldest first; emptied afterwards
     > message WHO               the newest message has these lines (looked at before `inbox`)
@@ -26,6 +28,8 @@ from core_world import NOW, POLICY, World, lines
 from kalends.core import errors, identity, ledger, scheduling
 from kalends.core.errors import KalendsError
 from kalends.core.model import Caller, Policy, Target
+from kalends.core.trash import restore
+from kalends.core.undoing import undo
 from kalends.ical.folds import unfold
 from kalends.ical.tree import Component, Line, parse
 from kalends.store import calendars, jobs, objects, principals
@@ -92,6 +96,16 @@ class Village(World):
         who = replace(self.who(name), schedule_reply=not silently)
         place = self.place(name)
         self.store.write(lambda tx: ledger.delete_object(tx, who, place, row.name, check=lambda row: None))
+
+    def undo(self, name: str, uid: str) -> None:
+        """Take the last change of an object back, as an administrator does."""
+        who, place = replace(self.caller("root"), via="cli", now=self.clock), self.place(name)
+        self.store.write(lambda tx: undo(tx, who, place, uid=uid))
+
+    def restore(self, name: str, uid: str) -> None:
+        """Take an object out of the trash, as an administrator does."""
+        who, place = replace(self.caller("root"), via="cli", now=self.clock), self.place(name)
+        self.store.write(lambda tx: restore(tx, who, place, uid))
 
     def inbox(self, name: str) -> list[ObjectRow]:
         def find(tx: object) -> list[ObjectRow]:
@@ -193,6 +207,20 @@ class Script:
 
     def do_delete(self, body: list[str], who: str, uid: str, how: str = "") -> None:
         self.village.remove(who, uid, silently=how == "silently")
+
+    def do_undo(self, body: list[str], who: str, uid: str, refusal: str | None = None) -> None:
+        self.village.clock += 1
+        if refusal is None:
+            self.village.undo(who, uid)
+            return
+        before = self.village.text(who, uid)
+        with pytest.raises(getattr(errors, refusal)):
+            self.village.undo(who, uid)
+        assert self.village.text(who, uid) == before
+
+    def do_restore(self, body: list[str], who: str, uid: str) -> None:
+        self.village.clock += 1
+        self.village.restore(who, uid)
 
     def do_has(self, body: list[str], who: str, uid: str) -> None:
         text = self.village.text(who, uid)

@@ -129,6 +129,19 @@ def test_what_was_changed_since_is_not_taken_back(world: World) -> None:
     assert clean(world)
 
 
+def test_a_UID_means_what_is_booked_and_not_the_messages_about_it(world: World) -> None:
+    asked = ("ORGANIZER:mailto:o@x.org", "ATTENDEE:mailto:bill@example.com", "SUMMARY:one")
+    world.create(calendar(event("a", "SUMMARY:one")))
+    world.modify(one("a"), "SUMMARY:one", "SUMMARY:two")
+    world.create(calendar(event("a", *asked), method="REQUEST"))
+    world.delete(f"{one('a')} AND STATE() = 'UNPROCESSED'")
+    assert [u.action for u in undo(world, uid="a")] == ["changed back"]
+    assert "SUMMARY:one" in world.text(one("a"))
+    world.create(calendar(event("b", *asked), method="REQUEST"))
+    assert [u.action for u in undo(world, uid="b")] == ["removed"]
+    assert clean(world)
+
+
 def test_a_change_of_nothing_does_not_stand_in_the_way(world: World) -> None:
     world.create(calendar(event("a", "SUMMARY:one")))
     before = texts(world, world.calendar.calendar_id)

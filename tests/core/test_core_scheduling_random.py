@@ -171,6 +171,16 @@ class Play:
         if self.village.row(who, "e") is not None:
             self.village.remove(who, "e")
 
+    # --- whoever changed their mind ---
+
+    def undo(self, who: str) -> None:
+        """Take the last change of somebody's object back; a refusal changes nothing."""
+        text = self.village.text(who, "e")
+        try:
+            self.village.undo(who, "e")
+        except KalendsError:
+            assert self.village.text(who, "e") == text
+
     # --- what must hold ---
 
     def check(self) -> None:
@@ -229,6 +239,7 @@ STEPS = st.one_of(
     ),
     st.tuples(st.just("skip"), st.sampled_from(GUESTS), st.sampled_from(DAYS)),
     st.tuples(st.just("remove"), st.sampled_from(["mary", "cyrus", "lisa", "bill"])),
+    st.tuples(st.just("undo"), st.sampled_from(["mary", "cyrus", "lisa", "bill", "bill"])),
 )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from kalends.core.errors import StaleError
-from kalends.store import history
+from kalends.store import history, objects
 from kalends.store.base import Tx
 from kalends.store.history import LoggedRow
 
@@ -74,6 +74,8 @@ def latest(tx: Tx, calendar_id: int, object_id: int | None = None) -> LoggedRow 
 def to_take_back(tx: Tx, place: int, uid: str | None, tick: int | None) -> list[LoggedRow]:
     """The changes to take back: several for one tick that touched several objects.
 
+    A UID means what is booked, or was; the messages about it only when there is nothing else.
+
     Raises:
         StaleError: there is none, or one that cannot be.
     """
@@ -89,7 +91,9 @@ def to_take_back(tx: Tx, place: int, uid: str | None, tick: int | None) -> list[
         tops = [row for row in (latest(tx, place, object_id) for object_id in ids) if row is not None]
         if not tops:
             raise StaleError(f"there is nothing to take back of {uid[:80]}")
-        return [max(tops, key=lambda row: row.change.tick)]
+        meant = [row for row in tops if not _of_a_message(tx, row)] or tops
+        newest_tick = max(row.change.tick for row in meant)
+        return [row for row in meant if row.change.tick == newest_tick]
     found = latest(tx, place)
     if found is None:
         raise StaleError("there is nothing to take back")
@@ -97,6 +101,13 @@ def to_take_back(tx: Tx, place: int, uid: str | None, tick: int | None) -> list[
     newest = (latest(tx, place, row.change.object_id) for row in same)
     counts = {key(top) for top in newest if top is not None}
     return [row for row in same if key(row) in counts]
+
+
+def _of_a_message(tx: Tx, row: LoggedRow) -> bool:
+    """Whether a change is of an iTIP message: it shares its UID with what is booked, and is not meant by it."""
+    change = row.change
+    known = history.before(tx, change) or history.after(tx, change) or objects.get(tx, change.object_id)
+    return known is not None and known.method is not None
 
 
 def refuse_buried(tx: Tx, row: LoggedRow) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from kalends.core import scheduling
 from kalends.core.counting import EVERY, began, latest
 from kalends.core.differences import title_in
 from kalends.core.errors import DeniedError, NotFoundError, StaleError
@@ -11,6 +12,7 @@ from kalends.core.history import OWN, Names, admit
 from kalends.core.model import Caller, Target
 from kalends.core.undoing import Undone, undo
 from kalends.core.writer import Writer
+from kalends.ical.tree import parse
 from kalends.store import history, objects
 from kalends.store.base import Tx
 
@@ -68,6 +70,10 @@ def restore(tx: Tx, caller: Caller, target: Target, uid: str) -> list[Undone]:
     Raises:
         NotFoundError: nothing with that UID is in the trash. Others: as `undo`.
     """
+    return scheduling.in_order(tx, caller, lambda who: _restore(tx, who, target, uid))
+
+
+def _restore(tx: Tx, caller: Caller, target: Target, uid: str) -> list[Undone]:
     owner = admit(tx, caller, target)
     place = target.calendar_id
     ids = history.marked(tx, place, uid=uid, limit=EVERY)
@@ -86,5 +92,9 @@ def restore(tx: Tx, caller: Caller, target: Target, uid: str) -> list[Undone]:
         raise StaleError("the calendar was changed at the same moment; try again")
     if held.kind in OWN and not owner:
         raise DeniedError("rights and properties of a calendar are for its owners")
+    if held.method is None:
+        whole, tag = scheduling.bring_back(writer, place, parse(held.ics), kind=held.kind, uid=held.uid)
+        if held.ics != whole.to_bytes():
+            held = writer.update(held, whole, schedule_tag=tag)
     writer.set_state(held, "BOOKED" if held.method is None else "UNPROCESSED")
     return [Undone(held.kind, held.uid, held.tick, "restored")]

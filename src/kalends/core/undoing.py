@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kalends.core import agendas, containers, deleting, rights, strictness
+from kalends.core import agendas, containers, deleting, rights, scheduling, strictness
 from kalends.core.counting import began, refuse_buried, to_take_back
 from kalends.core.decrees import is_decreed
 from kalends.core.errors import DeniedError, InvalidError, StaleError
@@ -56,7 +56,12 @@ def undo(
         ConflictError, TooComplexError: the time was taken meanwhile, or may be.
         DuplicateError: the identifier was taken meanwhile.
         DeniedError, InvalidError, NotFoundError: it may not be taken back this way, or not by this caller.
+        AttendeeChangeError: it is the organizer's to take back.
     """
+    return scheduling.in_order(tx, caller, lambda who: _undo(tx, who, target, uid, tick))
+
+
+def _undo(tx: Tx, caller: Caller, target: Target, uid: str | None, tick: int | None) -> list[Undone]:
     owner = admit(tx, caller, target)
     place = target.calendar_id
     chosen = to_take_back(tx, place, uid, tick)
@@ -130,6 +135,7 @@ class _Step:
         held = self._here()
         rights.require_all(self.tx, self.caller, self.target, "DELETE")
         deleting.keep_promises(self.writer, held)
+        scheduling.remove(self.writer, held)
         self.writer.remove(held)
         return "removed"
 
@@ -137,9 +143,12 @@ class _Step:
         rights.require_all(self.tx, self.caller, self.target, "CREATE")
         place, key = self.target.calendar_id, self.row.change.object_id
         free = was.state == "DELETED" or objects.by_name(self.tx, place, was.name, was.state) is None
+        whole, tag = parse(was.ics), None
+        if was.state == "BOOKED":
+            whole, tag = scheduling.bring_back(self.writer, place, whole, kind=was.kind, uid=was.uid)
         self.writer.insert(
-            place, parse(was.ics), kind=was.kind, uid=was.uid, state=was.state, method=was.method,
-            name=was.name if free else None, known=key,
+            place, whole, kind=was.kind, uid=was.uid, state=was.state, method=was.method,
+            name=was.name if free else None, known=key, schedule_tag=tag,
         )  # fmt: skip
         return "brought back"
 
@@ -148,14 +157,25 @@ class _Step:
         if held.kind == "VAGENDA":
             _properties_back(self.writer, held, was)
             return "changed back"
-        if held.ics != was.ics or held.state == was.state:  # that of a change of nothing is logged, too
+        whole, tag = self._told(held, was)
+        if held.ics != whole.to_bytes() or held.state == was.state:  # a change of nothing is logged, too
             uid = was.uid if was.uid != held.uid else None
             kind = was.kind if was.kind != held.kind else None
-            held = self.writer.update(held, parse(was.ics), kind=kind, uid=uid)
+            held = self.writer.update(held, whole, kind=kind, uid=uid, schedule_tag=tag)
         if held.state == was.state:
             return "changed back"
         self.writer.set_state(held, was.state)
         return "put back into the trash" if was.state == "DELETED" else "restored"
+
+    def _told(self, held: ObjectRow, was: Past) -> scheduling.Written:
+        """What is to be stored, after those whom it concerns were told that something is as it was."""
+        writer, place, whole = self.writer, held.calendar_id, parse(was.ics)
+        if was.state == "BOOKED" == held.state:
+            return scheduling.change_back(writer, place, held, whole, kind=was.kind, uid=was.uid)
+        if was.state == "BOOKED":
+            return scheduling.bring_back(writer, place, whole, kind=was.kind, uid=was.uid)
+        scheduling.remove(writer, held)
+        return scheduling.Written(whole, None)
 
     def _move_back(self, other_id: int) -> str:
         """Put an object back into the calendar it was moved from, whichever of the two is asked."""

@@ -1,7 +1,8 @@
 """Scheduling: what a change of one object means for the calendars of others (RFC 6638, RFC 5546).
 
 The door (`core.ledger`) calls `write` and `remove` before it writes, and `receive` when a message was
-deposited; all of it happens in the caller's transaction. What a face needs on top:
+deposited; taking back (`core.undoing`) calls `change_back`, `bring_back` and `remove`. All of it happens in
+the caller's transaction. What a face needs on top:
 
 - `put_object`, `delete_object` and the other doors of `core.ledger` schedule by themselves;
   `Caller.schedule_reply` is Schedule-Reply, `ObjectRow.schedule_tag` the Schedule-Tag, and the stored text
@@ -31,6 +32,7 @@ from kalends.core.scheduling.inbox import inbox, refuse_foreign_organizer
 from kalends.core.scheduling.locks import OutOfOrderError, in_order
 from kalends.core.scheduling.people import People, Person, default_calendar, refuse_removal
 from kalends.core.scheduling.receiving import receive
+from kalends.core.scheduling.returning import bring_back, change_back
 
 __all__ = [
     "FreeBusyAnswer",
@@ -39,6 +41,8 @@ __all__ = [
     "Person",
     "Written",
     "availability_of",
+    "bring_back",
+    "change_back",
     "default_calendar",
     "free_busy_of",
     "in_order",

@@ -57,10 +57,10 @@ def write(
     old = None if row is None or b"ORGANIZER" not in row.ics.upper() else parse(row.ics)
     now_by = parties.organizer(whole, kind)
     was_by = "" if old is None else parties.organizer(old, kind)
-    around = _around(writer, calendar_id, kind, uid) if now_by or was_by else None
-    if around is None:
+    sides = around(writer, calendar_id, kind, uid) if now_by or was_by else None
+    if sides is None:
         return plain
-    post, owner = around
+    post, owner = sides
     if len(parties.organizers(whole, kind)) > 1:
         raise OrganizerMismatchError("the components of one object name different organizers")
     twin = post.booked(owner) if row is None else None
@@ -93,10 +93,10 @@ def remove(writer: Writer, row: ObjectRow) -> None:
     """
     if row.kind not in parties.SCHEDULED or row.state != "BOOKED" or b"ORGANIZER" not in row.ics.upper():
         return
-    around = _around(writer, row.calendar_id, row.kind, row.uid)
-    if around is None:
+    sides = around(writer, row.calendar_id, row.kind, row.uid)
+    if sides is None:
         return
-    post, owner = around
+    post, owner = sides
     twin = post.booked(owner)
     if twin is not None and twin.id != row.id:
         return  # the other one is the invitation
@@ -108,8 +108,12 @@ def remove(writer: Writer, row: ObjectRow) -> None:
         attending.attend(post, owner, old, None)
 
 
-def _around(writer: Writer, calendar_id: int, kind: str, uid: str) -> tuple[Post, Person] | None:
-    """None where messages are the client's business, and in calendars that are nobody's."""
+def around(writer: Writer, calendar_id: int, kind: str, uid: str) -> tuple[Post, Person] | None:
+    """Who delivers, and who lives at a calendar.
+
+    Returns:
+        None where messages are the client's business, and in calendars that are nobody's.
+    """
     calendar = calendars.by_id(writer.tx, calendar_id)
     if calendar is None or not calendar.auto_process:
         return None

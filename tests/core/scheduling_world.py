@@ -8,6 +8,7 @@ to it:
     > delete WHO UID [silently] it deletes it; silently: Schedule-Reply: F
     > undo WHO UID [ERROR]      the last change of it in WHO's calendar is taken back
     > restore WHO UID           it is taken out of the trash
+    > leave WHO                 an administrator removes WHO with their calendars
     > has WHO UID               the object has these lines; `! text` stands nowhere in it; `nothing`: there is none
     > inbox WHO                 METHOD UID of each message, oldest first; emptied afterwards
     > message WHO               the newest message has these lines (looked at before `inbox`)
@@ -221,6 +222,14 @@ class Script:
     def do_restore(self, body: list[str], who: str, uid: str) -> None:
         self.village.clock += 1
         self.village.restore(who, uid)
+
+    def do_leave(self, body: list[str], who: str) -> None:
+        upn, village = f"{who}@example.com", self.village
+        village.store.write(
+            lambda tx: identity.remove_user(
+                tx, upn, now=village.clock, with_calendars=True, policy=village.policy
+            )
+        )
 
     def do_has(self, body: list[str], who: str, uid: str) -> None:
         text = self.village.text(who, uid)

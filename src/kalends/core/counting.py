@@ -104,7 +104,7 @@ def to_take_back(tx: Tx, place: int, uid: str | None, tick: int | None) -> list[
 
 
 def _of_a_message(tx: Tx, row: LoggedRow) -> bool:
-    """Whether a change is of an iTIP message: it shares its UID with what is booked, and is not meant by it."""
+    """Whether a change is of an iTIP message, which has the UID of what it is about."""
     change = row.change
     known = history.before(tx, change) or history.after(tx, change) or objects.get(tx, change.object_id)
     return known is not None and known.method is not None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from kalends.core import agendas, containers, forgetting, names
+from kalends.core import agendas, containers, deleting, forgetting, names
 from kalends.core.errors import DuplicateError, InvalidError, NotFoundError
-from kalends.core.model import Identity, Policy, Target
+from kalends.core.model import Caller, Identity, Policy, Target
+from kalends.core.scheduling import in_order
 from kalends.core.writer import Writer
 from kalends.ical.values import normal_address
 from kalends.ical.zones import iana_name
@@ -185,6 +186,8 @@ def remove_user(
 ) -> int:
     """Remove a user; with `with_calendars` also the calendars only they own. Returns calendars removed.
 
+    What is to come in these is called off, and declined where others invited to it (RFC 6638 §3.2.3.2).
+
     Args:
         tx: a write transaction.
         upn: user@realm.
@@ -203,15 +206,23 @@ def remove_user(
             f"{gone.upn} is the only owner of {', '.join(calendar.calid for calendar in alone[:5])}"
         )
     caller = containers.housekeeper(policy or Policy(), now)
+    held = caller.held | {calendar.id for calendar in owned}
+    in_order(tx, replace(caller, held=held), lambda who: _leave(tx, who, gone, owned, alone))
+    forgetting.forget(tx, caller, gone.upn)
+    principals.remove(tx, gone.id)
+    return len(alone)
+
+
+def _leave(
+    tx: Tx, caller: Caller, gone: PrincipalRow, owned: Sequence[CalendarRow], alone: Sequence[CalendarRow]
+) -> None:
+    """Remove the calendars that would be nobody's, and take the owner out of the others."""
     for calendar in alone:
-        containers.remove_calendar(tx, caller, Target(calendar.calid, calendar.id, calendar.calid))
+        deleting.remove_calendar(tx, caller, Target(calendar.calid, calendar.id, calendar.calid))
     writer = Writer(tx, caller, [calendar.id for calendar in owned if calendar not in alone])
     for calendar in owned:
         if calendar not in alone:
             _disown(tx, writer, calendar, gone.upn)
-    forgetting.forget(tx, caller, gone.upn)
-    principals.remove(tx, gone.id)
-    return len(alone)
 
 
 def _disown(tx: Tx, writer: Writer, calendar: CalendarRow, upn: str) -> None:

@@ -9,10 +9,10 @@ from dateutil.rrule import rrulestr
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from kalends.ical.budget import Budget
 from kalends.ical.errors import ICalError, StepBudgetError
 from kalends.ical.moment import FIRST_WALL, LAST_WALL, from_datetime, parse_moment
 from kalends.ical.recur import FREQUENCIES, WEEKDAYS, Rule
-from kalends.ical.recur_plan import Budget
 
 HORIZON = {
     # how far dateutil is asked to walk

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from kalends.ical.component_times import ComponentTimes
 from kalends.ical.moment import DAY, FIRST_WALL, LAST_WALL
 from kalends.ical.recur import Rule, bind
-from kalends.ical.recur_plan import UNITS
+from kalends.ical.recur_parts import UNITS
 from kalends.ical.recurrence_set import Series, read_sets
 from kalends.ical.tree import Component
 from kalends.ical.tzfile import CYCLE, LAST_TABLE_YEAR, Zone

@@ -19,7 +19,7 @@ from kalends.core import agendas
 from kalends.core.courses import Clashes, Stretch
 from kalends.core.model import Policy
 from kalends.core.proof import STEPS
-from kalends.ical.recur_plan import Budget
+from kalends.ical.budget import Budget
 from kalends.ical.tzfile import Zone
 from kalends.ical.zones import Zones
 from kalends.store import objects

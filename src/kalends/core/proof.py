@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from kalends.core.courses import Clashes, Stretch
 from kalends.core.errors import TooComplexError
+from kalends.ical.budget import Budget
 from kalends.ical.errors import StepBudgetError
 from kalends.ical.moment import DAY
-from kalends.ical.recur_plan import Budget
 from kalends.ical.recurrence_set import Series, read_sets
 from kalends.ical.tree import Component
 from kalends.ical.tzfile import CYCLE, Zone

@@ -22,6 +22,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from kalends.ical.alarms import is_off
+from kalends.ical.budget import STEP_BUDGET, Budget
 from kalends.ical.component_times import line_moment, period_length, read_times
 from kalends.ical.moment import (
     DAY,
@@ -35,7 +36,6 @@ from kalends.ical.moment import (
     parse_period,
     utc_moment,
 )
-from kalends.ical.recur_plan import STEP_BUDGET, Budget
 from kalends.ical.recurrence_set import SLACK, TIMED, Occurrence, by_start, read_sets, touches
 from kalends.ical.tree import Component, Line
 from kalends.ical.tzfile import Zone

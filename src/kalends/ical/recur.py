@@ -18,9 +18,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from kalends.ical.budget import STEP_BUDGET, Budget
 from kalends.ical.errors import ICalError
 from kalends.ical.moment import DAY, FIRST_WALL, LAST_WALL, Moment, from_datetime, parse_moment, to_datetime
-from kalends.ical.recur_plan import STEP_BUDGET, UNITS, Budget, Parts, Plan
+from kalends.ical.recur_parts import UNITS, Parts
+from kalends.ical.recur_plan import Plan
 from kalends.ical.rscale import LEAP, known, reckoning, scales
 from kalends.ical.rscale_plan import ScaledPlan
 from kalends.ical.tzfile import Zone

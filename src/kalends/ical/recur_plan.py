@@ -1,238 +1,29 @@
 """How a recurrence rule is walked: straight to the asked window, a period at a time (RFC 5545 §3.3.10).
 
-Everything is whole numbers: wall seconds since 1970 as if in UTC, and day numbers. Whether a day fits a rule
-depends only on the shape of its year (leap or not, weekday of 1 January) or month, so the fitting days of a
-shape are found once and reused; what is left per period is an addition. Rules without calendar conditions are
-arithmetic progressions and are not walked at all.
+Everything is whole numbers: wall seconds since 1970 as if in UTC, and day numbers. `recur_days` knows which
+days fit, so that what is left per period is an addition. Rules without calendar conditions are arithmetic
+progressions and are not walked at all.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
-from kalends.ical.errors import StepBudgetError
-from kalends.ical.gregorian import (
-    MONTH_LENGTHS,
-    MONTHS_OF_CYCLE,
-    days_in_month,
-    is_leap,
-    month_of,
-    month_start,
-    weekday,
-    year_start,
-)
+from kalends.ical.budget import Budget
+from kalends.ical.gregorian import MONTHS_OF_CYCLE, month_of, month_start, weekday, year_start
 from kalends.ical.moment import DAY, LAST_WALL
+from kalends.ical.recur_clock import SubDaily
+from kalends.ical.recur_days import FittingDays
+from kalends.ical.recur_parts import UNITS, Parts
 
-STEP_BUDGET = 500_000
-"""Steps (a period looked at, a candidate tried, an instance given) one question may take: under a second."""
 MAX_OFFSETS = 800
 """Most instances of one period kept as a list; larger sets are made a day at a time."""
 BATCH = 256
 """Instances gathered before they are handed on."""
-
-UNITS = {"SECONDLY": 1, "MINUTELY": 60, "HOURLY": 3600}
-"""Seconds of one interval of the frequencies below a day."""
-
 _MONTH = 32 * DAY
 """Seconds that no month lasts."""
 _NONE: list[int] = []
-
-MonthShape = tuple[int, int]
-"""Length of a month, weekday of its first day."""
-YearShape = tuple[bool, int, bool, bool]
-"""Leap year, weekday of 1 January, leap year before and after (weeks reach into them)."""
-
-
-class Budget:
-    """Counts steps down and stops a walk that takes too many.
-
-    Args:
-        steps: how many are allowed.
-    """
-
-    __slots__ = ("left", "steps")
-
-    def __init__(self, steps: int = STEP_BUDGET) -> None:
-        self.steps = self.left = steps
-
-    def spend(self, steps: int) -> None:
-        """Take off so many steps.
-
-        Raises:
-            StepBudgetError: none are left.
-        """
-        self.left -= steps
-        if self.left < 0:
-            raise StepBudgetError(
-                f"the recurrence needs more than {self.steps} steps to answer this question"
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The parts of a rule that decide its instances; empty tuples where a part is absent.
-
-    Attributes:
-        freq: SECONDLY to YEARLY. interval: at least 1. wkst: first day of the week, 0 is Monday.
-        weekdays: (ordinal or 0, weekday with 0 for Monday). The other BY parts: numbers as written.
-        skip: what becomes of a day that its month does not have: '' for nothing, FORWARD for the first of
-            the next month, BACKWARD for the last day (RFC 7529 §4.1).
-        scale: the calendar it is reckoned in, '' for the Gregorian one; months are then numbers of `rscale`.
-    """
-
-    freq: str
-    interval: int = 1
-    seconds: tuple[int, ...] = ()
-    minutes: tuple[int, ...] = ()
-    hours: tuple[int, ...] = ()
-    weekdays: tuple[tuple[int, int], ...] = ()
-    monthdays: tuple[int, ...] = ()
-    yeardays: tuple[int, ...] = ()
-    weeknos: tuple[int, ...] = ()
-    months: tuple[int, ...] = ()
-    setpos: tuple[int, ...] = ()
-    wkst: int = 0
-    skip: str = ""
-    scale: str = ""
-
-    @property
-    def has_day_filter(self) -> bool:
-        """Whether anything but the weekday decides which days fit."""
-        return bool(self.monthdays or self.yeardays or self.weeknos or self.months)
-
-
-class _Days:
-    """Which days fit the BY parts from BYMONTH to BYDAY, found per shape of year or month."""
-
-    def __init__(self, parts: Parts, first_day: int, weekdays: tuple[tuple[int, int], ...]) -> None:
-        self.weekdays = weekdays
-        self.months = frozenset(parts.months)
-        self.monthdays = parts.monthdays
-        self.yeardays = parts.yeardays
-        self.weeknos = frozenset(parts.weeknos)
-        self.wkst = parts.wkst
-        self.yearly = parts.freq == "YEARLY"
-        self.skip = parts.skip if parts.freq in {"YEARLY", "MONTHLY"} else ""
-        self.ordinals = parts.freq in {"YEARLY", "MONTHLY"} and not parts.weeknos
-        self.of_year: dict[YearShape, list[int]] = {}
-        self.of_month: dict[MonthShape, list[int]] = {}
-        if parts.freq in {"YEARLY", "MONTHLY"}:
-            self._default_to(first_day)
-        self.plain = frozenset(day for n, day in self.weekdays if not (n and self.ordinals))
-        self.nth = tuple((n, day) for n, day in self.weekdays if n and self.ordinals)
-
-    def _default_to(self, first_day: int) -> None:
-        """What the rule leaves open comes from DTSTART."""
-        if self.weekdays or self.monthdays or self.yeardays:
-            return
-        if self.weeknos:
-            self.weekdays = ((0, weekday(first_day)),)
-            return
-        month = month_of(first_day)
-        self.monthdays = (first_day - month_start(month) + 1,)
-        if self.yearly and not self.months:
-            self.months = frozenset((month % 12 + 1,))
-
-    def in_year(self, year: int) -> list[int]:
-        """The fitting days of a year, ascending, 0 for 1 January."""
-        begin = year_start(year)
-        shape = (is_leap(year), weekday(begin), is_leap(year - 1), is_leap(year + 1))
-        days = self.of_year.get(shape)
-        if days is None:
-            days = self.of_year[shape] = self._find_in_year(begin, shape[0], shape[1])
-        return days
-
-    def in_month(self, index: int) -> list[int]:
-        """The fitting days of a month (`year * 12 + month - 1`), ascending, 0 for the first."""
-        year, month = divmod(index, 12)
-        if self.months and month + 1 not in self.months:
-            return []
-        if self.yeardays or self.weeknos:
-            first = month_start(index) - year_start(year)
-            length = days_in_month(year, month + 1)
-            return [day - first for day in self.in_year(year) if first <= day < first + length]
-        shape = (days_in_month(year, month + 1), weekday(month_start(index)))
-        days = self.of_month.get(shape)
-        if days is None:
-            days = self.of_month[shape] = self._find_in_month(*shape)
-        return days
-
-    def fits(self, day: int) -> bool:
-        """Whether one day number fits."""
-        year = month_of(day) // 12
-        days, at = self.in_year(year), day - year_start(year)
-        found = bisect_left(days, at)
-        return found < len(days) and days[found] == at
-
-    def _find_in_month(self, length: int, first: int) -> list[int]:
-        found = self._of_monthdays(length) if self.monthdays else list(range(length))
-        if self.weekdays:
-            nth = nth_days(self.nth, first, length)
-            found = [day for day in found if (day + first) % 7 in self.plain or day in nth]
-        return sorted(found)
-
-    def _find_in_year(self, begin: int, leap: bool, first: int) -> list[int]:
-        length = 366 if leap else 365
-        by_year = self.yearly and not self.months
-        found: list[int] = []
-        start = 0
-        for month, usual in enumerate(MONTH_LENGTHS, 1):
-            size = 29 if leap and month == 2 else usual
-            if not self.months or month in self.months:
-                found += [start + day for day in self._in_month_of_year(size, (first + start) % 7, by_year)]
-            start += size
-        if self.yeardays:
-            wanted = {n - 1 if n > 0 else length + n for n in self.yeardays}
-            found = [day for day in found if day in wanted]
-        if self.weeknos:
-            found = [day for day in found if self._week_fits(begin + day)]
-        if self.weekdays and by_year:
-            nth = nth_days(self.nth, first, length)
-            found = [day for day in found if (day + first) % 7 in self.plain or day in nth]
-        return sorted(set(found)) if self.skip else found
-
-    def _in_month_of_year(self, size: int, first: int, by_year: bool) -> list[int]:
-        """The days of one month of a year; weekdays wait when their ordinals count through the year."""
-        if not by_year:
-            return self._find_in_month(size, first)
-        return sorted(self._of_monthdays(size)) if self.monthdays else list(range(size))
-
-    def _of_monthdays(self, length: int) -> list[int]:
-        return days_of_month(self.monthdays, length, self.skip)
-
-    def _week_fits(self, day: int) -> bool:
-        """BYWEEKNO: the number of the week a day number lies in, in the year that owns its fourth day."""
-        fourth = day - (weekday(day) - self.wkst) % 7 + 3
-        year = month_of(fourth) // 12
-        begin = year_start(year)
-        number = (fourth - begin) // 7 + 1
-        weeks = (year_start(year + 1) - 1 - begin - (fourth - begin) % 7) // 7 + 1
-        return number in self.weeknos or number - weeks - 1 in self.weeknos
-
-
-def days_of_month(monthdays: tuple[int, ...], length: int, skip: str) -> list[int]:
-    """BYMONTHDAY in a month of that length, 0 for its first day; with SKIP up to a day outside of it."""
-    days = {n - 1 if n > 0 else length + n for n in monthdays}
-    if not skip:
-        return [day for day in days if 0 <= day < length]
-    first, last = (0, length) if skip == "FORWARD" else (-1, length - 1)
-    return list({min(max(day, first), last) if not 0 <= day < length else day for day in days})
-
-
-def nth_days(nth: tuple[tuple[int, int], ...], first: int, length: int) -> set[int]:
-    """The days that are the n-th (from the end when negative) of their weekday in a month or year."""
-    days: set[int] = set()
-    for n, day in nth:
-        at = (
-            (day - first) % 7 + 7 * (n - 1)
-            if n > 0
-            else length - 1 - (first + length - 1 - day) % 7 + 7 * (n + 1)
-        )
-        if 0 <= at < length:
-            days.add(at)
-    return days
 
 
 class Plan:
@@ -260,7 +51,7 @@ class Plan:
         weekdays = parts.weekdays
         if freq == "WEEKLY":
             weekdays = ()  # they make the week; the other parts limit
-        self.days = _Days(parts, self.first_day, weekdays)
+        self.days = FittingDays(parts, self.first_day, weekdays)
         self.fits = self.days.fits
         self.offsets: dict[object, list[int] | None] = {}
         self.period = 0
@@ -284,7 +75,10 @@ class Plan:
         """The cheapest way to walk this rule."""
         parts = self.parts
         if self.freq in UNITS:
-            return self._prepare_sub_daily()
+            clock = SubDaily(parts, self.start, self.days)
+            if clock.walk is None:
+                self.origin, self.period, self.pattern = clock.origin, clock.step, clock.within
+            return clock.walk or self._periodic
         if self.freq == "DAILY":
             if not parts.has_day_filter and not parts.weekdays:
                 if self._make_periodic(self.first_day, self.interval, [0]):
@@ -321,13 +115,6 @@ class Plan:
         size, width = len(days) * len(times), len(times)
         at = {p - 1 if p > 0 else size + p for p in self.setpos}
         return [days[i // width] * DAY + times[i % width] for i in sorted(at) if 0 <= i < size]
-
-    def _select(self, values: list[int]) -> list[int]:
-        """BYSETPOS over one period's values."""
-        if not self.setpos:
-            return values
-        at = {p - 1 if p > 0 else len(values) + p for p in self.setpos}
-        return [values[i] for i in sorted(at) if 0 <= i < len(values)]
 
     # --- questions ---
 
@@ -523,88 +310,3 @@ class Plan:
                 yield [base + off for off in self._pick(days)]
             else:
                 yield from self._day_by_day(period, days)
-
-    # --- SECONDLY, MINUTELY, HOURLY ---
-
-    def _prepare_sub_daily(self) -> Callable[[int, int, Budget], Iterator[Sequence[int]]]:
-        parts, unit = self.parts, UNITS[self.freq]
-        self.unit = unit
-        self.step = unit * self.interval
-        self.origin = self.start - self.start % unit
-        self.within = self._within_unit()
-        self.hours = frozenset(parts.hours)
-        self.minutes = frozenset(parts.minutes) if unit <= 60 else frozenset()
-        self.second_set = frozenset(min(s, 59) for s in parts.seconds) if unit == 1 else frozenset()
-        self.day_filter = parts.has_day_filter or bool(parts.weekdays)
-        if not (self.day_filter or self.hours or self.minutes or self.second_set):
-            self.period, self.pattern = self.step, self.within
-            return self._periodic
-        return self._sparse if self.step >= DAY else self._within_days
-
-    def _within_unit(self) -> list[int]:
-        """Offsets of the instances of one hour, minute or second, BYSETPOS applied."""
-        parts = self.parts
-        seconds = sorted({min(s, 59) for s in parts.seconds} or {self.start % 60})
-        if self.unit == 1:
-            return self._select([0])
-        if self.unit == 60:
-            return self._select(seconds)
-        minutes = sorted(set(parts.minutes) or {self.start // 60 % 60})
-        return self._select([m * 60 + s for m in minutes for s in seconds])
-
-    def _time_fits(self, clock: int) -> bool:
-        return (
-            (not self.hours or clock // 3600 in self.hours)
-            and (not self.minutes or clock // 60 % 60 in self.minutes)
-            and (not self.second_set or clock % 60 in self.second_set)
-        )
-
-    def _sparse(self, lo: int, hi: int, budget: Budget) -> Iterator[Sequence[int]]:
-        """An interval of a day or more: try each."""
-        first = self.origin + (lo - self.origin) // self.step * self.step
-        for wall in range(first, hi, self.step):
-            budget.spend(1)
-            if self._time_fits(wall % DAY) and (not self.day_filter or self.days.fits(wall // DAY)):
-                yield [wall + off for off in self.within]
-
-    def _within_days(self, lo: int, hi: int, budget: Budget) -> Iterator[Sequence[int]]:
-        """Day by fitting day, block by block of the size that the rule's conditions do not cut."""
-        if not self.within:
-            return
-        block = 60 if self.minutes or self.second_set else 3600 if self.hours else DAY
-        clocks = [clock for clock in range(0, DAY, block) if self._block_fits(clock)]
-        for day in self._fitting_days(lo // DAY, (hi - 1) // DAY, budget):
-            base = day * DAY
-            for clock in clocks[bisect_left(clocks, lo - base - block + 1) : bisect_left(clocks, hi - base)]:
-                budget.spend(1)
-                yield self._block(base + clock, base + clock + block)
-
-    def _block_fits(self, clock: int) -> bool:
-        return (not self.hours or clock // 3600 in self.hours) and (
-            not self.minutes or clock // 60 % 60 in self.minutes
-        )
-
-    def _block(self, begin: int, end: int) -> Sequence[int]:
-        """The instances of a stretch of time that fits as a whole (but for BYSECOND)."""
-        first = begin + (self.origin - begin) % self.step
-        walls: Sequence[int] = range(first, end, self.step)
-        if self.second_set:
-            walls = [wall for wall in walls if wall % 60 in self.second_set]
-        if self.unit == 1:
-            return walls
-        return [wall + off for wall in walls for off in self.within]
-
-    def _fitting_days(self, first: int, last: int, budget: Budget) -> Iterator[int]:
-        if not self.day_filter:
-            yield from range(first, last + 1)
-            return
-        barren = 0
-        for year in range(month_of(first) // 12, month_of(last) // 12 + 1):
-            budget.spend(1)
-            days = self.days.in_year(year)
-            barren = 0 if days else barren + 1
-            if barren > 400:
-                return
-            begin = year_start(year)
-            for day in days[bisect_left(days, first - begin) : bisect_right(days, last - begin)]:
-                yield begin + day

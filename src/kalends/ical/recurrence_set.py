@@ -11,10 +11,11 @@ from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple
 
+from kalends.ical.budget import Budget
 from kalends.ical.component_times import ComponentTimes, read_times
 from kalends.ical.moment import DAY, FIRST_WALL, LAST_WALL, Duration, Moment
 from kalends.ical.recur import Rule
-from kalends.ical.recur_plan import UNITS, Budget
+from kalends.ical.recur_parts import UNITS
 from kalends.ical.tree import Component
 from kalends.ical.tzfile import Zone
 from kalends.ical.zones import Zones

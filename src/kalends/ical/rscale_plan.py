@@ -9,10 +9,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from kalends.ical.budget import Budget
 from kalends.ical.errors import ICalError
 from kalends.ical.gregorian import weekday
 from kalends.ical.moment import DAY
-from kalends.ical.recur_plan import MAX_OFFSETS, Budget, Parts, Plan, days_of_month, nth_days
+from kalends.ical.recur_days import days_of_month, nth_days
+from kalends.ical.recur_parts import Parts
+from kalends.ical.recur_plan import MAX_OFFSETS, Plan
 from kalends.ical.rscale import LEAP, Reckoning, Year, covered, reckoning
 
 _REACH = 64

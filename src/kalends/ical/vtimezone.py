@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from kalends.ical.budget import Budget
 from kalends.ical.errors import ICalError
 from kalends.ical.gregorian import month_of, month_start, year_start
 from kalends.ical.moment import DAY, Moment, format_utc_offset, parse_moment, parse_utc_offset, utc_moment
 from kalends.ical.recur import Rule
-from kalends.ical.recur_plan import Budget
 from kalends.ical.tree import Component, Line, parse
 from kalends.ical.tzfile import Transition, YearlyRule, Zone, fixed, load_tzfile, load_zone
 

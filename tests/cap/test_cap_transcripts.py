@@ -10,7 +10,7 @@ import pytest
 from cap_harness import POLICY, UTC, Pair
 
 from kalends.core import containers, identity
-from kalends.ical.tree import unfold
+from kalends.ical.folds import unfold
 from kalends.store.base import Store, Tx
 
 FOLDER = Path(__file__).parent / "transcripts"

@@ -9,7 +9,10 @@ from icalendar.parser import Contentline
 
 from kalends.ical import tree
 from kalends.ical.errors import ICalError
-from kalends.ical.tree import Component, Line, fold, parse, parse_all, unfold
+from kalends.ical.folds import FOLD_AT, fold, unfold
+from kalends.ical.line_numbers import numbered
+from kalends.ical.mending import mend_cut_folds
+from kalends.ical.tree import Component, Line, parse, parse_all
 
 EVENT = (
     "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART;TZID=Europe/Rome:20250301T100000\r\n"
@@ -125,9 +128,9 @@ def test_a_fold_may_cut_a_character_in_two() -> None:
     root = parse(cut)
     assert root.to_bytes() == cut
     assert root.value("X") == "caf\xe9 \U0001f600"
-    assert tree.mend_cut_folds(root)
+    assert mend_cut_folds(root)
     assert root.to_bytes() == data
-    assert not tree.mend_cut_folds(root)
+    assert not mend_cut_folds(root)
 
 
 def test_cap_lenient_reads_the_slips_of_the_rfc() -> None:
@@ -250,7 +253,7 @@ def test_a_root_without_last_line_break_can_be_put_into_another() -> None:
 def test_lines_are_numbered_as_in_the_text() -> None:
     text = "\nBEGIN:A\nX:1\n 2\n\nBEGIN:B\nY:1\nEND:B\nZ:1\nEND:A\n"
     rows = text.split("\n")
-    for number, part, one in tree.numbered(parse(text)):
+    for number, part, one in numbered(parse(text)):
         assert rows[number - 1].startswith(one.name if one else f"BEGIN:{part.name}")
 
 
@@ -367,7 +370,7 @@ def test_unfold_undoes_fold_and_folds_are_short(value: str) -> None:
     folded = fold("X:" + value)
     assert unfold(folded) == "X:" + value
     rows = folded.removesuffix("\r\n").split("\r\n")
-    assert all(len(row.encode()) <= tree.FOLD_AT for row in rows)
+    assert all(len(row.encode()) <= FOLD_AT for row in rows)
 
 
 @given(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from kalends.core.capability import capabilities
 from kalends.core.model import Policy
-from kalends.ical.tree import Component, fold
+from kalends.ical.folds import fold
+from kalends.ical.tree import Component
 
 _NUMBER = re.compile(r"[0-9]{1,18}\Z")
 

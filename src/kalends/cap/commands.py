@@ -34,7 +34,8 @@ from kalends.core.errors import DeniedError, KalendsError
 from kalends.core.languages import DEFAULT, ENGLISH, OFFERED, lookup
 from kalends.core.model import Answer, Caller, Policy, Selection, Target
 from kalends.core.uids import generate
-from kalends.ical.tree import Component, fold
+from kalends.ical.folds import fold
+from kalends.ical.tree import Component
 from kalends.store.base import Tx, paced
 
 Kind = Literal["read", "write"]

@@ -14,7 +14,8 @@ from kalends.cap.mime import calendar_bodies
 from kalends.cap.status import BAD_ARGS, RefusalError
 from kalends.core.languages import ENGLISH
 from kalends.ical.errors import ICalError
-from kalends.ical.tree import Component, Line, parse_all, unfold
+from kalends.ical.folds import unfold
+from kalends.ical.tree import Component, Line, parse_all
 
 MAX_OBJECTS = 10_000
 """iCalendar objects in one message; an import sends a calendar's worth."""

@@ -10,7 +10,8 @@ from kalends.cap.status import ACCESS_DENIED, OK, SUCCESS, Status, status_of
 from kalends.core.errors import TooLargeError
 from kalends.core.languages import ENGLISH
 from kalends.core.model import Answer, Found, Receipt
-from kalends.ical.tree import Component, Line, fold
+from kalends.ical.folds import fold
+from kalends.ical.tree import Component, Line
 from kalends.ical.values import escape_text
 
 PRODID = f"-//Kalends//Kalends {__version__}//EN"

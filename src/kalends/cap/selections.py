@@ -9,7 +9,8 @@ from kalends.calquery.parse import parse
 from kalends.calquery.tree import And, Column, Compare, Literal, Query
 from kalends.cap.status import BAD_ARGS, TOO_COMPLEX, RefusalError
 from kalends.core.model import Selection
-from kalends.ical.tree import Component, Line, unfold
+from kalends.ical.folds import unfold
+from kalends.ical.tree import Component, Line
 from kalends.ical.values import unescape_text
 
 MAX_QUERIES = 100

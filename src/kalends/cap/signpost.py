@@ -13,7 +13,7 @@ from kalends.cap.messages import Request, read_message
 from kalends.cap.mime import wrap
 from kalends.cap.status import RefusalError
 from kalends.core.model import Policy
-from kalends.ical.tree import fold
+from kalends.ical.folds import fold
 
 MAX_QUESTION = 2_048
 """Octets of a datagram that is looked at: an answer has about 650, and larger ones may come in fragments."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kalends.ical.errors import ICalError
-from kalends.ical.tree import Component, Line, numbered, parse_all
+from kalends.ical.line_numbers import numbered
+from kalends.ical.tree import Component, Line, parse_all
 
 if TYPE_CHECKING:
     from kalends.cli.offline import Office

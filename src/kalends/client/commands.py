@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from kalends.ical.tree import Component, Line, Param, parse_all
+from kalends.ical.param_text import Param
+from kalends.ical.tree import Component, Line, parse_all
 
 PRODID = "-//Kalends//client//EN"
 LARGEST_COMMAND = 1024 * 1024

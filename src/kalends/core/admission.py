@@ -22,10 +22,11 @@ from kalends.core.model import Caller
 from kalends.core.upns import parse_filter
 from kalends.ical import itip, validate
 from kalends.ical.component_times import MAX_DATES
+from kalends.ical.line_numbers import numbered
 from kalends.ical.moment import utc_moment
 from kalends.ical.problem import Problem
 from kalends.ical.properties import PROPERTIES
-from kalends.ical.tree import Component, Line, numbered
+from kalends.ical.tree import Component, Line
 
 _DATED = frozenset(
     name for name, rule in PROPERTIES.items() if rule.type in ("DATE", "DATE-TIME", "PERIOD")

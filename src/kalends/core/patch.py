@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from kalends.core.errors import InvalidError
 from kalends.ical.errors import ICalError
+from kalends.ical.param_text import Param
 from kalends.ical.properties import find
-from kalends.ical.tree import Component, Line, Param
+from kalends.ical.tree import Component, Line
 from kalends.ical.values import binary, normal_address, unescape_text
 
 READ_ONLY: Mapping[str, frozenset[str]] = {

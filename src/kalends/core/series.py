@@ -6,7 +6,8 @@ from kalends.core import texts
 from kalends.core.errors import InvalidError
 from kalends.ical.errors import ICalError
 from kalends.ical.moment import Moment, parse_moment, utc_moment
-from kalends.ical.tree import Component, Line, Param
+from kalends.ical.param_text import Param
+from kalends.ical.tree import Component, Line
 from kalends.ical.zones import Zones
 
 RECURRING = frozenset(("RRULE", "RDATE"))

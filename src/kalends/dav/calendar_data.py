@@ -20,10 +20,11 @@ from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import CALDAV
 from kalends.ical.component_times import line_moment, period_length, read_times
 from kalends.ical.errors import ICalError, StepBudgetError
+from kalends.ical.mending import mend_cut_folds
 from kalends.ical.moment import DAY, parse_period, utc_moment
 from kalends.ical.occurrences import expand_component, occurrences
 from kalends.ical.recurrence_set import TIMED
-from kalends.ical.tree import Component, Line, mend_cut_folds, parse
+from kalends.ical.tree import Component, Line, parse
 from kalends.ical.tzfile import Zone
 from kalends.ical.zones import Zones, iana_name
 from kalends.store.base import Tx

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from kalends.dav import xmlread
 from kalends.dav.errors import DavError
 from kalends.ical.errors import ICalError
-from kalends.ical.tree import Component, Line, Param
+from kalends.ical.param_text import Param
+from kalends.ical.tree import Component, Line
 from kalends.ical.values import escape_text, unescape_text
 from kalends.store.base import Tx
 

@@ -9,8 +9,9 @@ from typing import Final
 
 from kalends.ical.errors import ICalError
 from kalends.ical.moment import Duration, Moment, Period, format_utc_offset, utc_moment
+from kalends.ical.param_text import Param
 from kalends.ical.properties import find
-from kalends.ical.tree import Component, Line, Param
+from kalends.ical.tree import Component, Line
 from kalends.ical.values import escape_text
 
 UID_RANDOM: Final = 10

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from kalends.ical.errors import ICalError
+from kalends.ical.folds import unfold
 from kalends.ical.moment import DAY, Moment, parse_duration, parse_moment
 from kalends.ical.problem import Finding
 from kalends.ical.recur import Rule, bind
-from kalends.ical.tree import Component, Line, unfold
+from kalends.ical.tree import Component, Line
 from kalends.ical.values import values
 from kalends.ical.vtimezone import read_vtimezone
 from kalends.ical.zones import Zones, iana_name

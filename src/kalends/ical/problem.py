@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from kalends.ical.tree import Component, Line, numbered
+from kalends.ical.line_numbers import numbered
+from kalends.ical.tree import Component, Line
 
 
 @dataclass(frozen=True, slots=True)

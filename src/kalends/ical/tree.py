@@ -15,26 +15,9 @@ import re
 from collections.abc import Iterator
 
 from kalends.ical.errors import ICalError
-from kalends.ical.folds import FOLD_AT, decode_cut, fold, is_cut, unfold
+from kalends.ical.folds import decode_cut, fold, unfold
+from kalends.ical.param_text import Param, decode_param, encode_param, quoted_params
 from kalends.ical.properties import PROPERTIES
-
-__all__ = [
-    "FOLD_AT",
-    "MAX_DEPTH",
-    "MAX_LINES",
-    "MAX_OCTETS",
-    "MAX_PARAMS",
-    "Component",
-    "Line",
-    "Param",
-    "encode_param",
-    "fold",
-    "mend_cut_folds",
-    "numbered",
-    "parse",
-    "parse_all",
-    "unfold",
-]
 
 MAX_OCTETS = 50_000_000
 """Largest text parsed at all; what a store accepts for one object is a smaller, configurable limit."""
@@ -46,8 +29,6 @@ MAX_PARAMS = 65_536
 """Characters of a line's name and parameters, folds included. Real ones stay below 4,000; without a bound one
 line could hold millions of parameters, which cost hundreds of times their octets."""
 
-Param = tuple[str, tuple[str, ...]]
-"""A parameter: upper-case name, decoded values (quotes removed, RFC 6868 carets resolved)."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)?\Z")
 _LINES = re.compile(
@@ -61,16 +42,6 @@ _LINES = re.compile(
 )
 _HEAD = re.compile(r'(?:[^":]++|"[^"]*+")*+')
 _BLANK = re.compile(r"(?:\r?\n)*+")
-_PARAM = re.compile(
-    r"""; \s* ([A-Za-z0-9_-]++) \s* =
-        ( (?: "[^"]*+" | [^",;:]*+ ) (?: , (?: "[^"]*+" | [^",;:]*+ ) )*+ ) (?=[;:])""",
-    re.VERBOSE,
-)
-_ITEM = re.compile(r'"([^"]*)"|([^",]*)')
-_CARET = re.compile(r"\^[n'^]")
-_CARETS = {"^n": "\n", "^'": '"', "^^": "^"}
-_NEEDS_QUOTES = re.compile(r"[,;:]")
-_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 _LINE_BREAKERS = re.compile("[\x00\r\n]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _KNOWN = {name: name for name in PROPERTIES}
@@ -81,24 +52,6 @@ _ENDS = {
     for name in ("VCALENDAR", "VEVENT", "VTODO", "VJOURNAL", "VALARM", "VTIMEZONE", "STANDARD", "DAYLIGHT")
 }
 """First and last lines as nearly everybody writes them, with the component they mean."""
-
-
-def encode_param(value: str) -> str:
-    """Write one parameter value: RFC 6868 carets, and quotes where the value needs them.
-
-    Args:
-        value: any text; other control characters are dropped, for they have no encoding.
-
-    Returns:
-        The value as it stands on a content line.
-    """
-    value = value.replace("^", "^^").replace("\r\n", "\n").replace("\n", "^n").replace('"', "^'")
-    value = _CONTROL.sub("", value)
-    return f'"{value}"' if _NEEDS_QUOTES.search(value) else value
-
-
-def _decode_param(value: str) -> str:
-    return _CARET.sub(lambda m: _CARETS[m.group()], value) if "^" in value else value
 
 
 class Line:
@@ -155,7 +108,7 @@ class Line:
             for part in head.split(";")[1:]:
                 key, equals, items = part.partition("=")
                 if "^" in items:
-                    items = _decode_param(items)
+                    items = decode_param(items)
                 if equals:
                     params.append((key.strip().upper(), tuple(items.split(","))))
             self._params = tuple(params)
@@ -164,14 +117,8 @@ class Line:
 
     def _split_quoted(self, text: str, at: int) -> str:
         """The same where quotes may hide colons and semicolons; `at` is the first semicolon."""
-        params: list[Param] = []
-        while match := _PARAM.match(text, at):
-            params.append((match[1].upper(), tuple(_decode_param(q or p) for q, p in _split_items(match[2]))))
-            at = match.end()
-        if text[at : at + 1] != ":":  # a broken parameter list: the value starts at the next colon
-            at = text.find(":", at)
-        self._params = tuple(params)
-        return text[at + 1 :] if at >= 0 else ""
+        self._params, colon = quoted_params(text, at)
+        return text[colon + 1 :] if colon >= 0 else ""
 
     @property
     def value(self) -> str:
@@ -213,18 +160,6 @@ class Line:
 
     def __repr__(self) -> str:
         return f"Line({unfold(self.raw)!r})"
-
-
-def _split_items(items: str) -> Iterator[tuple[str, str]]:
-    at = 0
-    while True:
-        match = _ITEM.match(items, at)
-        assert match is not None
-        yield match[1] or "", match[2] or ""
-        at = match.end()
-        if at >= len(items):
-            return
-        at += 1
 
 
 class Component:
@@ -329,53 +264,6 @@ class Component:
 
     def __repr__(self) -> str:
         return f"<{self.name} {len(self.items)} items>"
-
-
-def numbered(root: Component) -> Iterator[tuple[int, Component, Line | None]]:
-    """Every line of a component with its number in the text it came from.
-
-    Args:
-        root: a root component as parsed and not changed since.
-
-    Yields:
-        Physical line number from 1, the component, and the line; None in place of the line for BEGIN.
-    """
-    yield from _numbered(root, max(root.line_number, 1))
-
-
-def _numbered(component: Component, number: int) -> Iterator[tuple[int, Component, Line | None]]:
-    blank = len(component.begin) - len(component.begin.lstrip("\r\n"))
-    yield number + component.begin.count("\n", 0, blank), component, None
-    number += component.begin.count("\n")
-    for item in component.items:
-        if isinstance(item, Line):
-            yield number, component, item
-            number += item.raw.count("\n")
-        else:
-            yield from _numbered(item, number)
-            number += item.to_ics().count("\n")
-
-
-def mend_cut_folds(component: Component) -> bool:
-    """Fold anew the lines whose fold had cut a UTF-8 sequence in two, so that the tree is valid text.
-
-    A store of text needs this; the meaning does not change, the octets do.
-
-    Args:
-        component: changed in place, nested components included.
-
-    Returns:
-        Whether there was anything to mend.
-
-    Source: RFC 5545 §3.1.
-    """
-    mended = False
-    for part in component.walk():
-        for at, item in enumerate(part.items):
-            if isinstance(item, Line) and is_cut(item.raw):
-                part.items[at] = Line(fold(unfold(item.raw)), item.name)
-                mended = True
-    return mended
 
 
 def parse_all(data: bytes | str, *, cap_lenient: bool = False) -> list[Component]:

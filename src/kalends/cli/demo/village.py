@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from kalends.ical.tree import Component, Param
+from kalends.ical.param_text import Param
+from kalends.ical.tree import Component
 from kalends.ical.values import escape_text
 
 REALM = "lindenau.example"

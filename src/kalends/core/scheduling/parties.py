@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from kalends.core.errors import InvalidError
 from kalends.ical.errors import ICalError
-from kalends.ical.tree import Component, Line, Param
+from kalends.ical.param_text import Param
+from kalends.ical.tree import Component, Line
 from kalends.ical.values import normal_address
 
 SCHEDULED = frozenset(("VEVENT", "VTODO"))

@@ -11,18 +11,8 @@ from kalends.core.upns import UpnFilter
 from kalends.dav import paths, privileges, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError
-from kalends.dav.resources import (
-    Calendar,
-    CalendarObject,
-    Home,
-    Inbox,
-    Mounted,
-    Outbox,
-    Principal,
-    Proxy,
-    Resource,
-    principal_path,
-)
+from kalends.dav.principals import Principal, Proxy, principal_path
+from kalends.dav.resources import Calendar, CalendarObject, Home, Inbox, Mounted, Outbox, Resource
 from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import DAV
 from kalends.store.base import Tx

@@ -12,17 +12,9 @@ from kalends.dav import xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.drafts import dead_in
 from kalends.dav.errors import DavError
+from kalends.dav.principals import Principal, Proxy
 from kalends.dav.properties.base import PROPERTIES, Property
-from kalends.dav.resources import (
-    Calendar,
-    CalendarObject,
-    Home,
-    Inbox,
-    Outbox,
-    Principal,
-    Proxy,
-    Resource,
-)
+from kalends.dav.resources import Calendar, CalendarObject, Home, Inbox, Outbox, Resource
 from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import DAV, tags
 from kalends.store import properties as dead_store

@@ -10,9 +10,10 @@ from kalends.dav import conditions, feeds, paths, sync_tokens, tzdist, xmlread
 from kalends.dav import properties as _properties
 from kalends.dav.context import Context
 from kalends.dav.errors import NEED, DavError, lacking, of_any
+from kalends.dav.finding import find
 from kalends.dav.messages import Plan, Request, Response, ready
 from kalends.dav.methods import METHODS, attaching
-from kalends.dav.resources import Calendar, find
+from kalends.dav.resources import Calendar
 from kalends.dav.xmlwrite import CALDAV
 from kalends.store import calendars
 from kalends.store.base import Tx

@@ -7,17 +7,8 @@ from typing import Final
 from kalends.core import rights
 from kalends.core.grants import ALL, WRITE, Privilege, Privileges, held_by
 from kalends.dav.context import Context
-from kalends.dav.resources import (
-    Calendar,
-    CalendarObject,
-    Home,
-    Inbox,
-    Mounted,
-    Outbox,
-    Principal,
-    Proxy,
-    Resource,
-)
+from kalends.dav.principals import Principal, Proxy
+from kalends.dav.resources import Calendar, CalendarObject, Home, Inbox, Mounted, Outbox, Resource
 from kalends.dav.xmlwrite import CALDAV, DAV
 from kalends.store.base import Tx
 

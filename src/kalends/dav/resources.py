@@ -1,4 +1,4 @@
-"""What a path can be: one small class a kind of resource, and the way from a path to it."""
+"""Homes and what lies in them, as resources: one small class a kind."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import ClassVar
 
-from kalends.core import agendas, grants, identity, mounting, outside, rights, scheduling
+from kalends.core import agendas, grants, mounting, outside, rights, scheduling
 from kalends.core.model import Target
 from kalends.core.sights import Shown, Sight
 from kalends.dav import paths
 from kalends.dav.context import Context
-from kalends.dav.errors import DavError, not_found
-from kalends.dav.paths import Address
 from kalends.ical.tree import Component
-from kalends.store import calendars, listings, objects, principals
+from kalends.store import calendars, listings, objects
 from kalends.store.base import Tx
 from kalends.store.calendars import CalendarRow
 from kalends.store.listings import ListedRow
@@ -48,83 +46,6 @@ class Resource:
     def members(self, tx: Tx, context: Context) -> Iterator[Resource]:
         """The members that the caller may see; none unless a class says otherwise."""
         yield from ()
-
-
-class Root(Resource):
-    """The top: where a client that knows nothing but the origin asks who it is (RFC 6764 §6)."""
-
-    __slots__ = ()
-    kind = "root"
-
-    def members(self, tx: Tx, context: Context) -> Iterator[Resource]:
-        """The two trees below."""
-        yield PrincipalCollection(f"{context.prefix}{paths.PRINCIPALS}")
-        yield HomeCollection(f"{context.prefix}{paths.CALENDARS}")
-
-
-class PrincipalCollection(Resource):
-    """All principals (RFC 3744 §5.8)."""
-
-    __slots__ = ()
-    kind = "principals"
-
-    def members(self, tx: Tx, context: Context) -> Iterator[Resource]:
-        """Everybody: who has a name here may know who else has one, as for invitations."""
-        for row in identity.everybody(tx):
-            yield principal_resource(context, row)
-
-
-class HomeCollection(Resource):
-    """All calendar homes; the caller's own is the one it lists."""
-
-    __slots__ = ()
-    kind = "homes"
-
-    def members(self, tx: Tx, context: Context) -> Iterator[Resource]:
-        """The caller's home."""
-        own = context.caller.identity.principal_id
-        row = None if own is None else principals.by_id(tx, own)
-        if row is not None:
-            yield home_resource(context, row)
-
-
-class Proxy(Resource):
-    """The delegates of somebody, as a group: those who may read, or those who may write (calendar-proxy).
-
-    Attributes:
-        row: whose delegates.
-        write: which of the two.
-    """
-
-    __slots__ = ("row", "write")
-    kind = "proxy"
-
-    def __init__(self, path: str, row: identity.Principal, *, write: bool) -> None:
-        super().__init__(path)
-        self.row = row
-        self.write = write
-
-    def types_in(self, tx: Tx) -> str:
-        """A principal of one of two kinds."""
-        return f"<D:principal/><D:collection/><CS:calendar-proxy-{'write' if self.write else 'read'}/>"
-
-
-class Principal(Resource):
-    """A user, group, room or resource (RFC 3744 §4)."""
-
-    __slots__ = ("row",)
-    kind = "principal"
-    types = "<D:collection/><D:principal/>"
-
-    def __init__(self, path: str, row: identity.Principal) -> None:
-        super().__init__(path)
-        self.row = row
-
-    def members(self, tx: Tx, context: Context) -> Iterator[Resource]:
-        """Its two groups of delegates; none for groups, which have no calendars to begin with."""
-        if self.row.kind != "group":
-            for write in (False, True):
-                yield proxy_resource(context, self.row, write=write)
 
 
 class Home(Resource):
@@ -396,27 +317,6 @@ class Message(CalendarObject):
         self.path = inbox + paths.encode(row.name)
 
 
-def principal_path(tx: Tx, context: Context, principal_id: int) -> str:
-    """The raw path of a principal, looked up once in a request; that of all principals for who is gone."""
-    found = context.principals.get(principal_id)
-    if found is None:
-        row = identity.by_id(tx, principal_id)
-        at = context.prefix + paths.PRINCIPALS
-        found = at if row is None else paths.principal(context.prefix, row.path)
-        context.principals[principal_id] = found
-    return found
-
-
-def principal_resource(context: Context, row: identity.Principal) -> Principal:
-    """The resource of a principal."""
-    return Principal(paths.principal(context.prefix, row.path), row)
-
-
-def proxy_resource(context: Context, row: identity.Principal, *, write: bool) -> Proxy:
-    """A group of somebody's delegates."""
-    return Proxy(paths.proxy(context.prefix, row.path, write=write), row, write=write)
-
-
 def home_resource(context: Context, row: PrincipalRow) -> Home:
     """The home of a principal."""
     return Home(paths.home(context.prefix, row.slug), row)
@@ -432,86 +332,3 @@ def mounted_resource(context: Context, home: Home, mount: mounting.Mount) -> Mou
     at = paths.calendar(context.prefix, home.row.slug, mount.slug)
     owned = paths.calendar(context.prefix, mount.owner.slug, mount.calendar.slug or "")
     return Mounted(at, mount, home_resource(context, mount.owner), owned)
-
-
-def resolve(tx: Tx, context: Context, address: Address) -> Resource:
-    """Find what a path names.
-
-    Args:
-        tx: a transaction.
-        context: who asks.
-        address: the path, read.
-
-    Raises:
-        DavError: 404, also for what the caller may not see.
-    """
-    found = find(tx, context, address)
-    if found is None:
-        raise not_found()
-    return found
-
-
-def find(tx: Tx, context: Context, address: Address) -> Resource | None:
-    """What a path names, or None; see `resolve`."""
-    if address.area == "other":
-        return None
-    if address.area == "root":
-        return Root(context.prefix + (paths.ROOT if context.request.path.startswith("/dav") else "/"))
-    if address.principal is None:
-        at = paths.PRINCIPALS if address.area == "principals" else paths.CALENDARS
-        kind = PrincipalCollection if address.area == "principals" else HomeCollection
-        return kind(context.prefix + at)
-    if address.area == "principals":
-        found = identity.by_path(tx, address.principal)
-        return None if found is None else _under_principals(context, found, address.calendar)
-    row = principals.by_slug(tx, address.principal.lower())
-    if row is None:
-        return None
-    home = home_resource(context, row)
-    if address.calendar is None:
-        return home
-    collection = under_home(tx, context, home, address.calendar)
-    if collection is None or address.member is None:
-        return collection
-    return (
-        None
-        if isinstance(collection, Outbox) or address.slash
-        else collection.member(tx, context, address.member)
-    )
-
-
-def _under_principals(context: Context, row: identity.Principal, segment: str | None) -> Resource | None:
-    if segment is None:
-        return principal_resource(context, row)
-    if segment not in paths.PROXIES or row.kind == "group":
-        return None
-    return proxy_resource(context, row, write=paths.PROXIES[segment])
-
-
-def under_home(tx: Tx, context: Context, home: Home, segment: str) -> Calendar | Inbox | Outbox | None:
-    """The collection with that segment under a home, or None when it may not be seen."""
-    if segment in paths.RESERVED:
-        if not home.is_own(context):
-            return None
-        kind = Inbox if segment == paths.INBOX else Outbox
-        return kind(paths.calendar(context.prefix, home.row.slug, segment), home)
-    row = calendars.by_slug(tx, home.row.id, segment)
-    if row is None and context.caller.identity.principal_id == home.row.id:
-        mount = mounting.at(tx, context.caller, segment)
-        return None if mount is None else mounted_resource(context, home, mount)
-    if row is None or not rights.listed(tx, context.caller, row):
-        return None
-    return calendar_resource(context, home, row)
-
-
-def calendar_at(tx: Tx, context: Context, address: Address) -> Calendar:
-    """The calendar a path lies in or names.
-
-    Raises:
-        DavError: 409 when there is none: a member needs its collection first (RFC 4918 §9.7.1).
-    """
-    home_of = address.parent if address.member is not None else address
-    found = find(tx, context, home_of)
-    if not isinstance(found, Calendar):
-        raise DavError(409, None, "There is no calendar at this path; make one with MKCALENDAR first.")
-    return found

@@ -7,11 +7,12 @@ from kalends.core.errors import InvalidError
 from kalends.dav import acl, conditions
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError, lacking
+from kalends.dav.finding import resolve
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import Method, register
 from kalends.dav.methods.put import etag_at
 from kalends.dav.properties.base import EVERYWHERE
-from kalends.dav.resources import Calendar, resolve
+from kalends.dav.resources import Calendar
 from kalends.dav.xmlwrite import DAV
 from kalends.store.base import Tx
 

@@ -11,9 +11,10 @@ from kalends.core import attachments, errors, identity, ledger
 from kalends.dav import conditions
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError, not_found
+from kalends.dav.finding import calendar_at, resolve
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.put import check_conditions
-from kalends.dav.resources import Calendar, CalendarObject, calendar_at, resolve
+from kalends.dav.resources import Calendar, CalendarObject
 from kalends.dav.whole import disposition
 from kalends.dav.xmlwrite import CALDAV
 from kalends.ical.tree import Component, parse

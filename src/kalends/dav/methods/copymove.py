@@ -8,6 +8,7 @@ from kalends.core import containers, errors, ledger
 from kalends.dav import conditions
 from kalends.dav.context import Context
 from kalends.dav.errors import NEED, DavError, lacking, not_found
+from kalends.dav.finding import calendar_at, find, resolve
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import Method, not_allowed, register
 from kalends.dav.methods.get import validators
@@ -20,7 +21,7 @@ from kalends.dav.methods.put import (
     uid_conflict,
 )
 from kalends.dav.paths import RESERVED, Address
-from kalends.dav.resources import Calendar, CalendarObject, Home, Message, calendar_at, find, resolve
+from kalends.dav.resources import Calendar, CalendarObject, Home, Message
 from kalends.dav.xmlwrite import CALDAV
 from kalends.ical.tree import parse
 from kalends.store import objects

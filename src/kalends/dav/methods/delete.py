@@ -7,10 +7,11 @@ from kalends.core.model import State
 from kalends.dav import conditions
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError, not_found
+from kalends.dav.finding import resolve
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import Method, not_allowed, register
 from kalends.dav.methods.put import check_conditions, etag_at
-from kalends.dav.resources import Calendar, CalendarObject, Message, Mounted, resolve
+from kalends.dav.resources import Calendar, CalendarObject, Message, Mounted
 from kalends.store.base import Tx
 from kalends.store.objects import ObjectRow
 

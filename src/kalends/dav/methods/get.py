@@ -5,10 +5,11 @@ from __future__ import annotations
 from kalends.dav import calendar_data, conditions, whole
 from kalends.dav.context import Context
 from kalends.dav.dates import http_date
+from kalends.dav.finding import resolve
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import Method, not_allowed, register
 from kalends.dav.properties.rfc4918 import content_type
-from kalends.dav.resources import Calendar, CalendarObject, resolve
+from kalends.dav.resources import Calendar, CalendarObject
 from kalends.ical.tree import parse
 from kalends.store.base import Tx
 

@@ -6,9 +6,10 @@ from kalends.core import rights
 from kalends.dav import invitations
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError, lacking
+from kalends.dav.finding import resolve
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import not_allowed
-from kalends.dav.resources import Calendar, resolve
+from kalends.dav.resources import Calendar
 from kalends.store.base import Tx
 
 

@@ -7,12 +7,13 @@ from kalends.dav import conditions, patching, paths, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.drafts import Draft
 from kalends.dav.errors import DavError
+from kalends.dav.finding import find
 from kalends.dav.messages import XML, Plan, Response
 from kalends.dav.methods.base import Method, allowed_on, register
 from kalends.dav.methods.put import etag_at
 from kalends.dav.patching import Instruction
 from kalends.dav.paths import Address
-from kalends.dav.resources import Home, Resource, find
+from kalends.dav.resources import Home, Resource
 from kalends.dav.xmlwrite import CALDAV, CALENDARSERVER, DAV
 from kalends.ical.tree import Component
 from kalends.store.base import Tx

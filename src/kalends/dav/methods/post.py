@@ -6,11 +6,12 @@ import hashlib
 
 from kalends.dav import asking_busy, incoming, paths
 from kalends.dav.context import Context
+from kalends.dav.finding import resolve
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods import attaching, inviting
 from kalends.dav.methods.base import Method, not_allowed, register
 from kalends.dav.methods.put import refuse_place, store_object
-from kalends.dav.resources import Calendar, Outbox, resolve
+from kalends.dav.resources import Calendar, Outbox
 from kalends.ical.tree import Component
 from kalends.store import objects
 from kalends.store.base import Tx

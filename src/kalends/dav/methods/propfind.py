@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from kalends.dav import xmlwrite
 from kalends.dav.answers import Answers, ask_of
 from kalends.dav.context import Context, finite
+from kalends.dav.finding import resolve
 from kalends.dav.messages import XML, Plan, Response
 from kalends.dav.methods.base import Method, register
 from kalends.dav.properties.base import EVERYWHERE
-from kalends.dav.resources import Resource, resolve
+from kalends.dav.resources import Resource
 from kalends.dav.xmlwrite import DAV
 from kalends.store.base import Tx
 

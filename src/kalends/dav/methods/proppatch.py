@@ -5,11 +5,12 @@ from __future__ import annotations
 from kalends.dav import conditions, patching, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError
+from kalends.dav.finding import resolve
 from kalends.dav.messages import XML, Plan, Response
 from kalends.dav.methods.base import Method, register
 from kalends.dav.methods.put import check_conditions, etag_at
 from kalends.dav.properties.base import EVERYWHERE
-from kalends.dav.resources import CalendarObject, resolve
+from kalends.dav.resources import CalendarObject
 from kalends.dav.xmlwrite import DAV
 from kalends.store import objects
 from kalends.store.base import Tx

@@ -6,11 +6,12 @@ from kalends.core import agendas, errors, ledger, outside
 from kalends.dav import conditions, incoming, paths, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.errors import NEED, DavError, InsteadError, lacking, not_found, of_refusal
+from kalends.dav.finding import calendar_at, find
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import Method, not_allowed, register
 from kalends.dav.methods.get import validators
 from kalends.dav.properties.rfc4918 import content_type
-from kalends.dav.resources import Calendar, CalendarObject, calendar_at, find
+from kalends.dav.resources import Calendar, CalendarObject
 from kalends.dav.xmlwrite import CALDAV
 from kalends.ical.alarms import keep_cap
 from kalends.ical.tree import Component, parse

@@ -8,19 +8,10 @@ from kalends.dav import acl, paths, privileges, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.drafts import Draft
 from kalends.dav.errors import DavError, lacking
+from kalends.dav.finding import resolve
+from kalends.dav.principals import Principal, Proxy, principal_path
 from kalends.dav.properties.base import EVERYWHERE, Property, register
-from kalends.dav.resources import (
-    Calendar,
-    CalendarObject,
-    Home,
-    Inbox,
-    Outbox,
-    Principal,
-    Proxy,
-    Resource,
-    principal_path,
-    resolve,
-)
+from kalends.dav.resources import Calendar, CalendarObject, Home, Inbox, Outbox, Resource
 from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import DAV
 from kalends.store import groups, principals

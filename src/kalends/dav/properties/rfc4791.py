@@ -8,9 +8,10 @@ from kalends.dav import incoming, paths, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.drafts import Draft
 from kalends.dav.errors import DavError
+from kalends.dav.principals import Principal
 from kalends.dav.properties.base import EVERYWHERE, Property, register
 from kalends.dav.reports.base import REPORTS
-from kalends.dav.resources import Calendar, Principal, Resource
+from kalends.dav.resources import Calendar, Resource
 from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import CALDAV, DAV
 from kalends.ical.errors import ICalError

@@ -7,8 +7,9 @@ from kalends.dav import xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.dates import http_date, iso_date
 from kalends.dav.drafts import Draft
+from kalends.dav.principals import Principal, Proxy
 from kalends.dav.properties.base import COLLECTIONS, Property, register
-from kalends.dav.resources import Calendar, CalendarObject, Home, Principal, Proxy, Resource
+from kalends.dav.resources import Calendar, CalendarObject, Home, Resource
 from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import DAV
 from kalends.ical.errors import ICalError

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from kalends.dav import xmlwrite
 from kalends.dav.context import Context
+from kalends.dav.principals import principal_path
 from kalends.dav.properties.base import Property, register
-from kalends.dav.resources import Resource, principal_path
+from kalends.dav.resources import Resource
 from kalends.dav.xmlwrite import DAV
 from kalends.store.base import Tx
 

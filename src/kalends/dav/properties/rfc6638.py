@@ -7,8 +7,10 @@ from kalends.dav import paths, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.drafts import Draft
 from kalends.dav.errors import DavError
+from kalends.dav.finding import find
+from kalends.dav.principals import Principal
 from kalends.dav.properties.base import Property, register
-from kalends.dav.resources import Calendar, CalendarObject, Inbox, Principal, Resource, find
+from kalends.dav.resources import Calendar, CalendarObject, Inbox, Resource
 from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import CALDAV, CALENDARSERVER
 from kalends.store import principals

@@ -8,8 +8,9 @@ from kalends.dav import paths, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.drafts import Draft
 from kalends.dav.errors import DavError
+from kalends.dav.finding import resolve
 from kalends.dav.properties.base import Property, register
-from kalends.dav.resources import Inbox, Resource, resolve
+from kalends.dav.resources import Inbox, Resource
 from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import CALDAV, CALENDARSERVER
 from kalends.store.base import Tx

@@ -10,8 +10,9 @@ from kalends.dav import acl, invitations, privileges, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.errors import lacking
 from kalends.dav.invitations import Sharee
+from kalends.dav.principals import Principal, principal_path
 from kalends.dav.properties.base import Property, register
-from kalends.dav.resources import Calendar, Mounted, Principal, Resource, principal_path
+from kalends.dav.resources import Calendar, Mounted, Resource
 from kalends.dav.xmlwrite import CALENDARSERVER, DAV
 from kalends.store.base import Tx
 

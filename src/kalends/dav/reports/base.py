@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, TypeVar
 
 from kalends.dav.context import Context
+from kalends.dav.finding import resolve
 from kalends.dav.messages import Response
-from kalends.dav.resources import Resource, resolve
+from kalends.dav.resources import Resource
 from kalends.dav.xmlread import Element
 from kalends.store.base import Tx
 

@@ -9,6 +9,7 @@ from kalends.dav import paths, xmlwrite
 from kalends.dav.answers import Answers
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError
+from kalends.dav.finding import find
 from kalends.dav.messages import Response
 from kalends.dav.paths import Address
 from kalends.dav.reports.asking import (
@@ -21,7 +22,7 @@ from kalends.dav.reports.asking import (
 )
 from kalends.dav.reports.base import Report, register
 from kalends.dav.reports.calendar_query import floating_zone
-from kalends.dav.resources import Calendar, CalendarObject, Home, Inbox, Resource, find
+from kalends.dav.resources import Calendar, CalendarObject, Home, Inbox, Resource
 from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import CALDAV, DAV
 from kalends.store import listings

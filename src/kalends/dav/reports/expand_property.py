@@ -10,10 +10,11 @@ from kalends.dav import paths, xmlwrite
 from kalends.dav.answers import MAX_PROPERTIES, Answers, Ask
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError
+from kalends.dav.finding import find
 from kalends.dav.messages import XML, Response
 from kalends.dav.properties.base import EVERYWHERE, PROPERTIES
 from kalends.dav.reports.base import Report, register
-from kalends.dav.resources import Resource, find
+from kalends.dav.resources import Resource
 from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import DAV
 from kalends.store.base import Tx

@@ -9,17 +9,11 @@ from kalends.core.scheduling import unavailable
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError, not_found
 from kalends.dav.filters import required_range
+from kalends.dav.finding import find
 from kalends.dav.messages import Response
 from kalends.dav.reports.asking import too_many
 from kalends.dav.reports.base import Report, register
-from kalends.dav.resources import (
-    Calendar,
-    CalendarObject,
-    Home,
-    Resource,
-    calendar_resource,
-    find,
-)
+from kalends.dav.resources import Calendar, CalendarObject, Home, Resource, calendar_resource
 from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import CALDAV
 from kalends.ical.moment import DAY

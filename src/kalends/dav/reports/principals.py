@@ -11,11 +11,13 @@ from kalends.dav import acl, privileges, xmlwrite
 from kalends.dav.answers import MAX_PROPERTIES, Answers, Ask, ask_of
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError, lacking
+from kalends.dav.finding import Root
 from kalends.dav.messages import XML, Response
+from kalends.dav.principals import Principal, PrincipalCollection
 from kalends.dav.properties.base import EVERYWHERE, PROPERTIES
 from kalends.dav.reports.asking import cut_short, multistatus
 from kalends.dav.reports.base import Report, register
-from kalends.dav.resources import Principal, PrincipalCollection, Resource, Root
+from kalends.dav.resources import Resource
 from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import CALDAV, CALENDARSERVER, DAV
 from kalends.store.base import Tx

@@ -14,9 +14,10 @@ from kalends.client.address import Address
 from kalends.client.answers import read_replies
 from kalends.client.commands import Calendars, Command, Queries
 from kalends.client.errors import ConnectError, LostError, TimedOutError
+from kalends.client.exchange import Exchange
 from kalends.client.options import Options, Settings, read_settings
 from kalends.client.results import Capability, Change, Found, Outcome, Reply
-from kalends.client.session import Exchange, Stage
+from kalends.client.session import Stage
 from kalends.client.sync import GOODBYE, WATCH_SECONDS, reason_of
 from kalends.client.wire import Wire
 

@@ -2,50 +2,38 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from kalends.beep import (
     SASL_PREFIX,
     TLS_PROFILE,
-    Anonymous,
-    External,
     Limits,
     LocalProtocolError,
-    Plain,
     ProfileOffer,
     Role,
-    ScramSha256,
     Session,
 )
 from kalends.beep import events as beep
-from kalends.beep.mechanisms import ClientMechanism
 from kalends.client import commands
 from kalends.client.address import Address
-from kalends.client.answers import read_error, read_replies
+from kalends.client.answers import read_error
 from kalends.client.commands import Command
 from kalends.client.errors import (
     AuthError,
     ClientError,
     ConnectError,
     LostError,
-    RefusedError,
     ReplyError,
     refusal,
 )
+from kalends.client.exchange import Exchange
+from kalends.client.introduction import answer, read_capability, refusal_of
+from kalends.client.login import NOT_ACCEPTED, choose_mechanism
 from kalends.client.options import Options
 from kalends.client.results import Capability
 
 CAP_PROFILE = "http://iana.org/beep/cap/1.0"
-OUR_COMPONENTS = (
-    *("VCALSTORE", "VCALENDAR", "VTIMEZONE", "VREPLY", "VAGENDA", "STANDARD", "DAYLIGHT"),
-    *("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VALARM", "VCAR", "VRIGHT", "VQUERY"),
-)
-"""What this client understands (RFC 4324 §8.8)."""
-OUR_LARGEST = 16 * 1024 * 1024
-"""Octets of a message we read from the server of its own accord: its commands to us are tiny."""
 
 
 class Stage(Enum):
@@ -61,31 +49,6 @@ class Stage(Enum):
     READY = auto()
     LEAVING = auto()
     OVER = auto()
-
-
-@dataclass(eq=False, slots=True)
-class Exchange:
-    """A command under way and what has come in answer to it.
-
-    Attributes:
-        command: what was asked. ident: under which ID.
-        answers: payloads that came and nobody took yet.
-        done: nothing more will come.
-        error: why it failed; raised once the answers before it are taken.
-        discarded: nobody waits any more; what comes is thrown away.
-    """
-
-    command: Command
-    ident: str = ""
-    answers: deque[bytes] = field(default_factory=deque)
-    done: bool = False
-    error: ClientError | None = None
-    discarded: bool = False
-
-    @property
-    def news(self) -> bool:
-        """Whether there is something to take, or nothing more to wait for."""
-        return bool(self.answers) or self.done
 
 
 class CapSession:
@@ -289,7 +252,7 @@ class CapSession:
 
     def _not_authenticated(self, event: beep.AuthenticationFailed) -> None:
         who = self.options.user or "anonymous"
-        text = event.text.strip() or _NOT_ACCEPTED.get(event.code, "user name or password are wrong")
+        text = event.text.strip() or NOT_ACCEPTED.get(event.code, "user name or password are wrong")
         self.fail(AuthError(f"{self.address} does not accept {who}: {text} ({event.code})", event.code))
 
     def _start(self) -> None:
@@ -363,27 +326,13 @@ class CapSession:
         self.stage = Stage.READY
 
     def _asked(self, event: beep.MessageReceived) -> None:
-        """Answer a command of the server: GET-CAPABILITY, TIMEOUT, else 9.0 (RFC 4324 §10.7, §10.1.1)."""
-        try:
-            asked = list(read_replies(event.payload)) if len(event.payload) <= OUR_LARGEST else []
-        except ReplyError:
-            asked = []
-        verb, command_id = (asked[0].command, asked[0].command_id) if asked else ("", None)
-        if verb in ("GET-CAPABILITY", "CAPABILITY"):
-            answer = commands.reply("REPLY", command_id, our_capability(self.options))
-        elif verb == "TIMEOUT":
-            decide = self.options.on_timeout
-            goes_on = decide is not None and decide(command_id or "")
-            answer = commands.reply("CONTINUE" if goes_on else "ABORT", command_id)
-        else:
-            status = ("REQUEST-STATUS", "9.0;Unknown or unsupported command")
-            self.beep.send_error(event.channel, event.msgno, commands.reply("REPLY", command_id, [status]))
-            return
-        self.beep.send_reply(event.channel, event.msgno, answer)
+        said, obeyed = answer(event.payload, self.options)
+        send = self.beep.send_reply if obeyed else self.beep.send_error
+        send(event.channel, event.msgno, said)
 
     def _asked_too_much(self, event: beep.MessageTooLarge) -> None:
-        status = ("REQUEST-STATUS", "8.2;Larger than a client accepts")
-        self.beep.send_error(event.channel, event.msgno, commands.reply("REPLY", None, [status]))
+        said = refusal_of(None, "8.2;Larger than a client accepts")
+        self.beep.send_error(event.channel, event.msgno, said)
 
     def _close_asked(self, event: beep.CloseRequested) -> None:
         self.beep.accept_close(event.channel)
@@ -415,8 +364,6 @@ class CapSession:
             self.fail(ConnectError(f"{self.address} broke off: {reason}"))
 
 
-_NOT_ACCEPTED = {454: "the server cannot look up passwords just now; try again later"}
-"""What reply codes of a failed login mean, where the server sends no words (RFC 3080 §8)."""
 _BOUNDED = frozenset(("SEARCH", "CREATE", "MODIFY", "MOVE", "DELETE", "GENERATE-UID"))
 """Commands that take the latency of the options."""
 
@@ -443,88 +390,3 @@ _HANDLERS: dict[type[beep.Event], Callable[..., None]] = {
     beep.SessionTerminated: CapSession._terminated,
 }
 """What is done on each event; the others (credentials, verification) belong to servers."""
-
-
-def choose_mechanism(options: Options, offered: set[str], open_door: bool) -> ClientMechanism | None:
-    """The best SASL mechanism that both sides know.
-
-    Args:
-        options: who we are.
-        offered: names of the mechanisms in the server's greeting.
-        open_door: the greeting offers CAP too, so that a session without user may do without SASL.
-
-    Returns:
-        The mechanism, or None when none is needed.
-
-    Raises:
-        AuthError: there is none, in words that say why.
-    """
-    password = options.password
-    able: dict[str, ClientMechanism] = {}
-    if options.trust.certificate is not None and password is None:
-        able["EXTERNAL"] = External(options.act_as)
-    if options.user is not None and password is not None:
-        able["SCRAM-SHA-256"] = ScramSha256(options.user, password, options.act_as)
-        if options.tls:
-            able["PLAIN"] = Plain(options.user, password, options.act_as)
-    if options.user is None:
-        able["ANONYMOUS"] = Anonymous()
-    if options.mechanism is not None:
-        able = {name: able[name] for name in able if name == options.mechanism.upper()}
-    for name, mechanism in able.items():
-        if name in offered:
-            return mechanism
-    if options.user is None and open_door and not offered:
-        return None
-    if not able:
-        raise AuthError(
-            "a password is needed" if options.mechanism is None else "that mechanism cannot be used"
-        )
-    theirs = ", ".join(sorted(offered)) or "none"
-    if options.user is None and options.mechanism is None and offered:
-        raise AuthError(f"the server lets nobody in without a name: name a user (it offers {theirs})", 504)
-    raise AuthError(
-        f"no common way to authenticate: the server offers {theirs}, here is {', '.join(able)}", 504
-    )
-
-
-def read_capability(answers: deque[bytes]) -> Capability:
-    """Read the answer to GET-CAPABILITY.
-
-    Raises:
-        RefusedError: the server refused. ReplyError: it said nothing that can be read.
-    """
-    for payload in answers:
-        for answer in read_replies(payload):
-            bad = next((status for status in answer.statuses if not status.ok), None)
-            if bad is not None:
-                raise RefusedError(bad)
-            if answer.results:
-                return Capability.read(answer.results[0].lines)
-    raise ReplyError("an empty answer")
-
-
-def our_capability(options: Options) -> list[tuple[str, str]]:
-    """What this client can do, for the server's GET-CAPABILITY (RFC 4324 §10.7; CAP-02)."""
-    said = [
-        ("CAP-VERSION", "4324"),
-        ("PRODID", commands.PRODID),
-        ("CAR-LEVEL", "CAR-FULL-1"),
-        (
-            "COMPONENTS",
-            ",".join(OUR_COMPONENTS),
-        ),
-        ("ITIP-VERSION", "2446,5546"),
-        ("MAX-COMP-SIZE", str(options.max_answer)),
-        ("MAXDATE", "99991231T235959Z"),
-        ("MINDATE", "00010101T000000Z"),
-        ("MULTIPART", "mixed,alternative,related,parallel,digest"),
-        ("QUERY-LEVEL", "CAL-QL-1"),
-        ("RECUR-ACCEPTED", "TRUE"),
-        ("RECUR-EXPAND", "FALSE"),
-        ("RECUR-LIMIT", "0"),
-        ("STORES-EXPANDED", "FALSE"),
-    ]
-    if options.default_tz is not None:
-        said.append(("DEFAULT-TZID", commands.wire(options.default_tz, "a time zone")))
-    return [*said, ("REQUEST-STATUS", "2.0")]

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kalends.cli.group import Command, LazyGroup
-from kalends.cli.offline import office, store_options
+from kalends.cli.offline import Office, office, store_options
+from kalends.cli.removing import removal
+
+if TYPE_CHECKING:
+    from kalends.store.base import Tx
 
 
 class _Groups(LazyGroup):
@@ -47,24 +52,12 @@ def add(upn: str, name: str | None, store: str | None, config_file: Path | None)
     click.echo(f"added group {made.upn}")
 
 
-@click.command("remove", cls=Command)
-@click.argument("upn")
-@click.option("--with-calendars", is_flag=True, help="Also the calendars only this group owns.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@store_options
-def remove(upn: str, with_calendars: bool, yes: bool, store: str | None, config_file: Path | None) -> None:
+@removal("group", said="group ", owners="it owns")
+def remove(tx: Tx, at: Office, upn: str, with_calendars: bool) -> int:
     """Remove a group. Its members stay, without the rights they had through it."""
     from kalends.core import groups
-    from kalends.core.names import complete_upn
 
-    with office(store, config_file) as at:
-        full = complete_upn(upn, at.policy)
-        if not yes and with_calendars:
-            click.confirm(f"Remove {full} and every calendar only it owns?", abort=True, err=True)
-        gone = at.write(
-            lambda tx: groups.remove(tx, at.policy, full, now=at.now, with_calendars=with_calendars)
-        )
-    click.echo(f"removed group {full}" + (f" and {gone} calendar{'s' if gone != 1 else ''}" if gone else ""))
+    return groups.remove(tx, at.policy, upn, now=at.now, with_calendars=with_calendars)
 
 
 @click.command("list", cls=Command)
@@ -94,7 +87,6 @@ def show(upn: str, as_json: bool, store: str | None, config_file: Path | None) -
     from kalends.cli.output import data, table
     from kalends.core import groups
     from kalends.core.names import complete_upn
-    from kalends.store.base import Tx
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)
@@ -123,7 +115,6 @@ def add_member(upn: str, members: tuple[str, ...], store: str | None, config_fil
     """Put every MEMBER, a user, room or group, into the group UPN; all of them or none."""
     from kalends.core import groups
     from kalends.core.names import complete_upn
-    from kalends.store.base import Tx
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)
@@ -144,7 +135,6 @@ def remove_member(upn: str, members: tuple[str, ...], store: str | None, config_
     """Take every MEMBER out of the group UPN; all of them or none."""
     from kalends.core import groups
     from kalends.core.names import complete_upn
-    from kalends.store.base import Tx
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from kalends.cli.failures import UsageError
 from kalends.cli.group import Command, LazyGroup
-from kalends.cli.offline import office, store_options
+from kalends.cli.offline import Office, office, store_options
+from kalends.cli.removing import removal
 from kalends.cli.secrets import from_stdin, new_password
+
+if TYPE_CHECKING:
+    from kalends.store.base import Tx
 
 
 class _Users(LazyGroup):
@@ -189,23 +193,9 @@ def passwd(upn: str, password_stdin: bool, store: str | None, config_file: Path 
     click.echo(f"password of {full} set")
 
 
-@click.command("remove", cls=Command)
-@click.argument("upn")
-@click.option("--with-calendars", is_flag=True, help="Also the calendars only this user owns.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@store_options
-def remove(upn: str, with_calendars: bool, yes: bool, store: str | None, config_file: Path | None) -> None:
+@removal("user", said="", owners="they own")
+def remove(tx: Tx, at: Office, upn: str, with_calendars: bool) -> int:
     """Remove a user."""
     from kalends.core import identity
-    from kalends.core.names import complete_upn
 
-    with office(store, config_file) as at:
-        full = complete_upn(upn, at.policy)
-        if not yes and with_calendars:
-            click.confirm(f"Remove {full} and every calendar only they own?", abort=True, err=True)
-        gone = at.write(
-            lambda tx: identity.remove_user(
-                tx, full, now=at.now, with_calendars=with_calendars, policy=at.policy
-            )
-        )
-    click.echo(f"removed {full}" + (f" and {gone} calendar{'s' if gone != 1 else ''}" if gone else ""))
+    return identity.remove_user(tx, upn, now=at.now, with_calendars=with_calendars, policy=at.policy)

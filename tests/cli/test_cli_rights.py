@@ -58,6 +58,14 @@ def test_what_cannot_be_is_refused_in_words(shop: Here, words: tuple[str, ...], 
     assert (done.code, said in done.err) == (code, True), done.err
 
 
+@pytest.mark.parametrize("whom", ["*", "@", "*@*", "@localhost", "CAL-OWNERS()", "NOT CAL-OWNERS()", "Bruno"])
+def test_whatever_is_shared_can_be_taken_back(shop: Here, whom: str) -> None:
+    before = shop("rights", "amira/calendar", "--json").out
+    assert shop("share", "amira/calendar", whom, "--as", "busy").code == 0
+    assert shop("unshare", "amira/calendar", whom.lower()).code == 0
+    assert shop("rights", "amira/calendar", "--json").out == before
+
+
 def test_who_may_act_as_somebody_is_said_without_the_realm(shop: Here) -> None:
     words = ("bruno", "amira")
     assert shop("user", "may-act-as", "add", *words).out == "bruno@localhost may act as amira@localhost\n"

@@ -50,8 +50,7 @@ def sharer(tx: Tx, policy: Policy, given: str) -> str:
         NotFoundError: nobody of this realm has that name.
         InvalidError: no UPN-FILTER.
     """
-    given = given.strip()
-    whom = given if "@" in given or "*" in given or given.endswith("()") else complete_upn(given, policy)
+    whom = _completed(given, policy)
     found = parse_filter(whom)
     if found.form == "one":
         realm = found.name.rpartition("@")[2]
@@ -59,6 +58,13 @@ def sharer(tx: Tx, policy: Policy, given: str) -> str:
             raise NotFoundError(f"there is no user or group {found.name}")
         return found.name
     return whom if whom.endswith("()") else whom.lower()
+
+
+def _completed(given: str, policy: Policy) -> str:
+    """A UPN-FILTER as it was given, or a name with its realm."""
+    given = given.strip()
+    is_filter = "@" in given or "*" in given or given.endswith("()")
+    return given if is_filter else complete_upn(given, policy)
 
 
 def share(tx: Tx, caller: Caller, target: Target, upn: str, how: str) -> Share:
@@ -129,9 +135,7 @@ def unshare(tx: Tx, caller: Caller, target: Target, upn: str) -> bool:
     Raises:
         NotFoundError: no such calendar. DeniedError: the caller may not.
     """
-    given = upn.strip()
-    whom = given if "@" in given or "*" in given else complete_upn(given, caller.policy)
-    return take(tx, caller, target, carid(whom))
+    return take(tx, caller, target, carid(_completed(upn, caller.policy)))
 
 
 def take(tx: Tx, caller: Caller, target: Target, identifier: str) -> bool:

@@ -24,7 +24,7 @@ from kalends.core.admission import Sent
 from kalends.core.errors import DeniedError, InvalidError, StaleError
 from kalends.core.hits import Hit
 from kalends.core.model import Caller, Receipt, Selection, Target
-from kalends.core.names import complete_upn
+from kalends.core.names import complete_upn, qualified, relative
 from kalends.core.rights import Authority
 from kalends.core.timezones import needed
 from kalends.core.trial import Trial
@@ -183,6 +183,7 @@ def _modify_properties(
         InvalidError: RFC 4324 §9.1 or §9.2 would be broken.
     """
     tx, caller = writer.tx, writer.caller
+    old, new = _with_full_addresses(old, caller), _with_full_addresses(new, caller)
     if query.source != old.name:
         raise InvalidError(f"the query is FROM {query.source}, the old values are a {old.name}")
     if old.name == "VCALSTORE":
@@ -285,6 +286,16 @@ def _refuse_changes(old: Component, new: Component, names: frozenset[str]) -> No
     for name in sorted(names):
         if sorted(line.value for line in old.all(name)) != sorted(line.value for line in new.all(name)):
             raise InvalidError(f"{name} of a {old.name} cannot be changed")
+
+
+def _with_full_addresses(values: Component, caller: Caller) -> Component:
+    """Values of a container with its address as it is read: a client may know it by a short form (A-16)."""
+    written = values.copy()
+    for line in (*written.all("CALID"), *written.all("CSID")):
+        calid = relative(line.value, caller.policy)
+        if calid is not None:
+            agendas.rewrite(written, line, qualified(calid, caller.policy))
+    return written
 
 
 def _without(values: Component, names: frozenset[str]) -> Component:

@@ -24,7 +24,7 @@ _REALM = re.compile(
 _NOT_IN_PATHS = re.compile(r"[%#?\\]")
 _NOT_UNRESERVED = re.compile(r"[^a-z0-9._~@-]+")
 _BAD_CALID = re.compile("[\x00-\x20\x7f\ud800-\udfff]")
-_SCHEME = re.compile(r"cap:(//)?", re.IGNORECASE)
+_SCHEME = re.compile(r"cap:(?://)?|//", re.IGNORECASE)
 
 
 def check_upn(text: str) -> str:
@@ -87,20 +87,20 @@ def relative(given: str, policy: Policy) -> str | None:
     """The relative CALID that an address names in this store; '' for the store itself.
 
     Args:
-        given: `cap://csid/calid`, `cap:csid/calid`, `calid`, `cap://csid` or the bare csid; percent-encoded
-            or not.
+        given: `cap://csid/calid`, `cap:csid/calid`, `//csid/calid`, `/calid`, `calid`, `cap://csid` or the
+            bare csid; percent-encoded or not.
         policy: the store's CSID.
 
     Returns:
         The relative CALID without percent-encoding, or None when the address is in another store.
 
-    Source: RFC 4324 §5, §8.3; A-16, A-17, A-60.
+    Source: RFC 4324 §5, §8.3; RFC 2396 §5 (against the store's own address); A-16, A-17, A-60.
     """
     given = given.strip()
     scheme = _SCHEME.match(given)
     if scheme is None:
         bare = given.rstrip("/").lower()
-        return "" if bare in _hosts(policy) else unquote(given)
+        return "" if bare in _hosts(policy) else unquote(given.removeprefix("/"))
     host, _, path = given[scheme.end() :].partition("/")
     return unquote(path) if host.lower() in _hosts(policy) else None
 

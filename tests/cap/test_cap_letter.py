@@ -1,0 +1,52 @@
+"""RFC 4324 taken at its word, over the wire: addresses, values of the new properties, odd places of them."""
+
+from __future__ import annotations
+
+import pytest
+from cap_harness import Answer, Pair, command, event, query
+
+STORE = "cap://cal.example.com"
+
+
+def modify(
+    pair: Pair, kind: str, old: tuple[str, ...], new: tuple[str, ...], target: str = "relcalz1"
+) -> Answer:
+    """MODIFY a container's properties."""
+    parts = (f"BEGIN:{kind}", *old, f"END:{kind}", f"BEGIN:{kind}", *new, f"END:{kind}")
+    return pair.ask(command("CMD:MODIFY", *query(f"SELECT * FROM {kind}"), *parts, targets=(target,)))
+
+
+@pytest.mark.parametrize(
+    "given", ["/relcalz1", "//cal.example.com/relcalz1", "//CAL.example.com:1026/relcalz1"]
+)
+def test_a_target_is_resolved_against_the_store_s5(pair: Pair, given: str) -> None:
+    pair.ask(command("CMD:CREATE", *event("e1"), targets=(given,)))
+    said = pair.ask(command("CMD:SEARCH", *query("SELECT UID FROM VEVENT"), targets=("relcalz1",)))
+    assert "UID:e1\r\n" in said.text
+
+
+def test_a_root_names_the_store_and_another_host_nothing_s5(pair: Pair) -> None:
+    store = pair.ask(command("CMD:SEARCH", *query("SELECT CSID FROM VCALSTORE"), targets=("/",)))
+    assert "CSID:cap://cal.example.com\r\n" in store.text
+    other = pair.ask(
+        command("CMD:SEARCH", *query("SELECT * FROM VAGENDA"), targets=("//x.example.com/relcalz1",))
+    )
+    assert "REQUEST-STATUS:6.1" in other.text
+
+
+@pytest.mark.parametrize(
+    "given", ["relcalz1", "cap:cal.example.com/relcalz1", "cap://Cal.Example.com:1026/relcalz1"]
+)
+def test_old_values_may_name_a_calendar_in_any_form_s8_3(pair: Pair, given: str) -> None:
+    said = modify(pair, "VAGENDA", (f"CALID:{given}",), (f"CALID:{given}", "X-NOTE:seen"))
+    assert said.kind == "RPY", said.text
+    assert "REQUEST-STATUS:2.0\r\n" in said.text
+    said = modify(pair, "VAGENDA", (f"CALID:{given}",), ("CALID:other",))
+    assert "REQUEST-STATUS:6.3;CALID of a VAGENDA cannot be changed" in said.text
+    found = pair.ask(command("CMD:SEARCH", *query("SELECT CALID,X-NOTE FROM VAGENDA"), targets=("relcalz1",)))
+    assert "CALID:cap://cal.example.com/relcalz1\r\nX-NOTE:seen\r\n" in found.text
+
+
+def test_old_values_of_another_calendar_are_not_there_s8_3(pair: Pair) -> None:
+    said = modify(pair, "VAGENDA", ("CALID:relcalz2",), ("CALID:relcalz2", "X-NOTE:seen"))
+    assert "REQUEST-STATUS:6.1" in said.text

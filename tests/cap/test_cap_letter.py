@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from cap_harness import Answer, Pair, command, event, query
 
+from kalends.store.base import Store
+
 STORE = "cap://cal.example.com"
 
 
@@ -50,3 +52,51 @@ def test_old_values_may_name_a_calendar_in_any_form_s8_3(pair: Pair, given: str)
 def test_old_values_of_another_calendar_are_not_there_s8_3(pair: Pair) -> None:
     said = modify(pair, "VAGENDA", ("CALID:relcalz2",), ("CALID:relcalz2", "X-NOTE:seen"))
     assert "REQUEST-STATUS:6.1" in said.text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEFAULT-CHARSET", "no-such-charset"),
+        ("DEFAULT-CHARSET", "rot13"),
+        ("DEFAULT-CHARSET", "UTF-8,foo"),
+        ("DEFAULT-CHARSET", "utf 8"),
+        ("DEFAULT-LOCALE", "not a locale"),
+        ("DEFAULT-LOCALE", "en;us"),
+        ("DEFAULT-LOCALE", "POSIX,?"),
+    ],
+)
+def test_charsets_are_known_and_locales_are_locales_s8_11_s8_12(pair: Pair, name: str, value: str) -> None:
+    was = {"DEFAULT-CHARSET": "UTF-8", "DEFAULT-LOCALE": "POSIX"}[name]
+    said = modify(pair, "VAGENDA", (f"{name}:{was}",), (f"{name}:{value}",))
+    assert (said.kind, "REQUEST-STATUS:6.3;" in said.text) == ("ERR", True)
+    made = pair.ask(
+        command(
+            "CMD:CREATE", "BEGIN:VAGENDA", "CALID:odd", f"{name}:{value}", "END:VAGENDA", targets=(STORE,)
+        )
+    )
+    assert "REQUEST-STATUS:6.3;" in made.text
+    found = pair.ask(command("CMD:SEARCH", *query(f"SELECT {name} FROM VAGENDA"), targets=("relcalz1",)))
+    assert f"{name}:{was}\r\n" in found.text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEFAULT-CHARSET", "Shift_JIS,UTF-8"),
+        ("DEFAULT-CHARSET", "ISO_8859-1:1987"),
+        ("DEFAULT-LOCALE", "en-US.iso-8859-1,POSIX"),
+        ("DEFAULT-LOCALE", "de_CH.UTF-8@euro"),
+        ("DEFAULT-LOCALE", "zh-Hant-TW"),
+    ],
+)
+def test_charsets_and_locales_as_the_rfc_writes_them_s8_11_s8_12(pair: Pair, name: str, value: str) -> None:
+    was = {"DEFAULT-CHARSET": "UTF-8", "DEFAULT-LOCALE": "POSIX"}[name]
+    said = modify(pair, "VAGENDA", (f"{name}:{was}",), (f"{name}:{value}",))
+    assert "REQUEST-STATUS:2.0\r\n" in said.text
+
+
+def test_the_store_announces_no_charset_that_it_cannot_serve_s8_11(calendars: Store) -> None:
+    root = Pair(calendars, "root@example.com")
+    said = modify(root, "VCALSTORE", ("DEFAULT-CHARSET:UTF-8",), ("DEFAULT-CHARSET:UTF-8,Shift_JIS",), STORE)
+    assert "REQUEST-STATUS:6.3;the charset Shift_JIS of DEFAULT-CHARSET" in said.text

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from kalends.core.capability import CALSCALES
+from kalends.core.capability import CALSCALES, CHARSETS
 from kalends.core.defaults import PRODID
 from kalends.core.errors import InvalidError
 from kalends.core.languages import DEFAULT, tag_of
@@ -40,6 +40,8 @@ AUTO_PROCESS = "X-KALENDS-AUTO-PROCESS"
 MAX_OWNERS = 1_000
 """OWNERs of one calendar: groups serve larger circles."""
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+\Z")
+_CHARSET = re.compile(r"[A-Za-z0-9.:_()+-]{1,45}\Z")
+_LOCALE = re.compile(r"[A-Za-z]{1,8}(?:[-_][A-Za-z0-9]{1,8})*(?:\.[A-Za-z0-9_:-]+)?(?:@[A-Za-z0-9_=-]+)?\Z")
 _CACHED_OCTETS = 8_192
 """Property texts up to here are kept parsed: 512 of them take a few megabytes."""
 
@@ -192,7 +194,7 @@ def check(held: Component) -> None:
     Raises:
         InvalidError: with the rule that is broken.
 
-    Source: RFC 4324 §8.1, §8.4, §8.23, §9.1, §9.2; STO-01, STO-03, OBM-21, OBM-25, OBM-27.
+    Source: RFC 4324 §8.1, §8.4, §8.11, §8.12, §8.23, §9.1, §9.2; STO-01, STO-03, OBM-21, OBM-25, OBM-27.
     """
     store = held.name == "VCALSTORE"
     lines = {
@@ -218,7 +220,24 @@ def check(held: Component) -> None:
             raise InvalidError(f"{name} must not be empty")
         if store and needed not in values:
             raise InvalidError(f"the store's {name} must contain {needed}")
+    for charset in listed(held, "DEFAULT-CHARSET"):
+        if not _is_charset(charset) or (store and charset not in CHARSETS):
+            raise InvalidError(f"the charset {charset[:80]} of DEFAULT-CHARSET is not known here")
+    for locale in listed(held, "DEFAULT-LOCALE"):
+        if not _LOCALE.match(locale):
+            raise InvalidError(f"DEFAULT-LOCALE holds languages and locales, not {locale[:80]}")
     check_names(held)
+
+
+def _is_charset(name: str) -> bool:
+    """Whether a name is that of a charset: by its form (RFC 2978 §2.3), and by being known."""
+    if not _CHARSET.match(name):
+        return False
+    try:
+        "".encode(name)
+    except LookupError:
+        return False
+    return True
 
 
 def check_names(held: Component) -> None:

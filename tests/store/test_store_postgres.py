@@ -264,15 +264,50 @@ def test_commits_are_announced_to_other_processes(postgres_url: str) -> None:
         theirs.on_commit(own.release)
         assert heard.acquire(timeout=10), "once, when it begins to listen"
         assert own.acquire(timeout=10)
+        theirs.write(lambda tx: tx.run("update calendar set tick = tick + 1 where id = 0"))
+        assert own.acquire(timeout=10), "its own commits are heard where they are made"
         theirs.announce()
         assert heard.acquire(timeout=10)
         assert not own.acquire(timeout=0.3)
         assert not ours.changed_elsewhere()
-        theirs.write(lambda tx: tx.run("update calendar set tick = tick + 1 where id = 0"))
-        assert own.acquire(timeout=10), "its own commits are heard where they are made"
     finally:
         ours.close()
         theirs.close()
+
+
+def test_who_hears_of_a_commit_does_not_announce_it_again(postgres_url: str) -> None:
+    """Two servers of one database would tell each other of nothing for ever."""
+    told: list[str] = []
+    with psycopg.connect(postgres_url, autocommit=True) as listening:
+        listening.execute("listen kalends")
+        ours, theirs = open_store(postgres_url), open_store(postgres_url)
+        try:
+            heard = threading.Semaphore(0)
+            ours.on_commit(lambda: (ours.announce(), heard.release()))
+            theirs.on_commit(theirs.announce)
+            assert heard.acquire(timeout=10), "when it begins to listen; there is nothing to tell"
+            theirs.write(lambda tx: tx.run("update calendar set tick = tick + 1 where id = 0"))
+            assert heard.acquire(timeout=10)
+        finally:
+            ours.close()
+            theirs.close()
+        listening.execute("notify kalends, 'the end'")
+        for notice in listening.notifies(timeout=10, stop_after=None):
+            told.append(notice.payload)
+            if notice.payload == "the end":
+                break
+    assert len(told) == 2
+
+
+def test_the_last_commit_of_a_server_that_ends_is_told(postgres_url: str) -> None:
+    """Also when there was no time left to announce it."""
+    with psycopg.connect(postgres_url, autocommit=True) as listening:
+        listening.execute("listen kalends")
+        store = open_store(postgres_url)
+        store.on_commit(lambda: None)
+        store.write(lambda tx: tx.run("update calendar set tick = tick + 1 where id = 0"))
+        store.close()
+        assert len(list(listening.notifies(timeout=10, stop_after=1))) == 1
 
 
 def test_store_time_is_searched_by_time_also_without_statistics(postgres_store: Store) -> None:

@@ -178,6 +178,8 @@ class Feed:
         self._timer = self._loop.call_later(LOOK_SECONDS, self._tick)
 
     def _announce(self) -> None:
+        if self._closed:  # the store tells the last of it when it is closed
+            return
         self._threads.compute(self._store.announce, self._announced)
 
     def _announced(self, outcome: Any) -> None:
@@ -193,6 +195,8 @@ class Feed:
 
     def _read(self) -> None:
         """Read the ticks, once for all who wait."""
+        if self._closed:
+            return
         wanted = None if ANY in self._waiters else tuple(self._waiters)
         self._threads.look_up(lambda tx: calendars.ticks(tx, wanted), self._found)
 

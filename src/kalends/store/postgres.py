@@ -91,6 +91,7 @@ class PostgresStore:
         self._closed = threading.Event()
         self._watch = Watch("kalends-watch")
         self._heard: Callable[[], None] | None = None
+        self._untold = threading.Event()
         self._listener: Listener | None = None
         first = self._sessions.connect()
         try:
@@ -154,18 +155,30 @@ class PostgresStore:
         """False: PostgreSQL tells by itself."""
         return False
 
+    def _committed(self) -> None:
+        self._untold.set()
+        if self._heard is not None:
+            self._heard()
+
     def announce(self) -> None:
-        """NOTIFY the other processes; nobody waits for the disk for that."""
+        """NOTIFY the other processes of what was committed here; nobody waits for the disk for that.
+
+        Nothing is sent when there is nothing new: who hears of others' commits would tell of them in turn.
+        """
+        if not self._untold.is_set():
+            return
+        self._untold.clear()
         name = "" if self._listener is None else self._listener.name
         with self._sessions.lend(None, fresh=False) as connection:
             try:
                 connection.execute(_ANNOUNCE, (CHANNEL, name))
             except psycopg.Error as error:
+                self._untold.set()
                 connection.close()
                 raise mapped(error, self.url) from error
 
     def close(self) -> None:
-        """Finish what was submitted or runs, and close all sessions."""
+        """Finish what was submitted or runs, tell others of it, and close all sessions."""
         with self._lock:
             if self._closed.is_set():
                 return
@@ -173,8 +186,15 @@ class PostgresStore:
         self._workers.shutdown(wait=True)
         if self._listener is not None:
             self._listener.stop()
+            self._announce_the_last()
         self._sessions.close()
         self._watch.stop()
+
+    def _announce_the_last(self) -> None:
+        try:
+            self.announce()
+        except StoreError as error:
+            log.info("other servers of %s hear of the last changes later: %s", self.url, error)
 
     def _refuse_when_closed(self) -> None:
         if self._closed.is_set():
@@ -216,8 +236,8 @@ class PostgresStore:
                 if connection.info.transaction_status != TransactionStatus.IDLE:
                     _commit(connection, self.url, writes=begin is _WRITE)
                     tx.known.keep()
-                    if begin is _WRITE and self._heard is not None:
-                        self._heard()
+                    if begin is _WRITE:
+                        self._committed()
             except BaseException:
                 _roll_back(connection)
                 if tx.met is not None and (isinstance(tx.met, RETRY) or is_gone(tx.met)):
@@ -267,8 +287,8 @@ class PostgresStore:
                 job.future.set_result(result)
             else:
                 job.future.set_exception(failure)
-        if batch.done and failure is None and self._heard is not None:
-            self._heard()
+        if batch.done and failure is None:
+            self._committed()
         return batch.apart, batch.rest
 
     def _turn(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -308,6 +309,38 @@ def test_the_last_commit_of_a_server_that_ends_is_told(postgres_url: str) -> Non
         store.write(lambda tx: tx.run("update calendar set tick = tick + 1 where id = 0"))
         store.close()
         assert len(list(listening.notifies(timeout=10, stop_after=1))) == 1
+
+
+def test_what_is_undone_costs_no_prepared_statement(postgres_store: Store) -> None:
+    """A command that is refused, and a transaction that is: the next one finds the session as it was."""
+    ours = "select count(*) from pg_prepared_statements where statement like 'select key from meta%'"
+
+    def prepare(tx: Tx) -> None:
+        for _ in range(4):
+            tx.rows("select key from meta where key = ?", ("a",))
+
+    def refused(tx: Tx) -> int:
+        prepare(tx)
+        with contextlib.suppress(NoThanksError), tx.savepoint():
+            tx.run("update calendar set tick = tick + 1 where id = 0")
+            raise NoThanksError
+        (count,) = tx.rows(ours)[0]
+        assert isinstance(count, int)
+        return count
+
+    assert postgres_store.write(refused) == 1
+
+    def failing(tx: Tx) -> None:
+        prepare(tx)
+        raise NoThanksError
+
+    with pytest.raises(NoThanksError):
+        postgres_store.write(failing)
+    assert postgres_store.read(lambda tx: tx.rows(ours)) == [(1,)]
+
+
+class NoThanksError(Exception):
+    """Somebody refuses."""
 
 
 def test_store_time_is_searched_by_time_also_without_statistics(postgres_store: Store) -> None:

@@ -37,7 +37,7 @@ from kalends.store.postgres_errors import RETRY, is_gone, mapped
 from kalends.store.postgres_schema import Catalogue, Connection, migrate
 from kalends.store.postgres_sessions import Sessions
 from kalends.store.postgres_sharing import Batch, Job, Lanes, tell
-from kalends.store.postgres_tx import PostgresTx
+from kalends.store.postgres_tx import PostgresTx, execute_raw
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -317,7 +317,7 @@ def _roll_back(connection: Connection) -> None:
     """Undo; a session that can't even do that is not used again (see `_session`)."""
     try:
         if connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
-            connection.execute("rollback")
+            execute_raw(connection, "rollback")
     except psycopg.Error:
         connection.close()
 

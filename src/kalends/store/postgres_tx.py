@@ -8,7 +8,8 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, cast
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus, TransactionStatus
 
 from kalends.store.base import TOO_LONG, Deadline, Dialect, Row, SqlValue
 from kalends.store.errors import DeadlineError
@@ -21,6 +22,24 @@ from kalends.store.sqltext import numbered
 ROWS = 10_000
 """Rows made into Python's between two looks at the deadline: some hundredths of a second."""
 _MARKS = ("savepoint nested", "release nested")
+
+
+def execute_raw(connection: Connection, sql: str) -> None:
+    """Undo something past psycopg.
+
+    At a ROLLBACK it forgets all prepared statements, for a table may have been made and be gone now. In our
+    transactions none is; and each refused command would make its session begin anew with what it knows.
+
+    Args:
+        connection: not in a pipeline.
+        sql: statements without parameters and without an answer.
+
+    Raises:
+        psycopg.Error: as when psycopg executes it.
+    """
+    result = connection.pgconn.exec_(sql.encode())
+    if result.status != ExecStatus.COMMAND_OK:
+        raise error_from_result(result)
 
 
 class PostgresTx:
@@ -183,7 +202,7 @@ class PostgresTx:
             return
         self._queued.clear()
         try:
-            self._cursor.execute(f"rollback to {name}; release {name}")
+            execute_raw(self._connection, f"rollback to {name}; release {name}")
         except psycopg.Error as error:  # what led here is raised; the transaction is lost as a whole
             self.met = error
 

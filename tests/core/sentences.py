@@ -18,6 +18,8 @@ ROOMS = ("cap", "core", "calquery", "ical")
 """Whose refusals reach clients."""
 SAYING = ("Error", "Status", "refuse_start")
 """How the names of what is called with a sentence end."""
+SAYING_IN = {"ical": ("Finding", ".report"), "calquery": (".fail", ".unexpected", ".name")}
+"""The same for single rooms, where the sentence is a part of one that is told."""
 UNSEEN = (
     "counting.py",
     "history.py",
@@ -59,13 +61,14 @@ def sentences() -> list[str]:
     for room in ROOMS:
         for path in sorted((SOURCE / room).rglob("*.py")):
             if path.name not in UNSEEN:
-                found.update(dict.fromkeys(_in(ast.parse(path.read_text("utf-8")))))
+                saying = (*SAYING, *SAYING_IN.get(room, ()))
+                found.update(dict.fromkeys(_in(ast.parse(path.read_text("utf-8")), saying)))
     return list(found)
 
 
-def _in(tree: ast.AST) -> Iterator[str]:
+def _in(tree: ast.AST, saying: tuple[str, ...]) -> Iterator[str]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(SAYING):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(saying):
             for argument in node.args:
                 text = _text(argument)
                 if text is not None and " " in text:

@@ -83,6 +83,38 @@ def test_sentences_in_sentences() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("english", "german"),
+    [
+        (
+            "line 7: VEVENT: ORGANIZER must stand exactly once, not 0 times (RFC 5546 §3.2.2)",
+            "Zeile 7: VEVENT: ORGANIZER muss genau einmal stehen, nicht 0 Mal (RFC 5546 §3.2.2)",
+        ),
+        (
+            "line 7: VJOURNAL: no METHOD:REQUEST exists for VJOURNAL",
+            "Zeile 7: VJOURNAL: METHOD:REQUEST gibt es für VJOURNAL nicht",
+        ),
+        (
+            "line 9: VEVENT: DTEND lies before DTSTART (RFC 5545 §3.8.2)",
+            "Zeile 9: VEVENT: DTEND liegt vor DTSTART (RFC 5545 §3.8.2)",
+        ),
+        (
+            "line 8: QUERY: column 8: FROM does not belong here (expected a column)",
+            "Zeile 8: QUERY: Spalte 8: FROM gehört nicht hierher (erwartet: eine Spalte)",
+        ),
+        (
+            "line 8: QUERY: column 40: the query ends here (expected AND, OR or ))",
+            "Zeile 8: QUERY: Spalte 40: die Abfrage endet hier (erwartet: AND, OR oder ))",
+        ),
+    ],
+)
+def test_what_is_wrong_inside_of_objects_and_queries_is_translated_to_its_end(
+    english: str, german: str
+) -> None:
+    """RFC 5546 §3, RFC 4324 §6.1.1: as they come to a client, with the line and the name in front."""
+    assert translated(english, "de") == (german, "de")
+
+
 def test_what_is_not_in_the_catalogue_stays_english_and_says_so() -> None:
     assert translated("a sentence of tomorrow", "ja") == ("a sentence of tomorrow", "en")
     assert translated("", "de") == ("", "en")

@@ -19,12 +19,12 @@ DEFAULT = "i-default"
 _DEFAULTS = frozenset({DEFAULT, "posix", "c"})
 MAX_SENTENCE = 2_000
 """Characters of a sentence that is translated; data quoted in it may be of any length."""
-MAX_DEPTH = 3
-"""Sentences in sentences: `The object cannot be read: line 7: not UTF-8.`"""
+MAX_DEPTH = 6
+"""Sentences in sentences: `line 7: QUERY: column 8: FROM does not belong here (expected a column)`."""
 MAX_RANGES = 20
 """Wishes of one peer that are looked at."""
-WHY = "why"
-"""The placeholder that holds a sentence again."""
+SENTENCES = ("why", "wanted")
+"""The placeholders that hold a sentence again."""
 
 _PLACE = re.compile(r"\{(\w+)\}")
 
@@ -94,7 +94,11 @@ class Pattern:
         self.weight = sum(map(len, self._literals))
 
     def data(self, sentence: str) -> dict[str, str] | None:
-        """The data in a sentence that was made from this pattern; None when it was not. Never looks back."""
+        """The data in a sentence that was made from this pattern; None when it was not. Never looks back.
+
+        What stands before a colon at the beginning is a place or a name, to be told by itself:
+        `line 7: VEVENT: UID is empty` is no sentence about a thing called `line 7: VEVENT: UID`.
+        """
         first, *middle, last = self._literals
         if not sentence.startswith(first) or not sentence.endswith(last):
             return None
@@ -106,6 +110,8 @@ class Pattern:
                 return None
             found[name] = sentence[at:until]
             at = until + len(literal)
+        if not first and self._names[0] not in SENTENCES and ": " in found[self._names[0]]:
+            return None
         return found
 
     def say(self, data: Mapping[str, str]) -> str:
@@ -137,8 +143,9 @@ class Catalogue:
         for pattern in self._patterns:
             data = pattern.data(sentence)
             if data is not None:
-                if depth and WHY in data:
-                    data[WHY] = self.say(data[WHY], depth - 1) or data[WHY]
+                for place in SENTENCES:
+                    if depth and place in data:
+                        data[place] = self.say(data[place], depth - 1) or data[place]
                 return pattern.say(data)
         head, colon, why = sentence.partition(": ")  # `DTSTART: no such date: …`: a name, and why
         said = self.say(why, depth - 1) if colon and depth else None

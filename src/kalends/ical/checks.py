@@ -337,8 +337,12 @@ def check_resource(scope: Scope, *, one_object: bool) -> None:
         recurrence = part.first("RECURRENCE-ID")
         key = (part.name, uid, recurrence.value.strip() if recurrence is not None else "")
         if key in seen:
-            which = f"with RECURRENCE-ID {key[2]}" if key[2] else "without RECURRENCE-ID"
-            scope.report(part, recurrence, f"a second {part.name} of UID {uid[:80]} {which}")
+            if key[2]:
+                scope.report(
+                    part, recurrence, f"a second {part.name} of UID {uid[:80]} with RECURRENCE-ID {key[2]}"
+                )
+            else:
+                scope.report(part, None, f"a second {part.name} of UID {uid[:80]} without RECURRENCE-ID")
         seen.add(key)
     if not one_object or not objects:
         return

@@ -84,6 +84,14 @@ def test_a_sound_event_has_no_problems() -> None:
         ((START, "SUMMARY:a\rb"), "SUMMARY holds a control character"),
         ((START, *part("VALARM", "ACTION:AUDIO")), "VALARM needs TRIGGER"),
         ((START, *part("VALARM", "ACTION:AUDIO", "TRIGGER:soon")), "TRIGGER: no duration"),
+        (
+            (START, *part("VALARM", "ACTION:AUDIO", "TRIGGER;ENABLE=MAYBE:-PT5M")),
+            "ENABLE of TRIGGER is TRUE or FALSE",
+        ),
+        (
+            (START, *part("VALARM", "TRIGGER:-PT5M", "SEQUENCE;LOCAL=x:1")),
+            "LOCAL of SEQUENCE is TRUE or FALSE",
+        ),
         ((START, *part("VEVENT", "UID:2", START)), "VEVENT cannot stand in VEVENT"),
     ],
 )
@@ -115,6 +123,10 @@ def test_even_the_liberal_refuse(rows: tuple[str, ...], reason: str) -> None:
         ((START, *part("VALARM", "TRIGGER:-PT1M")), "VALARM needs ACTION"),
         ((START, *part("VALARM", "ACTION:AUDIO", "TRIGGER:-PT1M", "REPEAT:2")), "DURATION and REPEAT"),
         ((START, *part("VALARM", "ACTION:DISPLAY", "TRIGGER:-PT1M")), "needs DESCRIPTION"),
+        (
+            (START, *(2 * part("VALARM", "ACTION:AUDIO", "TRIGGER;ENABLE=false:-PT1M", "SEQUENCE:1"))),
+            "two alarms of one SEQUENCE (RFC 4324 §2)",
+        ),
     ],
 )
 def test_the_strict_also_refuse(rows: tuple[str, ...], reason: str) -> None:

@@ -194,7 +194,15 @@ def words(component: Component, counts: Counts, scope: Scope) -> None:
 
 
 def alarm(component: Component, counts: Counts, scope: Scope) -> None:
-    """DURATION and REPEAT come together, and each ACTION has its own needs (RFC 5545 §3.6.6)."""
+    """DURATION and REPEAT come together, ACTIONs have their needs, ENABLE and LOCAL are of two words.
+
+    Source: RFC 5545 §3.6.6; RFC 4324 §7.2, §7.5.
+    """
+    for name, param in (("TRIGGER", "ENABLE"), ("SEQUENCE", "LOCAL")):
+        line = component.first(name) if name in counts else None
+        said = None if line is None else line.param(param)
+        if said is not None and said.strip().upper() not in ("TRUE", "FALSE"):
+            scope.report(component, line, f"{param} of {name} is TRUE or FALSE (RFC 4324 §7)")
     if not scope.strict:
         return
     if ("DURATION" in counts) != ("REPEAT" in counts):
@@ -203,6 +211,19 @@ def alarm(component: Component, counts: Counts, scope: Scope) -> None:
     for name in needs.get((component.value("ACTION") or "").upper(), ()):
         if name not in counts:
             scope.report(component, None, f"an alarm of this ACTION needs {name} (RFC 5545 §3.6.6)")
+
+
+def alarms(component: Component, counts: Counts, scope: Scope) -> None:
+    """SEQUENCE tells the alarms of a component apart (RFC 4324 §2)."""
+    if not scope.strict:
+        return
+    seen: set[str] = set()
+    for one in component.children("VALARM"):
+        line = one.first("SEQUENCE")
+        if line is not None and line.value.strip() in seen:
+            scope.report(one, line, "two alarms of one SEQUENCE (RFC 4324 §2)")
+        if line is not None:
+            seen.add(line.value.strip())
 
 
 def free_busy(component: Component, counts: Counts, scope: Scope) -> None:
@@ -306,8 +327,8 @@ def query(component: Component, counts: Counts, scope: Scope) -> None:
 
 CHECKS: Mapping[str, tuple[Check, ...]] = {
     "VCALENDAR": (calendar,),
-    "VEVENT": (identified, starts, ends, recurs, numbers, words, zone_names),
-    "VTODO": (identified, starts, ends, recurs, numbers, words, zone_names),
+    "VEVENT": (identified, starts, ends, recurs, numbers, words, alarms, zone_names),
+    "VTODO": (identified, starts, ends, recurs, numbers, words, alarms, zone_names),
     "VJOURNAL": (identified, starts, recurs, numbers, words, zone_names),
     "VFREEBUSY": (ends, free_busy, zone_names),
     "VAVAILABILITY": (ends, zone_names),

@@ -336,6 +336,7 @@ def test_who_does_not_end_is_cut_off(tmp_path: Path) -> None:
         await asyncio.to_thread(gate.entered.acquire)
         await server.stop()
         await cua.closed()
+        assert not server.connections
         gate.held.set()
 
     play(tmp_path, scene, gate, drain_timeout="0.05")
@@ -495,8 +496,11 @@ def test_half_a_frame_and_gone(tmp_path: Path, cut: int) -> None:
         await writer.drain()
         writer.close()
         await writer.wait_closed()
-        while server.connections:
-            await asyncio.sleep(0.001)
+        async with asyncio.timeout(30):
+            while server.connections:
+                await asyncio.sleep(0.001)
+        cua = await client(server.address)
+        assert "CAP-VERSION" in await cua.ask(command("CMD:GET-CAPABILITY")), "others are served"
 
     play(tmp_path, scene)
 

@@ -442,22 +442,13 @@ def put_object(
         check(replaced)
     authority = rights.authority_in(tx, caller, target)
     authority.require("CREATE" if replaced is None else "MODIFY")
-    found = [draft for draft in texts.drafts(vcalendar) if draft.kind != "VTIMEZONE"]
-    if len(found) != 1 or found[0].kind in IN_STORE:
-        raise InvalidError("one calendar object, of one UID, is needed")
-    draft = found[0]
+    draft = _only_draft(vcalendar)
     if replaced is not None:
         vcalendar = replacing.merged(authority, replaced, vcalendar)
     else:
         for component in draft.components:
             authority.allow("CREATE", component, Standing(state, method))
-    sent = Sent(vcalendar)
-    admission.check_dates(draft.components, caller)
-    admission.check_size(len(vcalendar.to_bytes()), caller)
-    admission.check_object(vcalendar, caller, sent)
-    if draft.kind == availability.KIND:
-        availability.check(vcalendar)
-    attachments.check_references(tx, caller, None if replaced is None else replaced.ics, vcalendar)
+    _check_whole(tx, caller, draft, replaced, vcalendar)
     writer = writer or Writer(tx, caller, (target.calendar_id,))
     twin = booked(tx, target.calendar_id, draft.kind, draft.uid) if state == "BOOKED" else None
     if twin is not None and (replaced is None or twin.id != replaced.id):
@@ -474,3 +465,22 @@ def put_object(
         target.calendar_id, vcalendar, kind=draft.kind, uid=draft.uid, state=state, method=method, name=name,
         schedule_tag=tag,
     )  # fmt: skip
+
+
+def _only_draft(vcalendar: Component) -> texts.Draft:
+    found = [draft for draft in texts.drafts(vcalendar) if draft.kind != "VTIMEZONE"]
+    if len(found) != 1 or found[0].kind in IN_STORE:
+        raise InvalidError("one calendar object, of one UID, is needed")
+    return found[0]
+
+
+def _check_whole(
+    tx: Tx, caller: Caller, draft: texts.Draft, replaced: ObjectRow | None, vcalendar: Component
+) -> None:
+    """Refuse a text that is not to be kept, whoever puts it."""
+    admission.check_dates(draft.components, caller)
+    admission.check_size(len(vcalendar.to_bytes()), caller)
+    admission.check_object(vcalendar, caller, Sent(vcalendar))
+    if draft.kind == availability.KIND:
+        availability.check(vcalendar)
+    attachments.check_references(tx, caller, None if replaced is None else replaced.ics, vcalendar)

@@ -137,15 +137,20 @@ def add_user(
         principals.add_address(tx, new, address)
     except store.DuplicateError as error:
         raise DuplicateError(f"{upn} is taken") from error
-    caller = containers.housekeeper(policy, now)
+    _give_calendars(tx, containers.housekeeper(policy, now), added, slug)
+    return _info(added)
+
+
+def _give_calendars(tx: Tx, keeper: Caller, added: PrincipalRow, slug: str) -> None:
+    """Make the calendars a principal begins with."""
+    upn, kind = added.upn, added.kind
     if kind != "group":
         first = containers.create_calendar(
-            tx, caller, f"{slug}/{CALENDAR}", upn, allow_conflict=kind == "user", meant_for=("VEVENT",)
+            tx, keeper, f"{slug}/{CALENDAR}", upn, allow_conflict=kind == "user", meant_for=("VEVENT",)
         )
-        principals.set_default_calendar(tx, new, first.calendar_id)
+        principals.set_default_calendar(tx, added.id, first.calendar_id)
     if kind == "user":
-        containers.create_calendar(tx, caller, f"{slug}/{TASKS}", upn, meant_for=("VTODO",))
-    return _info(added)
+        containers.create_calendar(tx, keeper, f"{slug}/{TASKS}", upn, meant_for=("VTODO",))
 
 
 def _free_path(tx: Tx, upn: str) -> str:

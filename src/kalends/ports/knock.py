@@ -10,10 +10,14 @@ import os
 import socket
 import time
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kalends.ports import speech
 from kalends.ports.clean import clean
+
+if TYPE_CHECKING:
+    from kalends.beep import events
+    from kalends.beep.session import Session
 
 CONNECT_SECONDS = 1.0
 """No answer for this long on loopback or a named host means filtered."""
@@ -231,15 +235,7 @@ def _beep_in_tls(address: str, port: int, name: str) -> speech.Speech | None:
         with ExitStack() as open_sockets:
             stream = open_sockets.enter_context(socket.create_connection((address, port), CONNECT_SECONDS))
             for _ in range(MAX_STEPS):
-                stream.settimeout(CONNECT_SECONDS)
-                if data := session.data_to_send():
-                    stream.sendall(data)
-                happened = [
-                    *session.take_events(),
-                    *session.receive_data(stream.recv(MAX_OCTETS), time.monotonic()),
-                ]
-                stream.sendall(session.data_to_send())
-                for event in happened:
+                for event in _exchanged(session, stream):
                     if isinstance(event, events.SessionTerminated):
                         return None
                     if isinstance(event, events.TlsUpgrade):
@@ -256,6 +252,19 @@ def _beep_in_tls(address: str, port: int, name: str) -> speech.Speech | None:
     except (OSError, ssl.SSLError):  # it hung up or was silent: what it said before stands
         return None
     return None
+
+
+def _exchanged(session: Session, stream: socket.socket) -> list[events.Event]:
+    """Send what a session has to say, read once, and give what happened."""
+    stream.settimeout(CONNECT_SECONDS)
+    if data := session.data_to_send():
+        stream.sendall(data)
+    happened = [
+        *session.take_events(),
+        *session.receive_data(stream.recv(MAX_OCTETS), time.monotonic()),
+    ]
+    stream.sendall(session.data_to_send())
+    return happened
 
 
 def _state(error: OSError) -> str:

@@ -6,11 +6,15 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from kalends.ports import sockets
 from kalends.ports.clean import clean
 from kalends.ports.registry import RANGES, USER, Record, Registry, person, range_of
 from kalends.ports.report import ANY, Report, command_line
+
+if TYPE_CHECKING:
+    from kalends.ports.knock import Knock
 
 WIDTH = 80
 _STYLES = {"head": "1;36", "good": "32", "bad": "31", "warn": "33", "dim": "2", "bold": "1"}
@@ -283,20 +287,7 @@ def _handshake(page: Page, report: Report) -> None:
         )
         return
     for result in report.machine.knocks:
-        label = result.address + ("/udp" if result.transport == "udp" else "")
-        if result.state != "connected":
-            page.pair(label, KNOCK_WORDS.get(result.state, " ".join(result.detail) or result.state), 2)
-        elif result.said:
-            page.pair(label, f"{result.said.protocol} ({result.seconds * 1000:.1f} ms)", 2, style="good")
-            for line in result.said.detail:
-                page.pair("", line, 2)
-        else:
-            words = (
-                "silent: connected, and said nothing to any question."
-                if result.silent
-                else ("not recognised: " + " ".join(result.detail))
-            )
-            page.pair(label, words, 2, style="warn")
+        _knock(page, result)
     verdict = report.verdict
     if verdict.state == "answers, holder not visible":
         page.say(
@@ -311,6 +302,20 @@ def _handshake(page: Page, report: Report) -> None:
             else f"This does not agree with the registry, which says {names}.",
             style="good" if verdict.agrees else "bad",
         )
+
+
+def _knock(page: Page, result: Knock) -> None:
+    label = result.address + ("/udp" if result.transport == "udp" else "")
+    if result.state != "connected":
+        page.pair(label, KNOCK_WORDS.get(result.state, " ".join(result.detail) or result.state), 2)
+    elif result.said:
+        page.pair(label, f"{result.said.protocol} ({result.seconds * 1000:.1f} ms)", 2, style="good")
+        for line in result.said.detail:
+            page.pair("", line, 2)
+    elif result.silent:
+        page.pair(label, "silent: connected, and said nothing to any question.", 2, style="warn")
+    else:
+        page.pair(label, "not recognised: " + " ".join(result.detail), 2, style="warn")
 
 
 def _elsewhere(page: Page, report: Report) -> None:

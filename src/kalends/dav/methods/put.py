@@ -82,8 +82,11 @@ def store_object(tx: Tx, context: Context, calendar: Calendar, name: str, tree: 
         raise refused from error
     except errors.KalendsError as error:
         raise put_refusal(tx, context, calendar, incoming.uid_of(tree), error) from error
-    made = before[-1] is None
-    found = CalendarObject(calendar, row)
+    return _answer(tx, context, CalendarObject(calendar, row), row, made=before[-1] is None)
+
+
+def _answer(tx: Tx, context: Context, found: CalendarObject, row: ObjectRow, *, made: bool) -> Response:
+    """The answer to a PUT that was carried out."""
     headers: tuple[tuple[str, str], ...] = ()
     if made:
         headers = (("Location", context.request.origin + found.path),)

@@ -100,3 +100,24 @@ def test_the_store_announces_no_charset_that_it_cannot_serve_s8_11(calendars: St
     root = Pair(calendars, "root@example.com")
     said = modify(root, "VCALSTORE", ("DEFAULT-CHARSET:UTF-8",), ("DEFAULT-CHARSET:UTF-8,Shift_JIS",), STORE)
     assert "REQUEST-STATUS:6.3;the charset Shift_JIS of DEFAULT-CHARSET" in said.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines"),
+    [
+        ("VCAR", ("CARID:mine", "BEGIN:VRIGHT", "GRANT:mary@example.com", "PERMISSION:SEARCH", "END:VRIGHT")),
+        ("VQUERY", ("QUERYID:mine", "QUERY:SELECT * FROM VEVENT")),
+        ("VAGENDA", ("CALID:mine",)),
+    ],
+)
+def test_a_message_holds_no_rights_queries_or_calendars_s2_2(
+    pair: Pair, kind: str, lines: tuple[str, ...]
+) -> None:
+    target = STORE if kind == "VAGENDA" else "relcalz1"
+    part = (f"BEGIN:{kind}", *lines, f"END:{kind}")
+    message = ("METHOD:PUBLISH", *event("e1", "ORGANIZER:mailto:bob@example.com"), *part)
+    said = pair.ask(command("CMD:CREATE", *message, targets=(target,)))
+    assert said.kind == "ERR"
+    assert f"REQUEST-STATUS:6.3;line 14: a {kind} cannot stand in a message with METHOD" in said.text
+    found = pair.ask(command("CMD:SEARCH", *query("SELECT * FROM VEVENT"), targets=("relcalz1",)))
+    assert "UID:e1" not in found.text

@@ -38,6 +38,8 @@ _ONE_DATE = 16
 """Characters of a date and time: a second date does not fit in."""
 _UNTIL = re.compile(r"UNTIL=([0-9]{8,12})(T[0-9]{6}Z?)?", re.IGNORECASE)
 _RESTRICTABLE = frozenset(("CREATE", "MODIFY", "*"))
+_NO_MESSAGE = frozenset(("VAGENDA", "VCAR", "VQUERY"))
+"""Components that no table of iTIP knows (RFC 5546 §3.2 to §3.5)."""
 _PERMISSIONS = frozenset(
     (
         "*", "SEARCH", "CREATE", "DELETE", "MODIFY", "MOVE",
@@ -118,10 +120,14 @@ def check_message(vcalendar: Component, caller: Caller, sent: Sent) -> None:
     """Check what holds over all components of a message, before they are taken apart.
 
     Raises:
-        InvalidError: components of different kinds, or UIDs, or too many of them.
+        InvalidError: components of different kinds, or UIDs, or too many of them, or of a kind that is never
+            sent to anybody: a calendar, rights or a query would be booked by what says that it is a message.
 
-    Source: RFC 5546 §3.2 to §3.5; RFC 4324 §10.4; CRE-05.
+    Source: RFC 5546 §3.2 to §3.5; RFC 4324 §2.2, §10.4; CRE-05, OBM-07.
     """
+    for part in vcalendar.components:
+        if part.name in _NO_MESSAGE:
+            raise InvalidError(f"a {part.name} cannot stand in a message with METHOD", sent.number(part))
     sent.refuse(vcalendar, itip.message_problems(vcalendar, strict=caller.strict))
 
 

@@ -121,3 +121,25 @@ def test_a_message_holds_no_rights_queries_or_calendars_s2_2(
     assert f"REQUEST-STATUS:6.3;line 14: a {kind} cannot stand in a message with METHOD" in said.text
     found = pair.ask(command("CMD:SEARCH", *query("SELECT * FROM VEVENT"), targets=("relcalz1",)))
     assert "UID:e1" not in found.text
+
+
+def test_an_x_component_is_found_by_the_id_of_its_reply_s10_4(pair: Pair) -> None:
+    made = pair.ask(
+        command("CMD:CREATE", "BEGIN:X-THING", "X-COLOR:red", "END:X-THING", targets=("relcalz1", "relcalz2"))
+    )
+    names = [body.partition("X-ID:")[2].partition("\r\n")[0] for body in made.bodies]
+    assert all(names)
+    for target, name in zip(("relcalz1", "relcalz2"), names, strict=True):
+        by_id = f"SELECT * FROM X-THING WHERE X-ID = '{name}'"
+        found = pair.ask(command("CMD:SEARCH", *query(by_id), targets=(target,)))
+        assert f"X-ID:{name}\r\nX-COLOR:red\r\n" in found.text
+        gone = pair.ask(command("CMD:DELETE", *query(by_id), targets=(target,)))
+        assert f"X-ID:{name}\r\nREQUEST-STATUS:2.0\r\n" in gone.text
+
+
+@pytest.mark.parametrize(
+    "kind", ["VREPLY", "VRIGHT", "STANDARD", "VCALSTORE", "VEVENT", "VCAR", "VQUERY", "X"]
+)
+def test_what_is_not_created_is_given_no_id_s10_4(pair: Pair, kind: str) -> None:
+    said = pair.ask(command("CMD:CREATE", f"BEGIN:{kind}", f"END:{kind}", targets=("relcalz1",)))
+    assert "BEGIN:VREPLY\r\nREQUEST-STATUS:" in said.text

@@ -172,8 +172,9 @@ def _all(batch: _Batch, drafts: Sequence[Draft]) -> list[Receipt]:
             error = refused
         for component in sent:
             recurrence = component.first("RECURRENCE-ID")
+            name = draft.id_name if draft.id_value else ""
             receipts[id(component)] = Receipt(
-                draft.kind, draft.id_name, draft.id_value, recurrence, batch.method, error, unreachable
+                draft.kind, name, draft.id_value, recurrence, batch.method, error, unreachable
             )
     order = [id(component) for component in batch.sent.root.components]
     return [receipts[key] for key in order if key in receipts]
@@ -201,6 +202,8 @@ def _create_object(batch: _Batch, draft: Draft) -> None:
     """Book or deposit a VEVENT, VTODO, VJOURNAL or x-component with the time zones it needs."""
     caller = batch.caller
     batch.allow(draft)
+    if draft.kind.startswith("X-"):
+        _name_x_component(draft)
     if batch.method == "COUNTER":
         _name_counterer(batch, draft)
     admission.check_dates(draft.components, caller)
@@ -223,6 +226,15 @@ def _create_object(batch: _Batch, draft: Draft) -> None:
         _book(batch, draft, None, whole)
     else:
         _join(batch, draft, existing)
+
+
+def _name_x_component(draft: Draft) -> None:
+    """Write the X-ID that the reply tells into an x-component that came without (RFC 4324 §10.4: x-id)."""
+    for number, component in enumerate(draft.components):
+        if not texts.identifier(component)[1]:
+            named = component.copy()
+            named.items.insert(0, Line.make(draft.id_name, draft.id_value))
+            draft.components[number] = named
 
 
 def _book(batch: _Batch, draft: Draft, existing: ObjectRow | None, whole: Component) -> None:

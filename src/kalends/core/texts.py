@@ -72,7 +72,7 @@ def identifier(component: Component) -> tuple[str, str]:
     if uid is not None:
         return "UID", uid.value
     for line in component.lines:
-        if line.name == "X-ID" or line.name.endswith("-ID"):
+        if line.name.endswith("-ID") and line.name != "RECURRENCE-ID" and line.value.strip():
             return line.name, line.value
     return "X-ID", ""
 
@@ -84,7 +84,8 @@ def drafts(vcalendar: Component) -> list[Draft]:
         vcalendar: a command's VCALENDAR.
 
     Returns:
-        One draft per object, in order of their first components; one without identifier has uid ''.
+        One draft per object, in order of their first components; one without identifier has uid '', but an
+        x-component, for which its CUA may not know that it needs one, gets an X-ID of the store's making.
 
     Source: RFC 4324 §2.2, §10.4.
     """
@@ -99,7 +100,8 @@ def drafts(vcalendar: Component) -> list[Draft]:
             if component.name in ID_OF:
                 drafts.append(Draft(component.name, "", name, wire, [component]))
                 continue
-            wire = uid = str(uuid.uuid4())
+            uid = str(uuid.uuid4())
+            wire = uid if component.name.startswith("X-") else ""  # others are not made, and have no name
         instance = component.value("RECURRENCE-ID") or ""
         key = (component.name, uid)
         draft = found.get(key)

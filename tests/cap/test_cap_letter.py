@@ -143,3 +143,26 @@ def test_an_x_component_is_found_by_the_id_of_its_reply_s10_4(pair: Pair) -> Non
 def test_what_is_not_created_is_given_no_id_s10_4(pair: Pair, kind: str) -> None:
     said = pair.ask(command("CMD:CREATE", f"BEGIN:{kind}", f"END:{kind}", targets=("relcalz1",)))
     assert "BEGIN:VREPLY\r\nREQUEST-STATUS:" in said.text
+
+
+@pytest.mark.parametrize(
+    ("condition", "wrong"),
+    [
+        ("VTODO.SUMMERY = 'Fix typo in CAP'", "VEVENT contains no VTODO"),
+        ("alarm.TRIGGER < '20020201T000000'", "VALARM.TRIGGER cannot be compared with this"),
+    ],
+)
+def test_a_query_folded_as_in_the_rfc_is_told_its_own_mistake_s6_1_1(
+    pair: Pair, condition: str, wrong: str
+) -> None:
+    folded = f"SELECT DTSTART,UID FROM VEVENT\n WHERE {condition}"
+    said = pair.ask(command("CMD:SEARCH", *query(folded), targets=("relcalz1",)))
+    assert wrong in said.text.replace("\r\n ", "")
+
+
+def test_a_folded_query_can_be_too_complex_s10_15(pair: Pair) -> None:
+    many = " OR ".join(f"UID = 'u{number}'" for number in range(1_100))
+    said = pair.ask(
+        command("CMD:SEARCH", *query(f"SELECT UID FROM VEVENT\n WHERE {many}"), targets=("relcalz1",))
+    )
+    assert "REQUEST-STATUS:8.1;" in said.text

@@ -102,13 +102,21 @@ def _query(line: Line, *, strict: bool) -> Query:
     """Parse one QUERY; where unfolding glued two words, each fold is one space (A-30)."""
     try:
         return parse(line.value, strict=strict)
-    except TooComplexError as error:
-        raise RefusalError(TOO_COMPLEX, f"QUERY is too complex: {error}.") from None
     except QueryError as error:
         spaced = unfold(_FOLD.sub(" ", line.raw)).partition(":")[2]
-        if strict or spaced == line.value:
-            raise RefusalError(BAD_ARGS, f"QUERY: {error}.") from None
+        if strict or spaced == line.value or isinstance(error, TooComplexError):
+            raise _refusal(error) from None
         try:
             return parse(spaced, strict=False)
-        except QueryError:
-            raise RefusalError(BAD_ARGS, f"QUERY: {error}.") from None
+        except QueryError as second:  # the reading that got further is the one that was meant
+            raise _refusal(max(error, second, key=_reached)) from None
+
+
+def _reached(error: QueryError) -> tuple[bool, int]:
+    return isinstance(error, TooComplexError), error.column
+
+
+def _refusal(error: QueryError) -> RefusalError:
+    if isinstance(error, TooComplexError):
+        return RefusalError(TOO_COMPLEX, f"QUERY is too complex: {error}.")
+    return RefusalError(BAD_ARGS, f"QUERY: {error}.")

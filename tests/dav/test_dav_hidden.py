@@ -189,6 +189,26 @@ class TestProperties:
         assert mary("COPY", f"{WORK}a.ics", destination=f"{MINE}a.ics").status == 201
         assert "lawyer" not in mary.propfind(f"{MINE}a.ics").text
 
+    def test_when_something_hidden_changed_is_not_told(
+        self, world: DavWorld, bill: Client, mary: Client
+    ) -> None:
+        """RFC 9110 §8.8: the ETag of the part is the validator; dates and the Schedule-Tag are of the whole."""
+        grant(world, SEES, TIMES)
+        guests = ("ORGANIZER:mailto:bill@example.com", "ATTENDEE:mailto:root@example.com", "SUMMARY:x")
+        put(bill, "a", *guests)
+        asked = ("D:getlastmodified", "D:creationdate", "C:schedule-tag")
+        assert set(bill.propfind(f"{WORK}a.ics", *asked).props()) == set(asked)
+        assert set(mary.propfind(f"{WORK}a.ics", *asked).props(status=404)) == set(asked)
+        assert set(mary.propfind(WORK, "D:getlastmodified").props(status=404)) == {"D:getlastmodified"}
+        got = mary("GET", f"{WORK}a.ics")
+        assert (got.status, {"last-modified", "schedule-tag"}.isdisjoint(got.headers)) == (200, True)
+        long_ago, later = "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT"
+        for date in (long_ago, later):
+            for name in ("if_modified_since", "if_unmodified_since"):
+                assert mary("GET", f"{WORK}a.ics", **{name: date}).status == 200
+        assert mary("GET", f"{WORK}a.ics", if_none_match=got.headers["etag"]).status == 304
+        assert bill("GET", f"{WORK}a.ics", if_modified_since=later).status == 304
+
     def test_the_time_zone_of_a_calendar_is_one_of_its_properties(
         self, world: DavWorld, mary: Client
     ) -> None:

@@ -98,8 +98,13 @@ def check_schedule_tag(context: Context, tag: str | None) -> None:
         raise failed("If-Schedule-Tag-Match: the organizer changed the event since; fetch it and try again.")
 
 
-def not_modified(context: Context, etag: str, changed_at: int) -> bool:
+def not_modified(context: Context, etag: str, changed_at: int | None) -> bool:
     """Whether a GET may be answered with 304.
+
+    Args:
+        context: the request.
+        etag: of the resource, in quotes.
+        changed_at: seconds UTC; None where that is not told, and dates say nothing.
 
     Raises:
         DavError: 412 when If-Match or If-Unmodified-Since does not hold.
@@ -109,10 +114,13 @@ def not_modified(context: Context, etag: str, changed_at: int) -> bool:
     match = context.header("if-match")
     if match is not None and match != "*" and etag not in etags(match):
         raise failed("If-Match: the resource was changed since.")
-    check_unmodified(context, changed_at)
+    if changed_at is not None:
+        check_unmodified(context, changed_at)
     none_match = context.header("if-none-match")
     if none_match is not None:
         return none_match == "*" or etag in etags(none_match)
+    if changed_at is None:
+        return False
     since = context.header("if-modified-since")
     at = None if since is None else read_http_date(since)
     return at is not None and changed_at <= at

@@ -277,6 +277,21 @@ class CalendarObject(Resource):
         else:
             self.etag, self.size = f'"{row.etag}"', row.size
 
+    @property
+    def changed_at(self) -> int | None:
+        """When it was last changed; None for who sees a part: what they do not see may have changed."""
+        return None if self.cut else self.row.changed_at
+
+    @property
+    def created_at(self) -> int | None:
+        """When it was made; None for who sees a part."""
+        return None if self.cut else self.row.created_at
+
+    @property
+    def schedule_tag(self) -> str | None:
+        """Its Schedule-Tag without quotes; None for who sees a part."""
+        return None if self.cut else self.row.schedule_tag
+
     @staticmethod
     def path_in(calendar: Calendar, name: str) -> str:
         """The raw path of a name in a calendar."""

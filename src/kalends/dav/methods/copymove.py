@@ -200,6 +200,7 @@ class Copy(_ToDestination):
 def check_conditions_of_source(tx: Tx, context: Context, found: CalendarObject) -> None:
     """The conditions of a COPY are about its source."""
     conditions.check_write(context, found.etag)
-    conditions.check_unmodified(context, found.row.changed_at)
-    conditions.check_schedule_tag(context, found.row.schedule_tag)
+    if found.changed_at is not None:
+        conditions.check_unmodified(context, found.changed_at)
+    conditions.check_schedule_tag(context, found.schedule_tag)
     conditions.check_if(context, lambda path: etag_at(tx, context, path, found.etag))

@@ -15,10 +15,13 @@ from kalends.store.base import Tx
 
 
 def validators(found: CalendarObject) -> tuple[tuple[str, str], ...]:
-    """ETag, Last-Modified and, where it has one, Schedule-Tag of an object."""
-    pair = (("ETag", found.etag), ("Last-Modified", http_date(found.row.changed_at)))
-    tag = found.row.schedule_tag
-    return pair if tag is None else (*pair, ("Schedule-Tag", f'"{tag}"'))
+    """ETag, Last-Modified and, where it has one, Schedule-Tag of an object; of a part the ETag alone."""
+    told = [("ETag", found.etag)]
+    if found.changed_at is not None:
+        told.append(("Last-Modified", http_date(found.changed_at)))
+    if found.schedule_tag is not None:
+        told.append(("Schedule-Tag", f'"{found.schedule_tag}"'))
+    return tuple(told)
 
 
 @register
@@ -44,7 +47,7 @@ class Get(Method):
 
     def answer(self, tx: Tx, context: Context, found: CalendarObject) -> Response:
         """The response for an object that is there."""
-        if conditions.not_modified(context, found.etag, found.row.changed_at):
+        if conditions.not_modified(context, found.etag, found.changed_at):
             return Response(304, validators(found))
         headers = (("Content-Type", content_type(found.row.kind)), *validators(found))
         zones = calendar_data.zones_wanted(context)

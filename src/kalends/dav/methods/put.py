@@ -121,8 +121,9 @@ def check_conditions(
     etag = None if seen is None else seen.etag
     try:
         conditions.check_write(context, etag)
-        conditions.check_unmodified(context, None if seen is None else seen.row.changed_at)
-        conditions.check_schedule_tag(context, None if seen is None else seen.row.schedule_tag)
+        if seen is None or seen.changed_at is not None:
+            conditions.check_unmodified(context, None if seen is None else seen.changed_at)
+        conditions.check_schedule_tag(context, None if seen is None else seen.schedule_tag)
         conditions.check_if(context, lambda path: etag_at(tx, context, path, etag))
     except DavError as error:
         if error.status == 412 and seen is not None and context.representation:

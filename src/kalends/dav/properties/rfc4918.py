@@ -97,7 +97,7 @@ class CreationDate(Property):
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
         """Of the row; of a calendar its CREATED."""
         if isinstance(resource, CalendarObject):
-            return iso_date(resource.row.created_at)
+            return None if resource.created_at is None else iso_date(resource.created_at)
         if isinstance(resource, Calendar):
             return _stamp(resource.seen(tx, context).value("CREATED"))
         return None
@@ -119,10 +119,12 @@ class GetLastModified(Property):
     allprop = True
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
-        """Of the row; of a calendar the last change of anything in it."""
+        """Of the row; of a calendar the last change of anything in it, for who may see LAST-MODIFIED."""
         if isinstance(resource, CalendarObject):
-            return http_date(resource.row.changed_at)
+            return None if resource.changed_at is None else http_date(resource.changed_at)
         if isinstance(resource, Calendar):
+            if resource.seen(tx, context).first("LAST-MODIFIED") is None:
+                return None
             value = agendas.changed_at(tx, resource.row.id, resource.held(tx))
             return http_date(Zones().to_epoch(parse_moment(value))) if value else None
         return None

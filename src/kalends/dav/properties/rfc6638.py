@@ -162,5 +162,5 @@ class ScheduleTag(Property):
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
         """The tag of the row, in quotes."""
-        tag = resource.row.schedule_tag if isinstance(resource, CalendarObject) else None
+        tag = resource.schedule_tag if isinstance(resource, CalendarObject) else None
         return None if tag is None else f'"{tag}"'

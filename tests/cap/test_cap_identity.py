@@ -53,6 +53,16 @@ def test_IDN02_others_need_a_permission(calendars: Store) -> None:
     assert is_mary(pair)
 
 
+@pytest.mark.parametrize("whom", ["*", "*@example.com", "@*", '""', "bo\u200bb", "mary mary"])
+def test_IDN02_nobody_is_a_filter_not_even_for_administrators(calendars: Store, whom: str) -> None:
+    """UPN-01, UPN-09: an identity is one, and a name that hides a letter is nobody's."""
+    pair = Pair(calendars, "root@example.com")
+    assert identify(pair, whom)[:3] == "ERR"
+    assert identify(pair, whom)[4:] in ("6.4", "6.3")
+    assert not is_mary(pair)
+    assert [one for one in pair.audits if one.granted] == []
+
+
 def test_IDN04_a_wish_is_judged_by_who_authenticated_and_never_chains(calendars: Store) -> None:
     """RFC 4324 §14: A may be B, and B may be C, but A may not be C."""
     allow(calendars, "bob@example.com", "mary@example.com")

@@ -167,6 +167,7 @@ def test_folded_and_lower_case_cmd() -> None:
         "CMD;LATENCY=99999999;ACTION=ASK:SEARCH", "CMD;LATENCY=1;LATENCY=2;ACTION=ASK:SEARCH",
         "CMD;LOCALIZE=a;LOCALIZE=b:SEARCH", f"CMD;ID={'x' * (MAX_ID + 1)}:SEARCH", "CMD:SEARCH\r\nCMD:SEARCH",
         "CMD:SEARCH\r\nVERSION:2.0", "CMD:SEARCH\r\nMETHOD:ADD\r\nMETHOD:ADD", "CMD:SEARCH\r\nTARGET:",
+        "CMD:SEARCH\r\nPRODID:x\r\nPRODID:y", "CMD:SEARCH\r\nCALSCALE:GREGORIAN\r\nCALSCALE:GREGORIAN",
     ],
 )  # fmt: skip
 def test_bad_parameters_are_6_3(cmd: str) -> None:

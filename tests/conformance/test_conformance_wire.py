@@ -209,6 +209,38 @@ def test_2_0_3(calendars: Store) -> None:
         assert "REQUEST-STATUS:2.0.3;" in pair.answer(msgno).text
 
 
+@pytest.mark.parametrize("verb", ["CREATE", "SEARCH", "MODIFY", "DELETE", "MOVE"])
+def test_no_target_is_guessed(pair: Pair, verb: str) -> None:
+    """A-20: 6.3, and nothing was done anywhere."""
+    pair.ask(command("CMD:CREATE", *event("one"), targets=CAL))
+    change = ("BEGIN:VEVENT", "END:VEVENT", "BEGIN:VEVENT", "COMMENT:x", "END:VEVENT")
+    body = {"CREATE": event("two"), "MODIFY": (*ALL, *change)}.get(verb, ALL)
+    assert "REQUEST-STATUS:6.3;" in pair.ask(command(f"CMD:{verb}", *body)).text
+    text = pair.ask(command("CMD:SEARCH", *ALL, targets=CAL)).text
+    assert text.count("UID:one") == text.count("BEGIN:VEVENT") == 1
+    assert "COMMENT" not in text
+
+
+def test_a_modify_has_old_and_new_values_of_one_kind(pair: Pair) -> None:
+    """MDF-02: one component alone, three, or two kinds are 6.3, and nothing changes."""
+    pair.ask(command("CMD:CREATE", *event("one"), targets=CAL))
+    old, new = ("BEGIN:VEVENT", "END:VEVENT"), ("BEGIN:VEVENT", "COMMENT:x", "END:VEVENT")
+    other = tuple(line.replace("VEVENT", "VTODO") for line in new)
+    for sides in ((), new, (*old, *new, *new), (*old, *other)):
+        assert "REQUEST-STATUS:6.3;" in pair.ask(command("CMD:MODIFY", *ALL, *sides, targets=CAL)).text
+    assert "REQUEST-STATUS:6.3;" in pair.ask(command("CMD:MODIFY", *old, *new, targets=CAL)).text
+    assert "COMMENT" not in pair.ask(command("CMD:SEARCH", *ALL, targets=CAL)).text
+
+
+def test_the_server_leaves_messages_to_the_client(pair: Pair) -> None:
+    """A-63: booking what a message says removes no message."""
+    asked = ("ORGANIZER:mailto:o@x.org", "ATTENDEE:mailto:bob@example.com", "SUMMARY:x")
+    pair.ask(command("CMD:CREATE\nMETHOD:REQUEST", *event("one", *asked), targets=CAL))
+    assert "REQUEST-STATUS:2.0" in pair.ask(command("CMD:CREATE", *event("one", *asked), targets=CAL)).text
+    waiting = query("SELECT UID FROM VEVENT WHERE STATE() = 'UNPROCESSED'")
+    assert "UID:one" in pair.ask(command("CMD:SEARCH", *waiting, targets=CAL)).text
+
+
 def test_8_2_to_8_5_and_10_4(calendars: Store) -> None:
     """COD-02, CRE-11, CRE-12, CRE-13: and the refused objects are not there."""
     policy = replace(POLICY, max_object=2_000, min_date=0, max_date=2_000_000_000, quota=1)

@@ -223,8 +223,11 @@ def test_what_breaks_a_rule_is_refused_with_its_class(one_world: World, body: st
     assert one_world.store.read(lambda tx: objects.counts(tx, one_world.calendar.calendar_id)) == before
 
 
-def test_OBM17_the_store_holds_no_events(one_world: World) -> None:
-    assert errors(one_world.create(calendar(event("a")), STORE, one_world.root)) == ["InvalidError"]
+@pytest.mark.parametrize("kind", ["VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY"])
+def test_OBM17_the_store_holds_no_events(one_world: World, kind: str) -> None:
+    text = calendar(event("a", kind=kind).replace("DURATION:PT1H\n", ""))
+    assert errors(one_world.create(text, STORE, one_world.root)) == ["InvalidError"]
+    assert errors(one_world.create(text, caller=one_world.root)) == [""]
 
 
 @pytest.mark.parametrize(

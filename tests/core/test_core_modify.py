@@ -133,8 +133,8 @@ def test_contained_components_come_and_go(one_world: World) -> None:
 def test_MDF06_MDF12_an_attachment_is_found_by_its_first_octets_and_removed_everywhere(world: World) -> None:
     attach = "ATTACH;FMTTYPE=image/basic;ENCODING=BASE64;VALUE=BINARY:QUJDREVGR0hJSktM"
     world.create(calendar(event("a", attach), event("b"), event("c", attach)))
-    receipts = world.modify("SELECT ATTACH FROM VEVENT", "ATTACH;ENCODING=BASE64;VALUE=BINARY:QUJD", "")
-    assert sorted(one.id_value for one in receipts) == ["a", "c"]
+    receipts = world.modify("SELECT ATTACH FROM VEVENT", "ATTACH;ENCODING=BASE64;VALUE=BINARY:QUI=", "")
+    assert sorted(one.id_value for one in receipts) == ["a", "c"]  # octets are compared, and not letters
     assert world.find("SELECT * FROM VEVENT WHERE ATTACH IS NOT NULL") == []
     with pytest.raises(InvalidError):
         world.modify("SELECT ATTACH FROM VEVENT", "ATTACH;ENCODING=BASE64;VALUE=BINARY:***", "")

@@ -84,6 +84,7 @@ def test_a_sound_event_has_no_problems() -> None:
         ((START, "SUMMARY:a\rb"), "SUMMARY holds a control character"),
         ((START, *part("VALARM", "ACTION:AUDIO")), "VALARM needs TRIGGER"),
         ((START, *part("VALARM", "ACTION:AUDIO", "TRIGGER:soon")), "TRIGGER: no duration"),
+        ((START, *part("VALARM", "TRIGGER;ENABLE=FALSE:RELATED=END:PT5M")), "TRIGGER: no duration"),
         (
             (START, *part("VALARM", "ACTION:AUDIO", "TRIGGER;ENABLE=MAYBE:-PT5M")),
             "ENABLE of TRIGGER is TRUE or FALSE",

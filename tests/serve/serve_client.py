@@ -267,9 +267,12 @@ class Process:
 
     @property
     def address(self) -> tuple[str, int]:
-        words = dict(word.split("=", 1) for word in self.ready.split()[1:])
-        host, _, port = words["cap"].rpartition(":")
+        host, _, port = self.word("cap").rpartition(":")
         return host, int(port)
+
+    def word(self, name: str) -> str:
+        """What the ready line says of something."""
+        return dict(word.split("=", 1) for word in self.ready.split()[1:])[name]
 
     def __enter__(self) -> Self:
         return self

@@ -11,8 +11,12 @@ from kalends.core import clashes, conflict, containers, ledger
 from kalends.core.errors import ConflictError, InvalidError
 from kalends.core.languages import translated
 from kalends.core.model import Receipt, Target
+from kalends.core.proof import Walk
+from kalends.ical.recur_plan import Budget
 from kalends.ical.tree import parse
 from kalends.store import calendars
+from kalends.store.base import Deadline, Tx
+from kalends.store.errors import DeadlineError
 
 BERLIN = "DTSTART;TZID=Europe/Berlin:"
 
@@ -296,6 +300,49 @@ def test_a_series_that_overlaps_itself(one_world: World, one_room: Target) -> No
     long = weekly("s", utc("1000")).replace("PT1H", "P8D")
     assert "overlaps itself" in reason(one_world.create(calendar(long), one_room))
     assert book(one_world, None, long.replace("PT1H", "P8D")) == [""]
+
+
+def test_a_dense_series_is_compared_in_one_scan(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for each instance would read all the others each time: a minute in which nobody else can write."""
+    alone = "TRANSP:OPAQUE-NOCONFLICT"
+    day = event("day", start="DTSTART:20260301T000000Z").replace("PT1H", "P1D")
+    assert book(world, None, day, event("taken", start=utc("1000"))) == ["", ""]
+
+    def dense(uid: str, clock: str) -> str:
+        return event(uid, "RRULE:FREQ=SECONDLY;COUNT=3000", alone, start=utc(clock)).replace("PT1H", "PT5S")
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("one scan for each")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(clashes.instances, "near", never)
+        assert book(world, None, dense("b", "0930")) == ["ConflictError"]
+        assert book(world, None, dense("c", "1100")) == [""]
+    assert book(world, None, event("d", start=utc("1100"))) == ["ConflictError"]
+
+
+def test_a_dense_series_that_overlaps_itself_is_refused_at_once(
+    one_world: World, one_room: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(clashes.instances, "near")
+    assert book(one_world, one_room, event("a", "RRULE:FREQ=SECONDLY", start=utc("0930"))) == [
+        "ConflictError"
+    ]
+
+
+def test_the_walk_through_two_rules_stops_with_its_deadline(one_world: World) -> None:
+    """RFC 4324 §10.1.1: a proof asks the database nothing, and may take seconds."""
+    deadline = Deadline()
+    whole = parse(calendar(event("a", "RRULE:FREQ=DAILY", start=utc("0930"))))
+
+    def work(tx: Tx) -> None:
+        walk = Walk(whole, None, tx)
+        assert len(walk.between(1_800_000_000, 1_801_000_000, Budget(1_000))) > 10
+        deadline.cancel()
+        walk.between(1_800_000_000, 1_801_000_000, Budget(1_000))
+
+    with pytest.raises(DeadlineError):
+        one_world.store.read(work, deadline)
 
 
 def test_changing_the_summary_of_a_series_is_no_new_booking(one_world: World, one_room: Target) -> None:

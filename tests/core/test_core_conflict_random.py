@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from unittest import mock
 
 import pytest
 from core_world import World, calendar
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kalends.core import containers
+from kalends.core import clashes, containers
 from kalends.core.courses import course_of, may_meet
 from kalends.core.errors import ConflictError, TooComplexError
 from kalends.ical.occurrences import occurrences
@@ -90,9 +91,9 @@ class UndoneError(Exception):
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(bodies(), min_size=2, max_size=4))
-def test_what_is_let_in_equals_brute_force(one_world: World, wanted: list[str]) -> None:
-    """CON-01, CON-06, A-15."""
+@given(st.lists(bodies(), min_size=2, max_size=4), st.booleans())
+def test_what_is_let_in_equals_brute_force(one_world: World, wanted: list[str], swept: bool) -> None:
+    """CON-01, CON-06, A-15; whether what is around is scanned for each instance, or once for all."""
     lo = one_world.bill.now - 86_400
     kept: list[list[tuple[int, int]]] = []
 
@@ -110,7 +111,8 @@ def test_what_is_let_in_equals_brute_force(one_world: World, wanted: list[str]) 
                 kept.append(mine)
         raise UndoneError
 
-    with pytest.raises(UndoneError):
+    dense = mock.patch.object(clashes, "_is_dense", lambda _place, mine: swept and len(mine) > 0)
+    with pytest.raises(UndoneError), dense:
         one_world.store.write(work)
 
 

@@ -17,6 +17,7 @@ from kalends.core.proof import sweep
 from kalends.ical.moment import DAY, LAST_WALL
 from kalends.ical.tree import Component, parse
 from kalends.store import calendars, instances, objects
+from kalends.store.base import paced
 from kalends.store.instances import SlotRow
 from kalends.store.objects import ObjectRow
 from kalends.store.spans import busy_of
@@ -25,6 +26,8 @@ NEAR_LIMIT = 50_000
 """Pairs looked at before a calendar is called too full to be checked."""
 FEW_SCANS = 4
 """Instances for which a wide scan is cheaper than a look at the calendar's zone."""
+DENSE = 50
+"""Instances of one object in the time around one of them; with more, one scan is cheaper than many."""
 MAX_OPEN_PAIRS = 200_000
 """Pairs of series without end that are compared when a whole calendar is checked: a second or two."""
 
@@ -52,10 +55,39 @@ def clashes_of(place: Place, object_id: int, whole: Component) -> list[Clash]:
         return []
     theirs = frozenset().union(*(place.rules[kind] for kind in kinds))
     return (
-        _listed(place, row, sorted(kinds), sorted(theirs), len(mine))
-        or (_own(place, row, mine) if place.own and len(mine) > 1 else [])
+        (_own(place, row, mine) if place.own and len(mine) > 1 else [])
+        or (
+            _swept(place, row, mine, sorted(theirs))
+            if _is_dense(place, mine)
+            else _listed(place, row, sorted(kinds), sorted(theirs), len(mine))
+        )
         or _beyond(place, row, whole, mine, theirs)
     )
+
+
+def _is_dense(place: Place, mine: Sequence[SlotRow]) -> bool:
+    """Whether the scans of `_listed`, one for each instance, would read the same rows again and again."""
+    if len(mine) <= DENSE:
+        return False
+    span = max(slot.end_at for slot in mine) - min(slot.start_at for slot in mine)
+    return len(mine) * min(place.row.longest, span) > DENSE * span
+
+
+def _swept(place: Place, row: ObjectRow, mine: Sequence[SlotRow], theirs: Sequence[str]) -> list[Clash]:
+    """The same as `_listed`, with one scan."""
+    slack = _slack(place, len(mine))
+    lo = min(slot.start_at for slot in mine) - place.row.longest - slack
+    hi = max(slot.end_at for slot in mine) + slack
+    others = instances.between(place.tx, place.row.id, theirs, lo, hi)
+    all_slots = [*mine, *(slot for slot in others if slot.object_id != row.id)]
+    stretches = sorted(((slot.object_id, place.placed(slot)) for slot in all_slots), key=lambda one: one[1])
+    found: dict[tuple[int, int], Clash] = {}
+    pairs = sweep(paced(place.tx, stretches), place.clashes, False)
+    with_mine = ((one, other) for one, other in pairs if row.id in (one[0], other[0]))
+    for one, other in islice(with_mine, NEAR_LIMIT):
+        (_, ours), (owner, taken) = (one, other) if one[0] == row.id else (other, one)
+        found.setdefault((owner, taken.start), Clash(ours, taken, row.id, owner))
+    return sorted(found.values(), key=_when)
 
 
 def _listed(

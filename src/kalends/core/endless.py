@@ -52,7 +52,7 @@ class Series:
     @cached_property
     def walk(self) -> Walk:
         """Its instances, to be walked through."""
-        return Walk(self.whole, self.place.zone)
+        return Walk(self.whole, self.place.zone, self.place.tx)
 
     def against(self, other: OpenRow) -> list[Clash]:
         """Compare with a series that goes on behind its rows."""
@@ -65,7 +65,7 @@ class Series:
         course, text = self._other(other)
         if not may_meet(self.course, course.only(place.rules), place.clashes, place.zone, lo):
             return []
-        walk = Walk(text if text is not None else parse(self._ics(other.id)), place.zone)
+        walk = Walk(text if text is not None else parse(self._ics(other.id)), place.zone, place.tx)
         try:
             if self.few:
                 found = self._few_against(walk)

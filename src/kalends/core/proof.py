@@ -18,6 +18,7 @@ from kalends.ical.recurrence_set import Series, read_sets
 from kalends.ical.tree import Component
 from kalends.ical.tzfile import CYCLE, Zone
 from kalends.ical.zones import Zones
+from kalends.store.base import Tx, paced
 from kalends.store.spans import busy_of
 
 STEPS = 400_000
@@ -44,9 +45,11 @@ class Walk:
     Args:
         whole: its VCALENDAR.
         zone: the calendar's, for floating times.
+        tx: the transaction this is done in: its deadline counts.
     """
 
-    def __init__(self, whole: Component, zone: Zone | None) -> None:
+    def __init__(self, whole: Component, zone: Zone | None, tx: Tx) -> None:
+        self.tx = tx
         self._sets: list[Series] = list(read_sets(whole, Zones(whole)))
         self._zone = zone
         self._kinds: dict[int, str] = {}
@@ -56,7 +59,7 @@ class Walk:
         found: list[Stretch] = []
         kinds = self._kinds
         for series in self._sets:
-            for one in series.occurrences(lo - DAY, hi + DAY, budget):
+            for one in paced(self.tx, series.occurrences(lo - DAY, hi + DAY, budget)):
                 key = id(one.component)
                 busy = kinds.get(key) or kinds.setdefault(key, busy_of(one.component))
                 found.append(Stretch(one.start, one.end, one.floating, busy).placed(self._zone))
@@ -131,7 +134,7 @@ def overlaps(
             theirs = [] if other is None else [(1, one) for one in other.between(begin, end, budget)]
             if other is not None and not (ours and theirs):
                 continue
-            for first, second in sweep(_merged(ours, theirs), clashes, other is None):
+            for first, second in sweep(paced(mine.tx, _merged(ours, theirs)), clashes, other is None):
                 if min(first[1].end, second[1].end) <= begin:
                     continue  # seen in the block before
                 found.append(Overlap(first[1], second[1]) if first[0] == 0 else Overlap(second[1], first[1]))

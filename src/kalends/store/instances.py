@@ -271,6 +271,21 @@ def near(
     return [(_slot((object_id, *row[5:])), _slot(row[:5])) for row in tx.rows(sql, values)]
 
 
+def between(tx: Tx, calendar_id: int, busy: Sequence[str], lo: int, hi: int) -> list[SlotRow]:
+    """The occurrences of BOOKED objects that take time in one of these ways and start in a range, in order.
+
+    Args:
+        tx: a transaction.
+        calendar_id: where.
+        busy: in which ways.
+        lo: seconds UTC.
+        hi: the same, not included.
+    """
+    rows = tx.rows(with_list(_WINDOW, len(busy)), (calendar_id, lo, hi, *busy))
+    owners = _owners(tx, {cast("int", row[0]) for row in rows})
+    return [_slot((owners[row[0]], *row[1:])) for row in rows if row[0] in owners]
+
+
 def slots_after(tx: Tx, calendar_id: int, busy: Sequence[str], after: int, *, longest: int) -> list[SlotRow]:
     """The late occurrences of BOOKED objects of a calendar that take time in one of these ways, in no order.
 
@@ -295,19 +310,13 @@ def walk(tx: Tx, calendar_id: int, busy: Sequence[str]) -> Iterator[SlotRow]:
         calendar_id: where.
         busy: in which ways.
     """
-    window = with_list(_WINDOW, len(busy))
     lo = -_NO_LIMIT
     while True:
         first = tx.row(_FIRST, (calendar_id, lo))
         if first is None or not isinstance(first[0], int):
             return
         lo = first[0] + _MONTH
-        rows = tx.rows(window, (calendar_id, first[0], lo, *busy))
-        owners = _owners(tx, {cast("int", row[0]) for row in rows})
-        for component_id, *when in rows:
-            owner = owners.get(component_id)
-            if owner is not None:
-                yield _slot((owner, *when))
+        yield from between(tx, calendar_id, busy, first[0], lo)
 
 
 def _owners(tx: Tx, component_ids: set[int]) -> dict[SqlValue, SqlValue]:

@@ -150,6 +150,7 @@ def _each_target(
     harmless = kind == "read"
 
     def alone(tx: Tx) -> list[Reply]:
+        containers.expect(tx, around.policy, request.targets[0])
         caller = around.caller(tx)
         return [run(tx, caller, containers.resolve(tx, caller, request.targets[0]))]
 

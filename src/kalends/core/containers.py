@@ -51,6 +51,13 @@ def resolve(tx: Tx, caller: Caller, given: str) -> Target:
     return Target(given, calendar.id, calendar.calid)
 
 
+def expect(tx: Tx, policy: Policy, given: str) -> None:
+    """Say before it is known who asks that a TARGET will be resolved: that saves a wait for the database."""
+    calid = relative(given, policy)
+    if calid:
+        calendars.expect(tx, calid)
+
+
 def destination(tx: Tx, caller: Caller, given: str) -> Target:
     """Find where a MOVE goes: a container, or a name that no calendar has yet.
 

@@ -106,6 +106,8 @@ def _create(authority: Authority, target: Target, vcalendar: Component) -> list[
     by_itself = target.is_store and all(draft.kind == "VAGENDA" for draft in drafts)
     if not by_itself and method not in answering.ANSWERS:
         _require(authority, drafts)
+    if len(drafts) == 1:
+        expect(authority.tx, target.calendar_id, vcalendar)
     batch = _batch(authority, target, vcalendar, texts.header(vcalendar), method)
     return _all(batch, drafts)
 
@@ -289,6 +291,25 @@ def booked(tx: Tx, calendar_id: int, kind: str, uid: str) -> ObjectRow | None:
     return None
 
 
+def expect(
+    tx: Tx, calendar_id: int, whole: Component, *, name: str | None = None, calid: str | None = None
+) -> None:
+    """Say what will be asked before an object is written, so that the lock brings the answers along.
+
+    Args:
+        tx: a write transaction that is about to lock the calendar.
+        calendar_id: where.
+        whole: the object's VCALENDAR, as it came.
+        name: its name, when it will be looked for.
+        calid: the calendar's CALID, when its own properties will be.
+    """
+    part = next((part for part in whole.components if part.name != "VTIMEZONE"), None)
+    uid = None if part is None else part.value("UID")
+    if part is not None and uid is not None:
+        invites = part.first("ORGANIZER") is not None
+        objects.expect(tx, calendar_id, unescape_text(uid), name=name, container=calid, everywhere=invites)
+
+
 def _join(batch: _Batch, draft: Draft, existing: ObjectRow) -> None:
     """Let overrides join the series of their UID, or a series the overrides that came before it.
 
@@ -449,6 +470,7 @@ def put_object(
     method = admission.envelope(vcalendar, caller)
     writer: Writer | None = None
     if check is not None:
+        expect(tx, target.calendar_id, vcalendar, name=name, calid=target.calid)
         writer = Writer(tx, caller, (target.calendar_id,))
         replaced = objects.by_name(tx, target.calendar_id, name, state)
         check(replaced)

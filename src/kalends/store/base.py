@@ -61,6 +61,13 @@ class Tx(Protocol):
     def run(self, sql: str, params: Sequence[SqlValue] = ()) -> int:
         """Run a statement and return the number of rows it changed."""
 
+    def expect(self, sql: str, params: Sequence[SqlValue] = ()) -> None:
+        """Say that a query will be asked soon, so that its answer can come along with the next statement's.
+
+        It is asked behind that one. What is written in between makes it be asked anew, so that saying this is
+        never wrong; where nothing is far away nothing happens.
+        """
+
     def many(self, sql: str, rows: Sequence[Sequence[SqlValue]]) -> None:
         """Run one statement for many rows, in as few round trips as the database allows: see `later`."""
 

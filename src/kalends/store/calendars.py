@@ -96,6 +96,11 @@ def by_calid(tx: Tx, calid: str) -> CalendarRow | None:
     return None if row is None else _keep(tx, row)
 
 
+def expect(tx: Tx, calid: str) -> None:
+    """Say that a calendar will be asked for by its relative CALID: see `Tx.expect`."""
+    tx.expect(_BY_CALID, (calid,))
+
+
 def by_slug(tx: Tx, home_id: int, slug: str) -> CalendarRow | None:
     """The calendar under a principal's home with that last path segment, or None."""
     row = tx.row(_BY_SLUG, (home_id, slug))

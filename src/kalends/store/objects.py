@@ -129,6 +129,35 @@ def by_uid(
     return sorted(map(_row, tx.rows(sql, values)), key=_age)  # there are few; SQLite's sorter costs 25 µs
 
 
+def expect(
+    tx: Tx,
+    calendar_id: int,
+    uid: str,
+    *,
+    name: str | None = None,
+    container: str | None = None,
+    everywhere: bool = False,
+) -> None:
+    """Say what will be asked before an object is written: see `Tx.expect`.
+
+    Args:
+        tx: a write transaction.
+        calendar_id: where it will be written.
+        uid: its UID: `by_uid` will be asked for what is booked.
+        name: its name: `by_name` will be asked.
+        container: the calendar's CALID: `container` will be asked.
+        everywhere: `by_uid_anywhere` will be asked for what is booked.
+    """
+    where: dict[str, SqlValue] = {"calendar_id": calendar_id, "uid": uid, "state": "BOOKED"}
+    if name is not None:
+        tx.expect(in_state(_BY_NAME, "BOOKED"), (calendar_id, name))
+    if container is not None and (_CONTAINER, calendar_id) not in tx.memo:
+        tx.expect(*_where(where | {"uid": container, "kind": _CONTAINERS[0]}))
+    tx.expect(*_where(where))
+    if everywhere:
+        tx.expect(*_where({"uid": uid, "state": "BOOKED"}))
+
+
 _CONTAINER = "container"
 _CONTAINERS = ("VAGENDA", "VCALSTORE")
 

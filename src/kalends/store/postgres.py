@@ -34,10 +34,11 @@ except ImportError as error:
 
 from kalends.store.listening import CHANNEL, Listener
 from kalends.store.postgres_errors import RETRY, is_gone, mapped
-from kalends.store.postgres_schema import Catalogue, Connection, migrate
+from kalends.store.postgres_schema import Catalogue, migrate
 from kalends.store.postgres_sessions import Sessions
 from kalends.store.postgres_sharing import Batch, Job, Lanes, tell
-from kalends.store.postgres_tx import PostgresTx, execute_raw
+from kalends.store.postgres_tx import PostgresTx
+from kalends.store.postgres_wire import Session
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ QUEUED_JOBS = 10_000
 
 _READ = "begin isolation level repeatable read read only"
 _WRITE = "begin isolation level read committed"
-_ANNOUNCE = "select set_config('synchronous_commit', 'off', true), pg_notify($1, $2)"
+_ANNOUNCE = "select set_config('synchronous_commit', 'off', true), pg_notify(?, ?)"
 
 
 class _AgainError(Exception):
@@ -171,7 +172,7 @@ class PostgresStore:
         name = "" if self._listener is None else self._listener.name
         with self._sessions.lend(None, fresh=False) as connection:
             try:
-                connection.execute(_ANNOUNCE, (CHANNEL, name))
+                connection.wire.run(((_ANNOUNCE, (CHANNEL, name)),))
             except psycopg.Error as error:
                 self._untold.set()
                 connection.close()
@@ -292,7 +293,7 @@ class PostgresStore:
         return batch.apart, batch.rest
 
     def _turn(
-        self, connection: Connection, job: Job, begun: bool, carried: Sequence[tuple[str, Sequence[Any]]]
+        self, connection: Session, job: Job, begun: bool, carried: Sequence[tuple[str, Sequence[Any]]]
     ) -> PostgresTx:
         """One job's part of a transaction."""
         tx = PostgresTx(connection, self._catalogue, job.deadline, Known(self._shared))
@@ -302,7 +303,7 @@ class PostgresStore:
         return tx
 
     @contextmanager
-    def _watching(self, connection: Connection, job: Job) -> Iterator[Watched]:
+    def _watching(self, connection: Session, job: Job) -> Iterator[Watched]:
         """Cancel what a job does when its deadline passes; such a session serves nobody else."""
         watched = self._watch.entry(job.deadline, connection.cancel_safe)
         try:
@@ -313,18 +314,18 @@ class PostgresStore:
                 connection.close()
 
 
-def _roll_back(connection: Connection) -> None:
+def _roll_back(connection: Session) -> None:
     """Undo; a session that can't even do that is not used again (see `_session`)."""
     try:
         if connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
-            execute_raw(connection, "rollback")
+            connection.wire.run((("rollback", ()),))
     except psycopg.Error:
         connection.close()
 
 
-def _commit(connection: Connection, url: str, *, writes: bool) -> None:
+def _commit(connection: Session, url: str, *, writes: bool) -> None:
     try:
-        connection.execute("commit")
+        connection.wire.run((("commit", ()),))
     except psycopg.Error as error:
         if not writes:
             connection.close()

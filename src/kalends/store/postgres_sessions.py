@@ -14,15 +14,12 @@ from psycopg.types.numeric import Int8Dumper
 from kalends.store.base import Deadline
 from kalends.store.errors import StoreBusyError
 from kalends.store.postgres_errors import mapped
-from kalends.store.postgres_schema import Connection, redacted
+from kalends.store.postgres_schema import redacted
+from kalends.store.postgres_wire import Session
 
 CONNECT_SECONDS = 10
 LOCK_SECONDS = 30
 """Longest wait for a calendar's row, when the caller gave no deadline."""
-PREPARE_AFTER = 2
-"""A statement that comes back this often is prepared on the server."""
-STATEMENTS = 256
-
 _SESSION = f"""
 set client_encoding = 'UTF8'; set timezone = 'UTC'; set jit = off; set standard_conforming_strings = on;
 set lock_timeout = {LOCK_SECONDS * 1000}; set idle_in_transaction_session_timeout = '10min';
@@ -46,26 +43,25 @@ class Sessions:
         self.url = redacted(dsn)
         self._dsn = dsn
         self._most = most
-        self._idle: list[Connection] = []
+        self._idle: list[Session] = []
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(most)
 
-    def give(self, connection: Connection) -> None:
+    def give(self, connection: Session) -> None:
         """Put a session that is outside of a transaction with the idle ones."""
         with self._lock:
             self._idle.append(connection)
 
-    def connect(self) -> Connection:
+    def connect(self) -> Session:
         """Open a session that belongs to the caller.
 
         Raises:
             StoreError: it cannot be had.
         """
         try:
-            connection = psycopg.connect(
-                self._dsn, autocommit=True, connect_timeout=CONNECT_SECONDS, prepare_threshold=PREPARE_AFTER
+            connection = Session.connect(
+                self._dsn, autocommit=True, connect_timeout=CONNECT_SECONDS, prepare_threshold=None
             )
-            connection.prepared_max = STATEMENTS
             # With PostgreSQL's own parameters: nothing to rewrite.
             connection.cursor_factory = psycopg.RawCursor
             # One type for every integer, else each size of number would make a prepared statement of its own.
@@ -76,7 +72,7 @@ class Sessions:
         return connection
 
     @contextmanager
-    def lend(self, deadline: Deadline | None, *, fresh: bool) -> Iterator[Connection]:
+    def lend(self, deadline: Deadline | None, *, fresh: bool) -> Iterator[Session]:
         """Lend a session.
 
         Args:

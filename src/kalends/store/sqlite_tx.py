@@ -70,6 +70,9 @@ class SqliteTx:
         self.rows(sql, params)
         return self._connection.changes()
 
+    def expect(self, sql: str, params: Sequence[SqlValue] = ()) -> None:
+        """Nothing: a query costs nothing but itself here."""
+
     def many(self, sql: str, rows: Sequence[Sequence[SqlValue]]) -> None:
         """Run one statement for many rows."""
         if self._deadline is not None or self._lost is not None:

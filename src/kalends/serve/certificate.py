@@ -107,7 +107,7 @@ def names_in(peer: Mapping[str, Any], field: str) -> list[str]:
 
     Args:
         peer: what `getpeercert` returns; empty when there is no certificate.
-        field: one of config.IDENTITY_FIELDS, `fingerprint` excepted.
+        field: one of readings.IDENTITY_FIELDS, `fingerprint` excepted.
 
     Returns:
         User names or UPNs, untrusted in form; empty when the field is not there.
@@ -135,7 +135,7 @@ def user_of(
         tx: a transaction.
         peer: what `getpeercert` returns.
         der: the certificate itself.
-        told_by: some of config.IDENTITY_FIELDS, in order.
+        told_by: some of readings.IDENTITY_FIELDS, in order.
         policy: the realm that completes a user name.
 
     Returns:

@@ -16,14 +16,29 @@ from pathlib import Path
 from typing import Any
 
 from kalends.core.model import Policy
-from kalends.core.names import ANONYMOUS
-from kalends.serve.proxies import Network, read_networks, read_prefix
+from kalends.serve.proxies import Network
+from kalends.serve.readings import (
+    one_of,
+    read_auto_or_switch,
+    read_count,
+    read_fields,
+    read_hostname,
+    read_hostnames,
+    read_http_prefix,
+    read_mechanisms,
+    read_nobody,
+    read_number,
+    read_octets,
+    read_path,
+    read_port,
+    read_port_or_off,
+    read_proxies,
+    read_seconds,
+    read_switch,
+    read_text,
+)
 
 ENV_PREFIX = "KALENDS_"
-MECHANISMS = ("SCRAM-SHA-256", "PLAIN", "EXTERNAL", "ANONYMOUS")
-"""SASL mechanisms that can be switched on, best first."""
-IDENTITY_FIELDS = ("fingerprint", "san-email", "san-dns", "san-uri", "cn", "subject-email")
-"""What of a client certificate may tell the user: itself, by the store's table, or a field (§4.1.1)."""
 HOST_SETTINGS = (
     "csid", "aliases", "realm", "store", "data_dir", "tls_cert", "tls_key", "client_ca", "identity_from",
     "anonymous",
@@ -32,15 +47,6 @@ HOST_SETTINGS = (
 
 VIRTUAL_HOST = "virtual_host"
 """The table in a settings file, [[virtual-host]]; `host` is the address to listen on."""
-
-_HOSTNAME = re.compile(
-    r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\Z"
-)
-_SIZE = re.compile(r"(\d+)\s*([kmg]?)(i?b)?\Z", re.IGNORECASE)
-_SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
-_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)\Z", re.IGNORECASE)
-_TIMES = {"": 1, "s": 1, "m": 60, "h": 3600}
-_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
 class ConfigError(ValueError):
@@ -71,137 +77,6 @@ def redact_url(url: str) -> str:
     return re.sub(r"(?i)(password=)[^&\s]*", r"\1…", url)
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("expected some text")
-    return value.strip()
-
-
-def _hostname(value: Any) -> str:
-    text = _text(value)
-    if len(text) > 253 or not _HOSTNAME.match(text):
-        raise ValueError(f"expected a host name such as cal.example.com, not {text!r}")
-    return text.lower()
-
-
-def _port(value: Any) -> int:
-    number = _number(value)
-    if number > 65535:
-        raise ValueError(f"expected a port from 0 (any free one) to 65535, not {number}")
-    return number
-
-
-def _port_or_off(value: Any) -> int | None:
-    return None if str(value).strip().lower() in ("off", "none", "no") else _port(value)
-
-
-def _number(value: Any) -> int:
-    if isinstance(value, bool) or not str(value).strip().isdecimal():
-        raise ValueError(f"expected a whole number, not {value!r}")
-    return int(str(value))
-
-
-def _count(value: Any) -> int:
-    number = _number(value)
-    if number < 1:
-        raise ValueError("expected 1 or more")
-    return number
-
-
-def _octets(value: Any) -> int:
-    match = _SIZE.match(str(value).strip())
-    if not match or isinstance(value, bool):
-        raise ValueError(f"expected octets such as 10M or 65536, not {value!r}")
-    number = int(match[1]) * _SIZES[match[2].lower()]
-    if number < 4096:
-        raise ValueError("expected at least 4096 octets")
-    return number
-
-
-def _seconds(value: Any) -> float:
-    match = _TIME.match(str(value).strip())
-    if not match or isinstance(value, bool):
-        raise ValueError(f"expected seconds such as 30, 90s, 5m or 1h, not {value!r}")
-    return float(match[1]) * _TIMES[match[2].lower()]
-
-
-def _switch(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    text = str(value).strip().lower()
-    if text not in _TRUE | _FALSE:
-        raise ValueError(f"expected true or false, not {value!r}")
-    return text in _TRUE
-
-
-def _auto_or_switch(value: Any) -> str:
-    if str(value).strip().lower() == "auto":
-        return "auto"
-    try:
-        return "on" if _switch(value) else "off"
-    except ValueError:
-        raise ValueError(f"expected one of auto, on, off, not {value!r}") from None
-
-
-def _path(value: Any) -> Path:
-    return Path(_text(str(value) if isinstance(value, Path) else value)).expanduser()
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    items = value if isinstance(value, list | tuple) else re.split(r"[,\s]+", _text(value))
-    return tuple(_text(item) for item in items if item != "")
-
-
-def _mechanisms(value: Any) -> tuple[str, ...]:
-    names = tuple(name.upper() for name in _words(value))
-    for name in names:
-        if name not in MECHANISMS:
-            raise ValueError(f"unknown SASL mechanism {name!r}; there are {', '.join(MECHANISMS)}")
-    if not names:
-        raise ValueError("expected at least one SASL mechanism")
-    return tuple(name for name in MECHANISMS if name in names)
-
-
-def _nobody(value: Any) -> str:
-    text = str(value).strip().lower()
-    if text != ANONYMOUS and (not text.startswith(ANONYMOUS) or not _HOSTNAME.match(text[1:])):
-        raise ValueError(f"expected @ or @realm, not {value!r}")
-    return text
-
-
-def _proxies(value: Any) -> tuple[Network, ...]:
-    try:
-        return read_networks(_words(value) if value else ())
-    except ValueError as error:
-        raise ValueError(f"expected addresses or networks such as 10.0.0.0/8: {error}") from None
-
-
-def _prefix(value: Any) -> str:
-    return read_prefix(str(value))
-
-
-def _fields(value: Any) -> tuple[str, ...]:
-    names = tuple(name.lower() for name in _words(value))
-    for name in names:
-        if name not in IDENTITY_FIELDS:
-            raise ValueError(f"expected one or more of {', '.join(IDENTITY_FIELDS)}, not {name!r}")
-    return names
-
-
-def _hostnames(value: Any) -> tuple[str, ...]:
-    return tuple(_hostname(name) for name in _words(value))
-
-
-def _one_of(*choices: str) -> Callable[[Any], str]:
-    def parse(value: Any) -> str:
-        text = str(value).strip().lower()
-        if text not in choices:
-            raise ValueError(f"expected one of {', '.join(choices)}, not {value!r}")
-        return text
-
-    return parse
-
-
 def _says(parse: Callable[[Any], Any], text: str) -> Mapping[str, Any]:
     return {"parse": parse, "help": text}
 
@@ -213,100 +88,114 @@ class Config:
     store: str = field(
         default="",
         repr=False,
-        metadata=_says(_text, "where calendars are kept: a path, sqlite:///path or postgresql://…"),
+        metadata=_says(read_text, "where calendars are kept: a path, sqlite:///path or postgresql://…"),
     )
     host: str = field(
-        default="127.0.0.1", metadata=_says(_text, "address to listen on; 0.0.0.0 or :: for all")
+        default="127.0.0.1", metadata=_says(read_text, "address to listen on; 0.0.0.0 or :: for all")
     )
-    cap_port: int = field(default=1026, metadata=_says(_port, "TCP port of CAP; 0 picks a free one"))
+    cap_port: int = field(default=1026, metadata=_says(read_port, "TCP port of CAP; 0 picks a free one"))
     http_port: int | None = field(
         default=8026,
         metadata=_says(
-            _port_or_off, "TCP port of HTTP; 0 picks a free one, off: none. TLS except on loopback"
+            read_port_or_off, "TCP port of HTTP; 0 picks a free one, off: none. TLS except on loopback"
         ),
     )
     http_prefix: str = field(
-        default="", metadata=_says(_prefix, "path below which a reverse proxy shows HTTP, such as /cal")
+        default="",
+        metadata=_says(read_http_prefix, "path below which a reverse proxy shows HTTP, such as /cal"),
     )
     trusted_proxies: tuple[Network, ...] = field(
         default=(),
-        metadata=_says(_proxies, "reverse proxies whose X-Forwarded-* counts: addresses, networks (CIDR)"),
+        metadata=_says(
+            read_proxies, "reverse proxies whose X-Forwarded-* counts: addresses, networks (CIDR)"
+        ),
     )
     udp: str = field(
         default="auto",
-        metadata=_says(_auto_or_switch, "signpost on the CAP port of UDP: on, off, auto (on loopback only)"),
+        metadata=_says(
+            read_auto_or_switch, "signpost on the CAP port of UDP: on, off, auto (on loopback only)"
+        ),
     )
     csid: str = field(
-        default="localhost", metadata=_says(_hostname, "host part of the store's CSID (cap://CSID)")
+        default="localhost", metadata=_says(read_hostname, "host part of the store's CSID (cap://CSID)")
     )
     aliases: tuple[str, ...] = field(
-        default=(), metadata=_says(_hostnames, "other names by which clients may ask for this host")
+        default=(), metadata=_says(read_hostnames, "other names by which clients may ask for this host")
     )
     realm: str = field(
-        default="", metadata=_says(_hostname, "realm that completes a user name; the CSID when not said")
+        default="", metadata=_says(read_hostname, "realm that completes a user name; the CSID when not said")
     )
     data_dir: Path | None = field(
-        default=None, metadata=_says(_path, "folder for the certificate and the server's secret")
+        default=None, metadata=_says(read_path, "folder for the certificate and the server's secret")
     )
     tls_cert: Path | None = field(
-        default=None, metadata=_says(_path, "certificate chain (PEM); one is made when none is named")
+        default=None, metadata=_says(read_path, "certificate chain (PEM); one is made when none is named")
     )
-    tls_key: Path | None = field(default=None, metadata=_says(_path, "private key of the certificate (PEM)"))
+    tls_key: Path | None = field(
+        default=None, metadata=_says(read_path, "private key of the certificate (PEM)")
+    )
     client_ca: Path | None = field(
-        default=None, metadata=_says(_path, "authorities whose client certificates are accepted (PEM)")
+        default=None, metadata=_says(read_path, "authorities whose client certificates are accepted (PEM)")
     )
     identity_from: tuple[str, ...] = field(
         default=("fingerprint", "san-email"),
         metadata=_says(
-            _fields, "what of a client certificate tells the user; the first that is there counts"
+            read_fields, "what of a client certificate tells the user; the first that is there counts"
         ),
     )
     plaintext: bool = field(
-        default=False, metadata=_says(_switch, "allow sessions without TLS; only on a loopback address")
+        default=False, metadata=_says(read_switch, "allow sessions without TLS; only on a loopback address")
     )
     mechanisms: tuple[str, ...] = field(
-        default=("SCRAM-SHA-256", "PLAIN", "EXTERNAL"), metadata=_says(_mechanisms, "SASL mechanisms offered")
+        default=("SCRAM-SHA-256", "PLAIN", "EXTERNAL"),
+        metadata=_says(read_mechanisms, "SASL mechanisms offered"),
     )
     anonymous: str = field(
         default="@",
-        metadata=_says(_nobody, "whom anonymous sessions act as: @, or @realm; ANONYMOUS has to be offered"),
+        metadata=_says(
+            read_nobody, "whom anonymous sessions act as: @, or @realm; ANONYMOUS has to be offered"
+        ),
     )
     strict: bool = field(
-        default=False, metadata=_says(_switch, "refuse what RFC 4324 forbids even where it is harmless")
+        default=False, metadata=_says(read_switch, "refuse what RFC 4324 forbids even where it is harmless")
     )
-    max_connections: int = field(default=1024, metadata=_says(_count, "connections at once"))
+    max_connections: int = field(default=1024, metadata=_says(read_count, "connections at once"))
     max_connections_per_address: int = field(
-        default=256, metadata=_says(_count, "connections at once from one address or IPv6 /64")
+        default=256, metadata=_says(read_count, "connections at once from one address or IPv6 /64")
     )
-    max_channels: int = field(default=512, metadata=_says(_count, "open channels of one connection"))
+    max_channels: int = field(default=512, metadata=_says(read_count, "open channels of one connection"))
     max_outstanding: int = field(  # a full window of the smallest commands is no attack
-        default=16_384, metadata=_says(_count, "unanswered messages of one channel")
+        default=16_384, metadata=_says(read_count, "unanswered messages of one channel")
     )
-    max_object: int = field(default=10_000_000, metadata=_says(_octets, "octets of one calendar object"))
+    max_object: int = field(default=10_000_000, metadata=_says(read_octets, "octets of one calendar object"))
     max_buffered: int = field(
-        default=128 * 1024**2, metadata=_says(_octets, "octets one connection may hold in memory")
+        default=128 * 1024**2, metadata=_says(read_octets, "octets one connection may hold in memory")
     )
-    login_timeout: float = field(default=120.0, metadata=_says(_seconds, "time to authenticate"))
-    idle_timeout: float = field(default=1800.0, metadata=_says(_seconds, "time without a word from the peer"))
+    login_timeout: float = field(default=120.0, metadata=_says(read_seconds, "time to authenticate"))
+    idle_timeout: float = field(
+        default=1800.0, metadata=_says(read_seconds, "time without a word from the peer")
+    )
     command_timeout: float = field(
-        default=60.0, metadata=_says(_seconds, "time one command may work before it is stopped")
+        default=60.0, metadata=_says(read_seconds, "time one command may work before it is stopped")
     )
     drain_timeout: float = field(
-        default=30.0, metadata=_says(_seconds, "time for running commands to finish at shutdown")
+        default=30.0, metadata=_says(read_seconds, "time for running commands to finish at shutdown")
     )
     retention: int = field(
         default=0,
-        metadata=_says(_number, "days to keep former states and deleted objects; 0 keeps them for ever"),
+        metadata=_says(read_number, "days to keep former states and deleted objects; 0 keeps them for ever"),
     )
     conflict_counts_everything: bool = field(
         default=False,
-        metadata=_says(_switch, "ALLOW-CONFLICT:FALSE to the letter: CANCELLED and TRANSPARENT count, too"),
+        metadata=_says(
+            read_switch, "ALLOW-CONFLICT:FALSE to the letter: CANCELLED and TRANSPARENT count, too"
+        ),
     )
-    read_threads: int = field(default=8, metadata=_says(_count, "threads that run queries"))
+    read_threads: int = field(default=8, metadata=_says(read_count, "threads that run queries"))
     log_level: str = field(
-        default="info", metadata=_says(_one_of("debug", "info", "warning", "error"), "how much to log")
+        default="info", metadata=_says(one_of("debug", "info", "warning", "error"), "how much to log")
     )
-    log_format: str = field(default="text", metadata=_says(_one_of("text", "json"), "form of log lines"))
+    log_format: str = field(default="text", metadata=_says(one_of("text", "json"), "form of log lines"))
     virtual_hosts: tuple[Config, ...] = ()
 
     def serving(self, store: str) -> Config:
@@ -315,7 +204,7 @@ class Config:
         Raises:
             ConfigError: the store is named by nothing.
         """
-        url = _parsed("store", "--store", store, _text)
+        url = _parsed("store", "--store", store, read_text)
         place = _same_place(url)
         host = next((host for host in self.virtual_hosts if _same_place(host.store) == place), self)
         return replace(host, store=url)

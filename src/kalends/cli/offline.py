@@ -68,6 +68,13 @@ class Office:
         with guard():
             return self.store.read(work)
 
+    def guarded(self, work: Callable[[], T]) -> T:
+        """Run work that has transactions of its own; a store's failure becomes a refusal in words."""
+        from kalends.core.guard import guard
+
+        with guard():
+            return work()
+
     def write(self, work: Callable[[Tx], T]) -> T:
         """Run `work` in a write transaction, durable when this returns."""
         from kalends.core.guard import guard

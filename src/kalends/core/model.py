@@ -52,6 +52,7 @@ class Policy:
             TRANSPARENT objects, VJOURNALs and every VTODO with a time exclude others, too (A-14).
         anonymous: whom anonymous sessions act as: `@`, or `@realm`.
         imip: whether messages to people elsewhere are sent by mail (RFC 6047).
+        mail_recipients: people elsewhere whom one change of an object is mailed to.
         calmaster: contact URI of who is responsible for the store; '' for `mailto:calmaster@realm`.
     """
 
@@ -69,6 +70,7 @@ class Policy:
     anonymous: str = "@"
     conflict_counts_everything: bool = False
     imip: bool = False
+    mail_recipients: int = 100
 
 
 @dataclass(frozen=True, slots=True)

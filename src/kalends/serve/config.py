@@ -25,6 +25,7 @@ from kalends.serve.readings import (
     read_hostname,
     read_hostnames,
     read_http_prefix,
+    read_mailbox,
     read_mechanisms,
     read_nobody,
     read_number,
@@ -41,10 +42,14 @@ from kalends.serve.readings import (
 ENV_PREFIX = "KALENDS_"
 HOST_SETTINGS = (
     "csid", "aliases", "realm", "store", "data_dir", "tls_cert", "tls_key", "client_ca", "identity_from",
-    "anonymous",
+    "anonymous", "mail_from",
 )  # fmt: skip
 """Settings that each virtual host has for itself; of the others there is one for the whole process."""
 
+MAIL = "mail"
+"""The table in a settings file, [mail]: its `host` is `mail-host`, and so on."""
+MAIL_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+"""Port of a mail server by how TLS begins there (RFC 6409, RFC 8314, RFC 5321)."""
 VIRTUAL_HOST = "virtual_host"
 """The table in a settings file, [[virtual-host]]; `host` is the address to listen on."""
 
@@ -75,6 +80,15 @@ def redact_url(url: str) -> str:
     """A URL that may be shown: its password, wherever it stands, is replaced by `…`."""
     url = re.sub(r"(?<=://)([^/:@?]*):[^?]*@", r"\1:…@", url)
     return re.sub(r"(?i)(password=)[^&\s]*", r"\1…", url)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _says(parse: Callable[[Any], Any], text: str) -> Mapping[str, Any]:
@@ -196,6 +210,34 @@ class Config:
         default="info", metadata=_says(one_of("debug", "info", "warning", "error"), "how much to log")
     )
     log_format: str = field(default="text", metadata=_says(one_of("text", "json"), "form of log lines"))
+    mail_host: str = field(
+        default="", metadata=_says(read_text, "mail server that takes invitations for people elsewhere")
+    )
+    mail_port: int = field(
+        default=0, metadata=_says(read_port, "its port; 0: 587 for starttls, 465 for tls, 25 for none")
+    )
+    mail_tls: str = field(
+        default="starttls", metadata=_says(one_of("starttls", "tls", "none"), "how TLS begins there")
+    )
+    mail_ca: Path | None = field(
+        default=None, metadata=_says(read_path, "authorities that it is trusted by (PEM); else the system's")
+    )
+    mail_user: str = field(default="", metadata=_says(read_text, "user name for it"))
+    mail_password_file: Path | None = field(
+        default=None, metadata=_says(read_path, "file with the password for it")
+    )
+    mail_from: str = field(
+        default="", metadata=_says(read_mailbox, "the calendar's own mailbox; calendar@realm when not said")
+    )
+    mail_timeout: float = field(
+        default=30.0, metadata=_says(read_seconds, "time the mail server may take for one answer")
+    )
+    mail_attempts: int = field(default=12, metadata=_says(read_count, "how often a mail is tried"))
+    mail_per_hour: int = field(default=200, metadata=_says(read_count, "mails of one user in one hour"))
+    mail_recipients: int = field(
+        default=100, metadata=_says(read_count, "people elsewhere whom one change is mailed to")
+    )
+    mail_size: int = field(default=5_000_000, metadata=_says(read_octets, "octets of one mail, out or in"))
     virtual_hosts: tuple[Config, ...] = ()
 
     def serving(self, store: str) -> Config:
@@ -217,12 +259,7 @@ class Config:
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can connect."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return _is_loopback(self.host)
 
     @property
     def data_folder(self) -> Path:
@@ -248,7 +285,14 @@ class Config:
             max_object=self.max_object,
             anonymous=self.anonymous,
             conflict_counts_everything=self.conflict_counts_everything,
+            imip=bool(self.mail_host),
+            mail_recipients=self.mail_recipients,
         )
+
+    @property
+    def mailbox(self) -> str:
+        """The calendar's own mailbox: mail goes out from it, and what bounces comes back there."""
+        return self.mail_from or f"calendar@{self.realm}"
 
 
 SETTINGS: tuple[tuple[str, str, object], ...] = tuple(
@@ -352,11 +396,25 @@ def _read_file(file: Path) -> dict[str, Any]:
         raise ConfigError("", str(file), f"cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError("", str(file), f"is not TOML: {error}") from None
+    _spread_mail(written, file)
     known = {*_PARSERS, VIRTUAL_HOST}
     for key in written:
         if key.replace("-", "_") not in known:
             raise ConfigError("", str(file), f"there is no setting {key!r}")
     return {key.replace("-", "_"): value for key, value in written.items()}
+
+
+def _spread_mail(written: dict[str, Any], file: Path) -> None:
+    """Turn a table [mail] into settings that begin with mail-, in place."""
+    table = written.pop(MAIL, {})
+    if not isinstance(table, dict):
+        raise ConfigError("", str(file), "expected a table [mail]")
+    for key, value in table.items():
+        if f"{MAIL}_{key.replace('-', '_')}" not in _PARSERS:
+            raise ConfigError("", f"{file}: [mail]", f"there is no setting {key!r}")
+        if f"{MAIL}-{key}" in written:
+            raise ConfigError("", f"{file}: [mail]", f"{key!r} is said twice, here and as '{MAIL}-{key}'")
+        written[f"{MAIL}-{key}"] = value
 
 
 def _find(
@@ -385,5 +443,9 @@ def _check(config: Config) -> None:
         )
     if (config.tls_cert is None) != (config.tls_key is None):
         raise ConfigError("tls_cert", "--tls-cert", "a certificate and its key go together; one is missing")
+    if config.mail_user and config.mail_password_file is None:
+        raise ConfigError("mail_user", "--mail-user", "a user name needs mail-password-file")
+    if config.mail_user and config.mail_tls == "none" and not _is_loopback(config.mail_host):
+        raise ConfigError("mail_tls", "--mail-tls", "refused: a password is sent over TLS only")
     if config.max_buffered < 2 * config.max_object:
         raise ConfigError("max_buffered", "--max-buffered", "must be at least twice max-object")

@@ -17,6 +17,7 @@ IDENTITY_FIELDS = ("fingerprint", "san-email", "san-dns", "san-uri", "cn", "subj
 _HOSTNAME = re.compile(
     r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\Z"
 )
+_LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*\Z")
 _SIZE = re.compile(r"(\d+)\s*([kmg]?)(i?b)?\Z", re.IGNORECASE)
 _SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)\Z", re.IGNORECASE)
@@ -37,6 +38,15 @@ def read_hostname(value: Any) -> str:
     if len(text) > 253 or not _HOSTNAME.match(text):
         raise ValueError(f"expected a host name such as cal.example.com, not {text!r}")
     return text.lower()
+
+
+def read_mailbox(value: Any) -> str:
+    """A mailbox: local-part@domain. Raises ValueError."""
+    text = read_text(value)
+    user, at, domain = text.rpartition("@")
+    if not at or not _LOCAL_PART.match(user) or not _HOSTNAME.match(domain):
+        raise ValueError(f"expected a mailbox such as calendar@example.com, not {text!r}")
+    return f"{user}@{domain.lower()}"
 
 
 def read_port(value: Any) -> int:

@@ -29,6 +29,7 @@ from kalends.serve.feed import Feed
 from kalends.serve.hosts import Hosts, VirtualHost
 from kalends.serve.http.limits import HttpLimits
 from kalends.serve.http.listener import HttpListener
+from kalends.serve.mailer import MailDuty, Mailer
 from kalends.serve.proxies import Proxies
 from kalends.serve.rates import Rates, neighbourhood
 from kalends.serve.running import Turns
@@ -79,6 +80,7 @@ class Server:
         self._chores: list[asyncio.Task[None]] = []
         self._ending = False
         self._http: HttpListener | None = None
+        self._mail: MailDuty | None = None
         self._signposts: list[asyncio.DatagramTransport] = []
 
     async def start(self) -> None:
@@ -159,6 +161,9 @@ class Server:
         if config.http_port is not None:
             await self._start_http(config.http_port)
         self._chores = [loop.create_task(self._save_uses())]
+        if config.mail_host:
+            self._mail = MailDuty([Mailer(host.config, host.store) for host in self._shared.hosts])
+            self._mail.start()
         if config.retention:
             self._chores.append(loop.create_task(self._purge_daily()))
 
@@ -282,6 +287,9 @@ class Server:
         for listener in self._listeners:
             listener.close()
         http = self._http.stop(self.config.drain_timeout) if self._http is not None else None
+        mailing: asyncio.Future[None] | None = None
+        if self._mail is not None:
+            mailing = asyncio.ensure_future(self._mail.stop(self.config.drain_timeout))
         for connection in list(self._connections):
             connection.drain()
         if self._connections:
@@ -293,6 +301,8 @@ class Server:
                 self.cut_off()
         if http is not None:
             await http
+        if mailing is not None:
+            await mailing
         for host in self._shared.hosts:
             await asyncio.to_thread(_save_uses, host)
         self._leave(self._shared.hosts)

@@ -14,12 +14,14 @@ the caller's transaction. What a face needs on top:
 - Refusals are classes of `core.errors`: AttendeeChangeError, OrganizerChangeError, OrganizerMismatchError,
   SchedulingTwinError, OrganizerError, DefaultCalendarError.
 - A job of kind `imip` holds a message to somebody elsewhere (`delivery.Post.mail` tells its payload), when
-  `Policy.imip` says that there is a mail. A message from there goes through `ledger.create` like any other,
-  by a Caller with `via` imip whose identity has the sender's proven addresses, and no others.
+  `Policy.imip` says that there is a mail; `note` writes what became of it into the sender's object.
+  A message from there goes through `ledger.create` like any other, by a Caller with `via` imip whose
+  identity has the sender's proven addresses, and no others.
 """
 
 from __future__ import annotations
 
+from kalends.core.scheduling.delivery import MAIL
 from kalends.core.scheduling.engine import Written, remove, write
 from kalends.core.scheduling.freebusy import (
     FreeBusyAnswer,
@@ -30,11 +32,16 @@ from kalends.core.scheduling.freebusy import (
 )
 from kalends.core.scheduling.inbox import inbox, refuse_foreign_organizer
 from kalends.core.scheduling.locks import OutOfOrderError, in_order
+from kalends.core.scheduling.mailing import NOT_DELIVERED, SENT, Delivery, note
 from kalends.core.scheduling.people import People, Person, default_calendar, refuse_removal
 from kalends.core.scheduling.receiving import receive
 from kalends.core.scheduling.returning import bring_back, change_back
 
 __all__ = [
+    "MAIL",
+    "NOT_DELIVERED",
+    "SENT",
+    "Delivery",
     "FreeBusyAnswer",
     "OutOfOrderError",
     "People",
@@ -47,6 +54,7 @@ __all__ = [
     "free_busy_of",
     "in_order",
     "inbox",
+    "note",
     "receive",
     "refuse_foreign_organizer",
     "refuse_removal",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from kalends.core import agendas, languages
 from kalends.core.circumstances import Standing
 from kalends.core.errors import ConflictError, DuplicateError, TooComplexError
 from kalends.core.judges import Authority
@@ -21,6 +22,8 @@ from kalends.store.objects import ObjectRow
 
 PENDING, DELIVERED, UNKNOWN, NO_WAY, NOT_ALLOWED = "1.0", "1.2", "3.7", "5.2", "5.3"
 """SCHEDULE-STATUS (RFC 6638 §3.2.9)."""
+MAIL = "imip"
+"""The kind of the jobs that are mails."""
 _FROM_ORGANIZER = frozenset(("REQUEST", "CANCEL"))
 
 
@@ -41,6 +44,8 @@ class Post:
         self.tx = writer.tx
         self.people = People(self.tx)
         self._booked: dict[int, ObjectRow] | None = None
+        self._mailed: set[str] = set()
+        self._languages: dict[str, str] = {}
 
     @property
     def caller(self) -> Caller:
@@ -206,28 +211,52 @@ class Post:
         scheme, _, mailbox = to.partition(":")
         if scheme != "mailto" or mailbox.rpartition("@")[2] == self.caller.policy.realm.lower():
             return UNKNOWN
-        return None if self.caller.policy.imip else NO_WAY
+        if not self.caller.policy.imip:
+            return NO_WAY
+        full = len(self._mailed) >= self.caller.policy.mail_recipients
+        return NOT_ALLOWED if full and to not in self._mailed else None
 
     def mail(self, sender: str, to: str, message: Component) -> str:
         """Hand a message to the mail, where this store has one.
 
-        The job's payload is JSON: `from`, `to` (addresses), `method` and `ics` (the iTIP text).
+        The job's payload is JSON: `from`, `to` (addresses), `method` and `ics` (the iTIP text), `by` (UPN of
+        whose mail it is), `at` (seconds UTC), `language` (a tag; '' if the sender's calendar says none).
 
         Returns:
-            SCHEDULE-STATUS: pending; unknown here, although the address is one of ours; a group; or no
-            way there.
+            SCHEDULE-STATUS: pending; unknown here, although the address is one of ours; a group; no way
+            there; or too many of them.
         """
         status = self.refused(to)
         if status is not None:
             return status
+        self._mailed.add(to)
         message = without_cap(message)
         data = message.to_bytes()
-        method = message.value("METHOD") or ""
-        payload = {"from": sender, "to": to, "method": method, "ics": data.decode("utf-8", "replace")}
+        person = self.people.at(sender)
+        payload = {
+            "from": sender,
+            "to": to,
+            "method": message.value("METHOD") or "",
+            "ics": data.decode("utf-8", "replace"),
+            "by": sender if person is None else person.row.upn,
+            "at": self.caller.now,
+            "language": "" if person is None else self._language(person),
+        }
         new = ids.new_id(self.caller.now)
         key = f"imip {to} {etag_of(data, message)} {new:x}"
-        jobs.add(self.tx, id=new, key=key, kind="imip", due_at=self.caller.now, payload=json.dumps(payload))
+        jobs.add(self.tx, id=new, key=key, kind=MAIL, due_at=self.caller.now, payload=json.dumps(payload))
         return PENDING
+
+    def _language(self, person: Person) -> str:
+        """The language of the calendar in which somebody has this object (RFC 4324 §8.12)."""
+        upn = person.row.upn
+        if upn not in self._languages:
+            place = self.place(person)
+            calendar = None if place is None else calendars.by_id(self.tx, place)
+            held = None if calendar is None else agendas.properties(self.tx, calendar)
+            named = [] if held is None else agendas.listed(held, "DEFAULT-LOCALE")
+            self._languages[upn] = languages.tag_of(named[0]) if named else ""
+        return self._languages[upn]
 
 
 def _declined(view: Component, kind: str, me: frozenset[str]) -> bool:

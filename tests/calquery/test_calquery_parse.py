@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calquery.query_strategies import queries
+from calquery.query_text import to_text
 from kalends.calquery.conditions import MAX_DEPTH
 from kalends.calquery.errors import QueryError, TooComplexError
 from kalends.calquery.parse import parse, parse_line
@@ -30,7 +31,6 @@ from kalends.calquery.tree import (
     SelfUpn,
     State,
 )
-from kalends.calquery.write import to_text
 from kalends.ical.tree import parse as parse_ical
 
 

@@ -16,7 +16,7 @@ from cli_tools import KALENDS, Here, apart
 from kalends.cli import failures
 from kalends.cli.group import COMMANDS, kalends, wordiness
 from kalends.cli.manual import reference, with_reference
-from kalends.cli.text import clean, harmless, width
+from kalends.cli.text import clean, harmless
 from live_server import clean_environ
 
 MANUAL = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -219,7 +219,6 @@ def test_untrusted_text_is_made_harmless() -> None:
     for made in (clean(wicked), harmless(wicked)):
         assert made.isprintable()
     assert len(harmless(wicked)) == len(wicked)
-    assert width("日本e\u0301") == 5
 
 
 def test_every_exit_code_has_its_errors() -> None:

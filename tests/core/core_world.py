@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kalends.calquery.parse import parse as parse_query
-from kalends.core import containers, contents, identity, ledger, search
+from kalends.core import containers, contents, identity, ledger, rights, search
 from kalends.core.guard import guard
 from kalends.core.model import Answer, Caller, Policy, Receipt, Selection, Target
+from kalends.core.presets import preset
 from kalends.ical.tree import Component, Line, parse
 from kalends.store.base import Store
 
@@ -141,8 +142,9 @@ class World:
         )
 
     def export(self, target: Target | None = None) -> str:
+        place = (target or self.calendar).calendar_id
         return self.store.read(
-            lambda tx: "".join(contents.export_calendar(tx, self.bill, target or self.calendar))
+            lambda tx: "".join(contents.one_text(tx, place, rights.sight(tx, self.bill, place)))
         )
 
 
@@ -188,3 +190,12 @@ def errors(receipts: list[Receipt]) -> list[str]:
 
 def raw_lines(found: Component) -> list[str]:
     return [item.raw for item in found.items if isinstance(item, Line)]
+
+
+def preset_text(name: str, upn: str) -> str:
+    """A preset as the text of a VCALENDAR, to be created in a calendar."""
+    whole = Component("VCALENDAR")
+    whole.add("VERSION", "2.0")
+    whole.add("PRODID", "-//Test//EN")
+    whole.items.append(preset(name, upn))
+    return parse(whole.to_bytes()).to_ics()

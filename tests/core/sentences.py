@@ -38,9 +38,6 @@ UNSEEN = (
 INSIDE = (
     "CAL-OWNERS() is not bound",
     "a function of the session that nobody bound",
-    "a bound value has no spelling in CAL-QUERY",
-    "a bound condition has no spelling in CAL-QUERY",
-    "a CalDAV filter has no spelling in CAL-QUERY",
 )
 """What is raised only when a programmer forgot something, and told to the log."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from core_world import World
+from core_world import World, preset_text
 
 from kalends.calquery.bind import Bindings
 from kalends.core import ledger, vrights
 from kalends.core.circumstances import Context, Standing
 from kalends.core.errors import InvalidError
 from kalends.core.model import Identity
-from kalends.core.presets import PRESETS, preset, preset_text
+from kalends.core.presets import PRESETS, preset
 from kalends.core.vcar import Judge
 from kalends.core.vrights import rules_of
 from kalends.ical.tree import Component, parse

@@ -6,13 +6,12 @@ import re
 from itertools import product
 
 import pytest
-from core_world import World
+from core_world import World, preset_text
 
 from kalends.core import containers, rights
 from kalends.core.errors import InvalidError
 from kalends.core.model import Caller
 from kalends.core.names import ANONYMOUS
-from kalends.core.presets import preset_text
 from kalends.core.upns import filters_of, parse_filter
 from kalends.store import schema
 from kalends.store.base import Tx

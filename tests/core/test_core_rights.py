@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from core_world import World, calendar, errors, event
+from core_world import World, calendar, errors, event, preset_text
 
 from kalends.core import undoing
 from kalends.core.errors import DeniedError, NotFoundError, StaleError
 from kalends.core.model import Caller
-from kalends.core.presets import preset_text
 
 MARY = "mary@example.com"
 MEETING = event(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from core_world import event
+from core_world import event, preset_text
 from dav_harness import DECLARED, NS, Answer, Client, DavWorld, ics
 from lxml import etree
 
-from kalends.core import groups, presets
+from kalends.core import groups
 from kalends.ical.tree import parse
 
 CALENDAR = "/dav/calendars/bill/calendar/"
@@ -72,7 +72,7 @@ class TestTold:
     def test_what_privileges_cannot_say_is_protected_and_shown_as_the_nearest(
         self, world: DavWorld, bill: Client, how: str, nearest: str
     ) -> None:
-        world.create(parse(presets.preset_text(how, "mary@example.com")))
+        world.create(parse(preset_text(how, "mary@example.com")))
         assert (MARY, nearest, "protected") in told(bill)
         acl(bill)
         assert (MARY, nearest, "protected") in told(bill)
@@ -89,7 +89,7 @@ class TestTold:
     def test_what_privileges_can_say_is_said(
         self, world: DavWorld, bill: Client, how: str, privileges: str
     ) -> None:
-        world.create(parse(presets.preset_text(how, "mary@example.com")))
+        world.create(parse(preset_text(how, "mary@example.com")))
         assert (MARY, privileges, "") in told(bill)
 
     def test_denials_are_told_where_they_are_whole(self, world: DavWorld, bill: Client) -> None:
@@ -261,7 +261,7 @@ class TestWritten:
         assert acl(bill, body).status == 400
 
     def test_finer_rights_are_not_overwritten(self, world: DavWorld, bill: Client) -> None:
-        world.create(parse(presets.preset_text("titles", "mary@example.com")))
+        world.create(parse(preset_text("titles", "mary@example.com")))
         answer = acl(bill, ace(href(MARY), "D:read"))
         assert (answer.status, answer.precondition) == (403, "D:no-protected-ace-conflict")
         assert "mary@example.com" in answer.text

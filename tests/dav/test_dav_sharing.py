@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from core_world import event
+from core_world import event, preset_text
 from dav_harness import DECLARED, Client, DavWorld, ics
 
-from kalends.core import presets
 from kalends.ical.tree import parse
 
 CALENDAR = "/dav/calendars/bill/calendar/"
@@ -20,7 +19,7 @@ def shared(world: DavWorld, how: str) -> Client:
     bill = world.client()
     bill.put(EVENT, TEXT)
     bill.put(PRIVATE, ics(event("p", "SUMMARY:Doctor", "CLASS:PRIVATE", start="DTSTART:20260311T090000Z")))
-    world.create(parse(presets.preset_text(how, "mary@example.com")))
+    world.create(parse(preset_text(how, "mary@example.com")))
     return world.client("mary")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from core_world import event
+from core_world import event, preset_text
 from dav_harness import DECLARED, NS, Answer, Client, DavWorld, ics
 
 from kalends.core import containers, presets, sharing
@@ -33,7 +33,7 @@ def give(request: pytest.FixtureRequest, world: DavWorld):
 
     def gives(how: str) -> Client:
         if request.param == "vcar":
-            world.create(parse(presets.preset_text(how, "mary@example.com")))
+            world.create(parse(preset_text(how, "mary@example.com")))
         else:
             world.store.write(
                 lambda tx: sharing.share(tx, world.bill, world.calendar, "mary@example.com", how)

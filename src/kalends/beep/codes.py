@@ -25,23 +25,3 @@ class ReplyCode(IntEnum):
     REFUSED = 550
     PARAMETER_INVALID = 553
     TRANSACTION_FAILED = 554
-
-
-MEANINGS: dict[ReplyCode, str] = {
-    ReplyCode.SUCCESS: "success",
-    ReplyCode.SERVICE_NOT_AVAILABLE: "service not available",
-    ReplyCode.ACTION_NOT_TAKEN: "requested action not taken for now",
-    ReplyCode.ACTION_ABORTED: "requested action aborted",
-    ReplyCode.TEMPORARY_AUTHENTICATION_FAILURE: "temporary authentication failure",
-    ReplyCode.SYNTAX_ERROR: "general syntax error",
-    ReplyCode.PARAMETER_SYNTAX_ERROR: "syntax error in parameters",
-    ReplyCode.PARAMETER_NOT_IMPLEMENTED: "parameter not implemented",
-    ReplyCode.AUTHENTICATION_REQUIRED: "authentication required",
-    ReplyCode.MECHANISM_INSUFFICIENT: "authentication mechanism insufficient",
-    ReplyCode.AUTHENTICATION_FAILURE: "authentication failure",
-    ReplyCode.NOT_AUTHORIZED: "action not authorized for user",
-    ReplyCode.ENCRYPTION_REQUIRED: "authentication mechanism requires encryption",
-    ReplyCode.REFUSED: "requested action not taken",
-    ReplyCode.PARAMETER_INVALID: "parameter invalid",
-    ReplyCode.TRANSACTION_FAILED: "transaction failed",
-}

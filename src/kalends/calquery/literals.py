@@ -10,7 +10,6 @@ import re
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _SPECIAL = re.compile(r"[\\',;\n]")
-_QUOTED = re.compile(r"[',;]")
 _WILD = re.compile(r"[\\%_]")
 _STRICT = re.compile(r"(?:[^\\]|\\[\\',;nN%_\"])*\Z", re.DOTALL)
 
@@ -33,12 +32,6 @@ def read_pattern(raw: str) -> str:
 def write_literal(text: str) -> str:
     """A value as a quoted literal; `read_literal` of its inside gives the value back."""
     return f"'{_SPECIAL.sub(_escaped, text)}'"
-
-
-def write_pattern(pattern: str) -> str:
-    """A LIKE pattern (its own escapes kept) as a quoted literal."""
-    inner = _QUOTED.sub(r"\\\g<0>", pattern).replace("\n", "\\n")
-    return f"'{inner}'"
 
 
 def as_pattern(text: str) -> str:

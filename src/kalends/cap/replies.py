@@ -12,7 +12,6 @@ from kalends.core.languages import ENGLISH
 from kalends.core.model import Answer, Found, Receipt
 from kalends.ical.folds import fold
 from kalends.ical.tree import Component, Line
-from kalends.ical.values import escape_text
 
 PRODID = f"-//Kalends//Kalends {__version__}//EN"
 
@@ -22,7 +21,6 @@ _BEGIN, _END = "BEGIN:VREPLY\r\n", "END:VREPLY\r\n"
 _SUCCESS = "REQUEST-STATUS:2.0\r\n"
 _HIDDEN = f"REQUEST-STATUS:{ACCESS_DENIED}\r\n"
 """In a component of which something may be seen, but nothing that was asked for (RFC 4324 §10.12; ACL-21)."""
-_TEXT_IDS = {"QUERYID", "CARID", "TZID", "UID"}
 
 Pace = Callable[[Iterable[Found]], Iterable[Found]]
 """Hands things on, one by one, as long as there is time."""
@@ -265,8 +263,3 @@ def _shown(thing: Component | Line, status: str) -> str:
 def encode(texts: Iterable[str]) -> bytes:
     """The octets of a body."""
     return "".join(texts).encode("utf-8", "surrogateescape")
-
-
-def text_line(name: str, value: str) -> str:
-    """A folded line whose value is TEXT."""
-    return fold(f"{name}:{escape_text(value)}")

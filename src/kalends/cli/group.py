@@ -62,7 +62,6 @@ class LazyGroup(click.Group):
     """A group that knows its commands by name and imports one when it is called."""
 
     lazy: dict[str, tuple[str, str]] = {}  # noqa: RUF012  filled once, in the line below the class
-    examples = ""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the table."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-import unicodedata
 from datetime import date, datetime
 from typing import TextIO
 
 from kalends.ports.clean import clean
 
-__all__ = ["clean", "colour", "day", "harmless", "moment", "width"]
+__all__ = ["clean", "colour", "day", "harmless", "moment"]
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -26,14 +25,6 @@ def harmless(text: str) -> str:
         Text of the same length: control and format characters (bidi overrides among them) are dots.
     """
     return "".join([char if char.isprintable() else "·" for char in text])
-
-
-def width(text: str) -> int:
-    """Terminal cells that a text takes."""
-    return sum(
-        0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
-        for char in text
-    )
 
 
 def colour(stream: TextIO | None = None) -> bool:

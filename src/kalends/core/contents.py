@@ -8,7 +8,7 @@ from itertools import chain
 from kalends.core import agendas, decrees, rights
 from kalends.core.defaults import PRODID
 from kalends.core.errors import TooComplexError
-from kalends.core.model import Caller, Target
+from kalends.core.model import Caller
 from kalends.core.sights import Sight
 from kalends.core.texts import UID_KINDS
 from kalends.ical.alarms import without_cap
@@ -82,33 +82,13 @@ def _rows(tx: Tx, calendar_id: int) -> Iterator[ObjectRow]:
         after = page[-1].id
 
 
-def export_calendar(tx: Tx, caller: Caller, target: Target) -> Iterator[str]:
-    """The booked objects of a calendar as one VCALENDAR, piece by piece.
-
-    Each VTIMEZONE stands once, before the first component that needs it. Where two objects define one name
-    differently, the second definition and the times that mean it get a name of their own.
-
-    Args:
-        tx: a read transaction, open until the iterator is done.
-        caller: who exports.
-        target: a calendar.
-
-    Yields:
-        Text, CRLF line ends.
-
-    Raises:
-        NotFoundError: not there or not visible.
-
-    Source: RFC 5545 §3.4.
-    """
-    rights.require(tx, caller, target, "SEARCH")
-    yield from one_text(tx, target.calendar_id, rights.sight(tx, caller, target.calendar_id))
-
-
 def one_text(
     tx: Tx, calendar_id: int, sight: Sight, head: Sequence[Line] = (), *, cap: bool = True
 ) -> Iterator[str]:
     """What is seen of the booked objects of a calendar as one VCALENDAR, piece by piece.
+
+    Each VTIMEZONE stands once, before the first component that needs it. Where two objects define one name
+    differently, the second definition and the times that mean it get a name of their own.
 
     Args:
         tx: a read transaction, open until the iterator is done.
@@ -118,7 +98,7 @@ def one_text(
         cap: whether alarms keep what only CAP knows (OBM-15).
 
     Yields:
-        Text, CRLF line ends; time zones as `export_calendar` says.
+        Text, CRLF line ends.
 
     Source: RFC 5545 §3.4.
     """

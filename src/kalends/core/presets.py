@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from kalends.core.defaults import PRODID
 from kalends.core.errors import InvalidError
 from kalends.core.upns import parse_filter
-from kalends.ical.tree import Component, parse
+from kalends.ical.tree import Component
 from kalends.ical.values import escape_text
 
 Right = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
@@ -151,12 +150,3 @@ def vcar_of(rights: Sequence[Right], upn: str, identifier: str, name: str) -> Co
                 vright.add(label, value)
         made.items.append(vright)
     return made
-
-
-def preset_text(name: str, upn: str) -> str:
-    """A preset as the text of a VCALENDAR, to be created in a calendar."""
-    whole = Component("VCALENDAR")
-    whole.add("VERSION", "2.0")
-    whole.add("PRODID", PRODID)
-    whole.items.append(preset(name, upn))
-    return parse(whole.to_bytes()).to_ics()

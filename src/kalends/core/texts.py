@@ -153,11 +153,6 @@ def zones_named(components: list[Component]) -> Iterator[str]:
                         yield tzid
 
 
-def mains(vcalendar: Component, kind: str) -> list[Component]:
-    """The components of an object's text that are the object itself: no companion time zones."""
-    return vcalendar.children(kind)
-
-
 def recurrence_key(component: Component, zones: Zones | None = None) -> int | None:
     """The instant of a component's RECURRENCE-ID; None for a master.
 

@@ -86,7 +86,6 @@ def status_line(status: int) -> str:
 
 
 OK = status_line(200)
-NOT_FOUND = status_line(404)
 
 
 def propstat(inner: str, status: int) -> str:

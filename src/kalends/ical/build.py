@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import base64
-import uuid
 from collections.abc import Sequence
-from typing import Final
 
 from kalends.ical.errors import ICalError
 from kalends.ical.moment import Duration, Moment, Period, format_utc_offset, utc_moment
 from kalends.ical.param_text import Param
 from kalends.ical.properties import find
-from kalends.ical.tree import Component, Line
+from kalends.ical.tree import Line
 from kalends.ical.values import escape_text
-
-UID_RANDOM: Final = 10
-"""Random octets in a new UID: 74 bits of them count."""
 
 Single = str | int | bool | float | bytes | Moment | Duration | Period
 """What one value may be made from."""
@@ -86,61 +81,6 @@ def _wire(item: Single, kind: str) -> str:
     if isinstance(item, int) and kind == "UTC-OFFSET":
         return format_utc_offset(item)
     return str(item)
-
-
-def component(name: str, *items: Line | Component) -> Component:
-    """Build a component from lines and components, kept in the given order.
-
-    Args:
-        name: component name, any case.
-        items: what stands in it.
-
-    Returns:
-        The component.
-    """
-    return Component(name, list(items))
-
-
-def vcalendar(prodid: str, *components: Component, method: str | None = None) -> Component:
-    """Build a VCALENDAR around components.
-
-    Args:
-        prodid: who writes it, a Formal Public Identifier such as "-//Kalends//Kalends 1.0//EN".
-        components: what stands in it, in order.
-        method: the iTIP method, when it is a scheduling message.
-
-    Returns:
-        The root component.
-
-    Source: RFC 5545 §3.4, §3.7.
-    """
-    head = [prop("VERSION", "2.0"), prop("PRODID", prodid)]
-    if method is not None:
-        head.append(prop("METHOD", method))
-    return Component("VCALENDAR", [*head, *components])
-
-
-def new_uid(random: bytes, now: float) -> str:
-    """A globally unique identifier that says nothing about person or host (RFC 7986 §5.3).
-
-    Args:
-        random: ten octets from a secure source; further ones are not used.
-        now: seconds since 1970 UTC; UIDs sort by the time they were made.
-
-    Returns:
-        A UUID of version 7 in lower case.
-
-    Raises:
-        ValueError: fewer than ten octets.
-
-    Source: RFC 9562 §5.7.
-    """
-    if len(random) < UID_RANDOM:
-        raise ValueError(f"{UID_RANDOM} random octets are needed, not {len(random)}")
-    milliseconds = int(now * 1000) & 0xFFFF_FFFF_FFFF
-    bits = int.from_bytes(random[:UID_RANDOM], "big")
-    number = milliseconds << 80 | 0x7 << 76 | (bits >> 62 & 0xFFF) << 64 | 0b10 << 62 | bits & (1 << 62) - 1
-    return str(uuid.UUID(int=number))
 
 
 def stamp(name: str, now: float) -> Line:

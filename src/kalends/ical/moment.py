@@ -17,8 +17,6 @@ DAY = 86_400
 """Seconds of a nominal day."""
 UNIX_ORDINAL = 719_163
 """`datetime.date(1970, 1, 1).toordinal()`: day numbers in Kalends count from 1970-01-01."""
-MAX_OFFSET = DAY - 1
-"""Largest UTC offset, in seconds: RFC 5545 §3.3.14 allows no hour above 23."""
 MAX_DURATION = 400_000 * DAY
 """Longest duration, in seconds: about a thousand years; more is a slip or an attack on arithmetic."""
 FIRST_WALL = (dt.date.min.toordinal() - UNIX_ORDINAL) * DAY

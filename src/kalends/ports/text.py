@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kalends.ports import sockets
 from kalends.ports.clean import clean
-from kalends.ports.registry import RANGES, USER, Record, Registry, person, range_of
+from kalends.ports.registry import USER, Record, Registry, person, range_of
 from kalends.ports.report import ANY, Report, command_line
 
 if TYPE_CHECKING:
@@ -402,8 +402,3 @@ def render_runs(registry: Registry, low: int, high: int, live: set[int], *, colo
         )
         page.lines.append(f"{mark} {span:<12} {clean(names + extra, WIDTH - 15)}")
     return page.text()
-
-
-def describe_ranges() -> str:
-    """The three ranges in one line each, for --help."""
-    return "\n".join(f"  {low}-{high}  {name}: {RANGE_WORDS[name]}" for name, (low, high) in RANGES)

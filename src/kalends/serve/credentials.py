@@ -18,7 +18,7 @@ import secrets
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from kalends.beep.saslprep import saslprep
 from kalends.beep.scram import fake_verifier, read_verifier
@@ -36,7 +36,6 @@ from kalends.store import tokens
 from kalends.store.base import Store, Tx
 from kalends.store.errors import StoreError
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 REMEMBERED_SECONDS = 120.0

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from kalends.store.base import Tx
 
-SCHEMA = "schema"
-"""Number of the newest migration that has run."""
-CSID = "csid"
-"""The store's CSID."""
 RIGHTS = "rights"
 """Set once the store's own VCARs were made: what an administrator removes does not come back."""
 INDEXED_TO = "indexed-to"

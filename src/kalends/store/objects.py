@@ -416,12 +416,3 @@ def counts(tx: Tx, calendar_id: int) -> dict[tuple[str, str], int]:
         "select kind, state, count(*) from object where calendar_id = ? group by kind, state", (calendar_id,)
     )
     return {(str(kind), str(state)): cast("int", count) for kind, state, count in rows}
-
-
-def total_size(tx: Tx, calendar_id: int) -> int:
-    """Octets of all texts of a calendar."""
-    row = tx.row(
-        "select cast(coalesce(sum(size), 0) as bigint) from object where calendar_id = ?", (calendar_id,)
-    )
-    assert row is not None
-    return cast("int", row[0])

@@ -9,9 +9,6 @@ from kalends.store.base import Store
 from kalends.store.errors import StoreUnavailableError
 from kalends.store.sqlite import SqliteStore
 
-MEMORY = "sqlite:///:memory:"
-"""A store that is forgotten when it is closed, for tests and trials."""
-
 
 def open_store(url: str, *, create: bool = True, read_only: bool = False) -> Store:
     """Open a store, bring its schema up to date, and return it.

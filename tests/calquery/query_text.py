@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from kalends.calquery.literals import write_literal, write_pattern
+import re
+
+from kalends.calquery.literals import write_literal
 from kalends.calquery.tree import (
     AllProperties,
     And,
@@ -98,7 +100,7 @@ def _condition(condition: Condition) -> str:
         case Compare(column, operator, value):
             return f"{_column(column)} {operator} {_value(value)}"
         case Like(column, pattern, negated):
-            text = write_pattern(pattern.text) if isinstance(pattern, Literal) else _value(pattern)
+            text = _write_pattern(pattern.text) if isinstance(pattern, Literal) else _value(pattern)
             return f"{_column(column)} {'NOT ' if negated else ''}LIKE {text}"
         case Null(column, negated):
             return f"{_column(column)} IS {'NOT ' if negated else ''}NULL"
@@ -117,3 +119,9 @@ def _condition(condition: Condition) -> str:
 def _inside(term: Condition, wrapped: tuple[type, ...]) -> str:
     text = _condition(term)
     return f"({text})" if isinstance(term, wrapped) else text
+
+
+def _write_pattern(pattern: str) -> str:
+    """A LIKE pattern (its own escapes kept) as a quoted literal."""
+    inner = re.sub(r"[',;]", r"\\\g<0>", pattern).replace("\n", "\\n")
+    return f"'{inner}'"

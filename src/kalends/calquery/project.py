@@ -100,9 +100,11 @@ class Projection:
         out += [item for item in bare if not any(item is one for one in out)]
         for item in self._own:
             if isinstance(item, OwnersColumn):
-                name = "CALMASTER" if component.name == "VCALSTORE" else "OWNER"
-                upns = sorted(self._owners(item.calid))
-                out += [Line.make(name, upn) for upn in upns if not _has(out, name, upn)]
+                for owner in sorted(self._owners(item.calid)):
+                    name = (
+                        "CALMASTER" if ":" in owner else "OWNER"
+                    )  # the store's is a URI, no UPN has a colon
+                    out += [] if _has(out, name, owner) else [Line.make(name, owner)]
         return out
 
     def _derived(self, component: Component, zones: Zones | None) -> list[Item]:

@@ -166,3 +166,26 @@ def test_a_folded_query_can_be_too_complex_s10_15(pair: Pair) -> None:
         command("CMD:SEARCH", *query(f"SELECT UID FROM VEVENT\n WHERE {many}"), targets=("relcalz1",))
     )
     assert "REQUEST-STATUS:8.1;" in said.text
+
+
+def test_cal_owners_of_the_store_is_its_calmaster_s6_1_1_1(pair: Pair) -> None:
+    asked = query("SELECT CAL-OWNERS(cap://cal.example.com) FROM VAGENDA", "SELECT CAL-OWNERS() FROM VAGENDA")
+    said = pair.ask(command("CMD:SEARCH", *asked, targets=("relcalz1",)))
+    assert "REQUEST-STATUS:2.0\r\nCALMASTER:mailto:calmaster@example.com\r\nEND:VAGENDA" in said.text
+    assert "REQUEST-STATUS:2.0\r\nOWNER:bob@example.com\r\nEND:VAGENDA" in said.text
+    of_store = query("SELECT CAL-OWNERS(relcalz1) FROM VCALSTORE", "SELECT CAL-OWNERS() FROM VCALSTORE")
+    said = pair.ask(command("CMD:SEARCH", *of_store, targets=(STORE,)))
+    assert "OWNER:bob@example.com\r\nEND:VCALSTORE" in said.text
+    assert "CALMASTER:mailto:calmaster@example.com\r\nEND:VCALSTORE" in said.text
+
+
+@pytest.mark.parametrize("where", ["VEVENT", "VALARM"])
+def test_names_in_one_language_are_refused_in_any_component_s8_23(pair: Pair, where: str) -> None:
+    names = ("NAME:One", "NAME:Two")
+    if where == "VALARM":
+        names = ("BEGIN:VALARM", "ACTION:DISPLAY", "DESCRIPTION:x", "TRIGGER:PT5M", *names, "END:VALARM")
+    said = pair.ask(command("CMD:CREATE", *event("e1", *names), targets=("relcalz1",)))
+    assert f"{where}: two NAMEs of one language" in said.text.replace("\r\n ", "")
+    different = [line.replace("NAME:One", "NAME;LANGUAGE=fr:Un") for line in names]
+    said = pair.ask(command("CMD:CREATE", *event("e1", *different), targets=("relcalz1",)))
+    assert "UID:e1\r\nREQUEST-STATUS:2.0" in said.text

@@ -400,7 +400,7 @@ def _create_zone(batch: _Batch, draft: Draft) -> None:
 
 
 def _create_single(batch: _Batch, draft: Draft) -> None:
-    """Keep a VCAR, VQUERY or VTIMEZONE as an object of its own; a METHOD says nothing about these."""
+    """Keep a VCAR, VQUERY or VTIMEZONE as an object of its own; METHOD says nothing of the last."""
     if len(draft.components) > 1:
         raise DuplicateError(f"the {draft.id_name} {draft.uid[:80]} stands in two components")
     component = draft.components[0]

@@ -189,3 +189,26 @@ def test_names_in_one_language_are_refused_in_any_component_s8_23(pair: Pair, wh
     different = [line.replace("NAME:One", "NAME;LANGUAGE=fr:Un") for line in names]
     said = pair.ask(command("CMD:CREATE", *event("e1", *different), targets=("relcalz1",)))
     assert "UID:e1\r\nREQUEST-STATUS:2.0" in said.text
+
+
+def alarmed(uid: str) -> tuple[str, ...]:
+    """An event with two alarms."""
+    alarms = [
+        ("BEGIN:VALARM", f"SEQUENCE:{n}", "ACTION:DISPLAY", "DESCRIPTION:x", f"TRIGGER:-PT{n}M", "END:VALARM")
+        for n in (1, 2)
+    ]
+    return event(uid, *alarms[0], *alarms[1])
+
+
+def test_alarms_selected_in_an_event_are_modified_s10_9(pair: Pair) -> None:
+    pair.ask(command("CMD:CREATE", *alarmed("a"), *alarmed("b"), targets=("relcalz1",)))
+    old = ("BEGIN:VALARM", "TRIGGER:-PT2M", "END:VALARM")
+    new = ("BEGIN:VALARM", "TRIGGER;ENABLE=FALSE:-PT2M", "END:VALARM")
+    chosen = query("SELECT VALARM FROM VEVENT WHERE UID = 'a'")
+    said = pair.ask(command("CMD:MODIFY", *chosen, *old, *new, targets=("relcalz1",)))
+    assert "BEGIN:VEVENT\r\nUID:a\r\nREQUEST-STATUS:2.0\r\n" in said.text
+    found = pair.ask(
+        command("CMD:SEARCH", *query("SELECT VALARM.TRIGGER FROM VEVENT"), targets=("relcalz1",))
+    )
+    lines = [line for line in found.text.splitlines() if line.startswith("TRIGGER")]
+    assert lines == ["TRIGGER:-PT1M", "TRIGGER;ENABLE=FALSE:-PT2M", "TRIGGER:-PT1M", "TRIGGER:-PT2M"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from kalends.calquery.tree import Query
+from kalends.calquery.tree import Contained, Query
 from kalends.core import (
     admission,
     agendas,
@@ -84,13 +84,24 @@ def _modify_in(
             tx, caller, target, query, expand=expand, permission="MODIFY", authority=authority
         )
         selecting.limited(found, caller)
+        was, becomes = _meant(query, old), _meant(query, new)
         for group in selecting.by_object(found):
             with trial.of(target, _named(group[0])):
-                receipts += _modify_object(writer, authority, group, old, new)
+                receipts += _modify_object(writer, authority, group, was, becomes)
     if not receipts and len(trial.refusals) == refused:
         with trial.of(target, Receipt("", "", "")):
             raise StaleError("nothing that the query selects holds these old values")
     return receipts
+
+
+def _meant(query: Query, values: Component) -> Component:
+    """Values as those of the component a query is FROM: `SELECT VALARM FROM VEVENT` selects its alarms.
+
+    Source: RFC 4324 §6.1.1 (rule 7), §10.9.
+    """
+    if query.source != values.name and query.select == (Contained(values.name),):
+        return Component(query.source, [values])
+    return values
 
 
 def _named(hit: Hit) -> Receipt:

@@ -212,3 +212,12 @@ def test_alarms_selected_in_an_event_are_modified_s10_9(pair: Pair) -> None:
     )
     lines = [line for line in found.text.splitlines() if line.startswith("TRIGGER")]
     assert lines == ["TRIGGER:-PT1M", "TRIGGER;ENABLE=FALSE:-PT2M", "TRIGGER:-PT1M", "TRIGGER:-PT2M"]
+
+
+def test_properties_inside_are_no_reason_to_delete_an_event_s10_5(pair: Pair) -> None:
+    pair.ask(command("CMD:CREATE", *alarmed("a"), targets=("relcalz1",)))
+    chosen = query("SELECT VALARM.TRIGGER FROM VEVENT WHERE UID = 'a'")
+    said = pair.ask(command("CMD:DELETE", *chosen, targets=("relcalz1",)))
+    assert (said.kind, "REQUEST-STATUS:6.3;DELETE removes components" in said.text) == ("ERR", True)
+    found = pair.ask(command("CMD:SEARCH", *query("SELECT UID FROM VEVENT"), targets=("relcalz1",)))
+    assert "UID:a\r\n" in found.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from kalends.calquery.tree import Contained, Query
+from kalends.calquery.tree import Column, Contained, Query
 from kalends.core import admission, agendas, containers, decrees, rights, scheduling, selecting, series, texts
 from kalends.core.admission import Sent
 from kalends.core.circumstances import Standing
@@ -99,6 +99,8 @@ def _delete_objects(
     tx: Tx, caller: Caller, target: Target, query: Query, *, expand: bool, mark: bool
 ) -> list[Receipt]:
     authority = rights.authority_in(tx, caller, target)
+    if any(isinstance(one, Column) and one.component is not None for one in query.select):
+        raise InvalidError("DELETE removes components; select one by its name, such as VALARM")
     contained = [name.component for name in query.select if isinstance(name, Contained)]
     for kind in contained or [query.source]:
         authority.require("DELETE", kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from core_world import event
+from core_world import calendar, event
 from dav_harness import Client, DavWorld, ics
 from icalendar import Calendar as Oracle
 
@@ -134,6 +134,27 @@ def test_only_owners_make_and_see_links(world: DavWorld) -> None:
             world.store.write(
                 lambda tx, how=how, label=label: links.add(tx, world.bill, world.calendar, how, label)
             )  # type: ignore[misc]
+
+
+def test_an_owner_who_may_make_no_rights_makes_no_link(
+    world: DavWorld, bill: Client, stranger: Client
+) -> None:
+    """RFC 4324 §9.3 (ACL-25): what VCARs keep from an owner, no link of theirs shows them."""
+    fill(bill)
+    old = link(world, "read")
+    vrights = (
+        "BEGIN:VRIGHT\nDENY:*\nPERMISSION:*\nSCOPE:SELECT * FROM VCAR\nEND:VRIGHT\n"
+        "BEGIN:VRIGHT\nDENY:bill@example.com\nPERMISSION:SEARCH\nSCOPE:SELECT * FROM VEVENT\nEND:VRIGHT"
+    )
+    lock = calendar(f"BEGIN:VCAR\nCARID:lock\n{vrights}\nEND:VCAR")
+    assert [one.error for one in world.create(lock, caller=world.root)] == [None]
+    with pytest.raises(DeniedError):
+        link(world, "read")
+    assert stranger("GET", f"/ics/{old}.ics").status == 404
+    made = world.store.write(lambda tx: links.add(tx, world.root, world.calendar, "read", ""))
+    assert "lunch" in stranger("GET", f"/ics/{made}.ics").text
+    world.delete("SELECT * FROM VCAR WHERE CARID = 'lock'", caller=world.root)
+    assert "lunch" in stranger("GET", f"/ics/{old}.ics").text
 
 
 def test_links_are_few(world: DavWorld, monkeypatch: pytest.MonkeyPatch) -> None:

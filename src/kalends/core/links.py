@@ -88,7 +88,7 @@ def add(tx: Tx, caller: Caller, target: Target, how: str, label: str = "") -> st
 
     Args:
         tx: a write transaction.
-        caller: an owner of the calendar, or an administrator.
+        caller: an owner of the calendar who may make rights in it, or an administrator.
         target: the calendar.
         how: one of `WAYS`.
         label: what to call it.
@@ -97,10 +97,12 @@ def add(tx: Tx, caller: Caller, target: Target, how: str, label: str = "") -> st
         The secret. It is not stored and cannot be told again.
 
     Raises:
-        NotFoundError: no such calendar. DeniedError: somebody else's. InvalidError: another way, a label that
-            is none, or too many links.
+        NotFoundError: no such calendar. DeniedError: somebody else's, or who owns it may not share it.
+            InvalidError: another way, a label that is none, or too many links.
     """
     calendar = _owned(tx, caller, target)
+    if not _may_give(tx, caller, calendar):
+        raise DeniedError(DENIED)
     if how not in WAYS:
         raise InvalidError(f"a link shows a calendar as one of {', '.join(WAYS)}")
     label = label.strip()
@@ -172,7 +174,19 @@ def _counts(tx: Tx, row: LinkRow, calendar: CalendarRow, policy: Policy, now: in
         return True
     maker = principals.by_id(tx, row.created_by)
     who = None if maker is None else identity.identify(tx, maker.upn)
-    return who is not None and (who.admin or rights.owns(tx, Caller(who, "dav", now, policy), calendar))
+    return who is not None and _may_give(tx, Caller(who, "dav", now, policy), calendar)
+
+
+def _may_give(tx: Tx, caller: Caller, calendar: CalendarRow) -> bool:
+    """Whether somebody may let others see a calendar: an owner whom no right keeps from making rights.
+
+    Else a link would show, to who made it above all, what VCARs keep from them.
+    """
+    if caller.identity.admin:
+        return True
+    return rights.owns(tx, caller, calendar) and rights.authority(tx, caller, calendar.id).anything(
+        "CREATE", "VCAR"
+    )
 
 
 def etag(tx: Tx, link: Opened) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from core_world import World, calendar, errors, event, preset_text
 
-from kalends.core import undoing
+from kalends.core import ledger, undoing
 from kalends.core.errors import DeniedError, NotFoundError, StaleError
 from kalends.core.model import Caller
 
@@ -180,6 +180,21 @@ def test_locked_rights_stay_locked_even_for_owners_acl_25(full: World) -> None:
     assert full.uids("SELECT * FROM VEVENT") == ["m", "p"]
     full.delete("SELECT * FROM VCAR WHERE CARID = 'lock'", full.calendar, full.root)
     assert len(full.find("SELECT * FROM VCAR")) == 4
+
+
+@pytest.mark.parametrize("what", ["VEVENT WHERE CLASS = 'PRIVATE'", "VCAR", "VTIMEZONE"])
+def test_removing_a_calendar_is_no_way_around_a_denial(full: World, what: str) -> None:
+    """RFC 4324 §4.2, §9.3: whoever may not delete something in a calendar does not delete it with the calendar."""
+    deny = right("DENY:*", "PERMISSION:DELETE", f"SCOPE:SELECT * FROM {what}", carid="keep")
+    assert errors(full.create(deny, full.calendar, full.root)) == [""]
+    assert errors(full.delete("SELECT * FROM VAGENDA")) == ["DeniedError"]
+    assert full.uids("SELECT * FROM VEVENT") == ["m", "p"]
+    with pytest.raises(DeniedError):
+        full.store.write(lambda tx: ledger.remove_calendar(tx, full.bill, full.calendar))
+    full.delete("SELECT * FROM VCAR WHERE CARID = 'keep'", full.calendar, full.root)
+    elsewhere = right("DENY:*", "PERMISSION:DELETE", "SCOPE:SELECT * FROM VJOURNAL", carid="none")
+    assert errors(full.create(elsewhere, full.calendar, full.root)) == [""]
+    assert errors(full.delete("SELECT * FROM VAGENDA")) == [""]
 
 
 @pytest.mark.parametrize(

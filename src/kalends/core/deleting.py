@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kalends.calquery.tree import Column, Contained, Query
 from kalends.core import admission, agendas, containers, decrees, rights, scheduling, selecting, series, texts
@@ -68,14 +68,34 @@ def remove_calendar(tx: Tx, caller: Caller, target: Target) -> int:
     """Remove a calendar and call off what is to come; see `ledger.remove_calendar`."""
 
     def call_off(writer: Writer) -> None:
-        after = -1
-        while page := objects.page(tx, after, PAGE, target.calendar_id):
-            for row in page:
-                if row.last_at is None or row.last_at > caller.now:
-                    scheduling.remove(writer, row)
-            after = page[-1].id
+        _allow_contents(tx, caller, target)
+        for row in _contents(tx, target):
+            if row.last_at is None or row.last_at > caller.now:
+                scheduling.remove(writer, row)
 
     return containers.remove_calendar(tx, caller, target, before=call_off)
+
+
+def _allow_contents(tx: Tx, caller: Caller, target: Target) -> None:
+    """Go on only where all that a calendar holds may be deleted: it is no way around a DENY on some of it.
+
+    Raises:
+        DeniedError: something in it may not.
+
+    Source: RFC 4324 §4.2 (a DENY wins), §10.5.
+    """
+    authority = rights.authority_in(tx, caller, target)
+    if authority.free("DELETE"):
+        return
+    for row in _contents(tx, target):
+        authority.allow_object("DELETE", row)
+
+
+def _contents(tx: Tx, target: Target) -> Iterator[ObjectRow]:
+    after = -1
+    while page := objects.page(tx, after, PAGE, target.calendar_id):
+        yield from page
+        after = page[-1].id
 
 
 def _delete_agendas(tx: Tx, caller: Caller, target: Target, query: Query, *, mark: bool) -> list[Receipt]:

@@ -233,7 +233,7 @@ def kept(postgres_store: Store) -> Store:
     return postgres_store
 
 
-@settings(max_examples=25 * TIMES_MORE, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(sequence=SEQUENCES)
 def test_any_commands_leave_a_clean_store_on_postgres(kept: Store, sequence: list[tuple[str, bool]]) -> None:
     play(kept, sequence)

@@ -8,6 +8,7 @@ to it:
     > delete WHO UID [silently] it deletes it; silently: Schedule-Reply: F
     > undo WHO UID [ERROR]      the last change of it in WHO's calendar is taken back
     > restore WHO UID           it is taken out of the trash
+    > past WHO METHOD ACTION    what the history of WHO's calendar says of the newest message
     > leave WHO                 an administrator removes WHO with their calendars
     > has WHO UID               the object has these lines; `! text` stands nowhere in it; `nothing`: there is none
     > inbox WHO                 METHOD UID of each message, oldest first; emptied afterwards
@@ -28,6 +29,7 @@ from core_world import NOW, POLICY, World, lines
 
 from kalends.core import errors, identity, ledger, scheduling
 from kalends.core.errors import KalendsError
+from kalends.core.history import entries
 from kalends.core.model import Caller, Policy, Target
 from kalends.core.trash import restore
 from kalends.core.undoing import undo
@@ -222,6 +224,12 @@ class Script:
     def do_restore(self, body: list[str], who: str, uid: str) -> None:
         self.village.clock += 1
         self.village.restore(who, uid)
+
+    def do_past(self, body: list[str], who: str, method: str, action: str) -> None:
+        village, place = self.village, self.village.place(who)
+        newest = next(row for row in reversed(village.inbox(who)) if row.method == method)
+        told = village.store.read(lambda tx: entries(tx, village.caller("root"), place, uid=newest.uid))
+        assert action in [one.action for one in told if one.tick == newest.tick], told
 
     def do_leave(self, body: list[str], who: str) -> None:
         upn, village = f"{who}@example.com", self.village

@@ -344,6 +344,17 @@ def test_purging_forgets_what_is_old_and_only_that(world: World) -> None:
     assert clean(world)
 
 
+def test_what_was_restored_is_not_said_to_be_marked_when_its_past_is_gone(world: World) -> None:
+    world.create(calendar(event("a", "SUMMARY:one")))
+    world.delete(one("a"), mark=True)
+    restore(world, "a")
+    purging.purge(world.store, world.policy, NOW + DAY, 0)
+    assert [e.action for e in past(world, "a")] == ["restored", "marked or restored", "created"]
+    world.delete(one("a"), mark=True)
+    assert past(world, "a")[0].action == "marked"
+    assert clean(world)
+
+
 def test_a_calendar_takes_its_past_along_and_people_leave_theirs(world: World) -> None:
     world.create(calendar(event("a", "SUMMARY:one")))
     world.modify(one("a"), "SUMMARY:one", "SUMMARY:two")

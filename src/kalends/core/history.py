@@ -28,7 +28,8 @@ class Entry:
         who: UPN of who did it; '' for the store itself, an administrator at it, or somebody who is gone.
         via: by which face. op: what the log calls it.
         kind, uid: of the object. title: its SUMMARY or NAME, or ''.
-        action: created, changed, removed, marked, restored, moved to CALID, moved from CALID, undid TICK.
+        action: created, changed, removed, marked, restored, moved to CALID, moved from CALID, undid TICK;
+            `marked or restored` where nothing is kept any more that tells which.
         differences: what became different, when both texts are kept.
         undoes: the tick it took back, or None. undone: whether it was taken back itself.
         behind: UPN of who had logged in, when they acted as `who`; else ''.
@@ -153,4 +154,6 @@ def _action(row: LoggedRow, was: Past | None, then: Past | ObjectRow | None, nam
         return "marked" if then.state == "DELETED" else "restored"
     if op == "rights" and then is None:
         return "removed"
-    return "marked" if op == "state" and was is None else "changed"
+    if op == "state" and was is None:  # what it was before is not kept any more
+        return "marked or restored" if then is None else "marked" if then.state == "DELETED" else "restored"
+    return "changed"

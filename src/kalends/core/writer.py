@@ -91,7 +91,7 @@ class Writer:
                 span=derived.span, schedule_tag=schedule_tag,
             )  # fmt: skip
             index.put_rows(self.tx, row, derived, fresh=True)
-            if self.undoes:
+            if calendar_id in self.undoes:
                 self._keep_arrival(row.id, calendar_id)
             self.log(row, calendar_id, _OPS.get(kind, "put"))
             self.tx.flush()

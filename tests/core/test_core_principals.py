@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from core_world import NOW, POLICY, World
 
-from kalends.core import agendas, containers, identity, tokens
+from kalends.core import addresses, agendas, containers, identity, tokens
 from kalends.core.errors import DuplicateError, InvalidError, NotFoundError
 from kalends.core.identity import Principal
 from kalends.core.model import Identity
@@ -102,7 +102,7 @@ def test_a_calendar_made_before_keeps_its_calid(one_world: World) -> None:
 
 
 def test_principals_are_found_by_address_and_by_what_people_call_them(world: World) -> None:
-    world.store.write(lambda tx: identity.add_address(tx, BILL, "William@Example.ORG"))
+    world.store.write(lambda tx: addresses.add_address(tx, BILL, "William@Example.ORG"))
     world.store.write(lambda tx: identity.describe(tx, "mary@example.com", name="Mary Ørsted"))
     for written in ("mailto:bill@example.com", "MAILTO:William@example.org", "william@example.org"):
         found = world.store.read(lambda tx, written=written: identity.by_address(tx, written))
@@ -130,7 +130,7 @@ def test_principals_are_found_by_address_and_by_what_people_call_them(world: Wor
 
 def test_UPN02_an_address_never_is_somebody_elses(world: World) -> None:
     """RFC 4324 §6.1.2: a UPN never is another person's e-mail address."""
-    world.store.write(lambda tx: identity.add_address(tx, BILL, "shared@example.com"))
+    world.store.write(lambda tx: addresses.add_address(tx, BILL, "shared@example.com"))
     for upn, address in (
         ("mary@example.com", "shared@example.com"),
         ("mary@example.com", "mailto:bill@example.com"),
@@ -138,10 +138,10 @@ def test_UPN02_an_address_never_is_somebody_elses(world: World) -> None:
         (BILL, "mary@example.com"),
     ):
         with pytest.raises(DuplicateError):
-            world.store.write(lambda tx, upn=upn, a=address: identity.add_address(tx, upn, a))
+            world.store.write(lambda tx, upn=upn, a=address: addresses.add_address(tx, upn, a))
     with pytest.raises(DuplicateError):
         add(world, "shared")
-    world.store.write(lambda tx: identity.remove_address(tx, BILL, "Shared@example.com"))
+    world.store.write(lambda tx: addresses.remove_address(tx, BILL, "Shared@example.com"))
     assert add(world, "shared").upn == "shared@example.com"
 
 
@@ -156,13 +156,13 @@ def test_addresses_that_are_none_and_those_that_stay(world: World) -> None:
         "x" * 600 + "@example.com",
     ):
         with pytest.raises(InvalidError):
-            world.store.write(lambda tx, bad=bad: identity.add_address(tx, BILL, bad))
+            world.store.write(lambda tx, bad=bad: addresses.add_address(tx, BILL, bad))
     with pytest.raises(InvalidError):
-        world.store.write(lambda tx: identity.remove_address(tx, BILL, BILL))
+        world.store.write(lambda tx: addresses.remove_address(tx, BILL, BILL))
     with pytest.raises(NotFoundError):
-        world.store.write(lambda tx: identity.remove_address(tx, BILL, "tel:+1"))
+        world.store.write(lambda tx: addresses.remove_address(tx, BILL, "tel:+1"))
     with pytest.raises(NotFoundError):
-        world.store.write(lambda tx: identity.add_address(tx, "nobody@example.com", "tel:+1"))
+        world.store.write(lambda tx: addresses.add_address(tx, "nobody@example.com", "tel:+1"))
 
 
 def test_name_zone_and_locale_are_kept(world: World) -> None:

@@ -120,12 +120,12 @@ def address() -> None:
 @store_options
 def add_address(upn: str, uri: str, store: str | None, config_file: Path | None) -> None:
     """Give a user one more ADDRESS: a mailbox, or a URI such as mailto:… or tel:…."""
-    from kalends.core import identity
+    from kalends.core import addresses
     from kalends.core.names import complete_upn
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)
-        added = at.write(lambda tx: identity.add_address(tx, full, uri))
+        added = at.write(lambda tx: addresses.add_address(tx, full, uri))
     click.echo(f"{full} is known as {added}, too")
 
 
@@ -135,12 +135,12 @@ def add_address(upn: str, uri: str, store: str | None, config_file: Path | None)
 @store_options
 def remove_address(upn: str, uri: str, store: str | None, config_file: Path | None) -> None:
     """Take an ADDRESS away from a user; the UPN itself stays."""
-    from kalends.core import identity
+    from kalends.core import addresses
     from kalends.core.names import complete_upn
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)
-        at.write(lambda tx: identity.remove_address(tx, full, uri))
+        at.write(lambda tx: addresses.remove_address(tx, full, uri))
     click.echo(f"{full} is no longer known as {uri}")
 
 

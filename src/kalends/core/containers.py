@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from kalends.core import agendas, defaults, rights
 from kalends.core.errors import DeniedError, DuplicateError, InvalidError, NotFoundError
 from kalends.core.model import Caller, Identity, Policy, Target
-from kalends.core.names import ANONYMOUS, MAX_CALID, check_calid, complete_upn, path_name, relative
+from kalends.core.names import ANONYMOUS, MAX_CALID, complete_upn, path_name, relative
 from kalends.core.presets import DELEGATED
 from kalends.core.timezones import definition
-from kalends.core.vrights import rules_in, tied_to_place
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component
 from kalends.ical.values import escape_text, unescape_text
@@ -247,7 +246,7 @@ def found_calendar(
     new = ids.new_id(caller.now)
     try:
         calendars.add(
-            tx, id=new, calid=calid, home_id=home, slug=slug or _slug(tx, calid, home),
+            tx, id=new, calid=calid, home_id=home, slug=slug or slug_of(tx, calid, home),
             allow_conflict=agendas.allows_conflict(agenda), auto_process=agendas.auto_processes(agenda),
         )  # fmt: skip
     except store.DuplicateError as error:
@@ -341,7 +340,7 @@ def _store_zone(tx: Tx, tzid: str) -> Component | None:
     return agendas.parsed(found[0]).children("VTIMEZONE")[0] if found else None
 
 
-def _slug(tx: Tx, calid: str, home: int | None) -> str | None:
+def slug_of(tx: Tx, calid: str, home: int | None) -> str | None:
     """The last segment of a calendar's path under its home, made distinct."""
     if home is None:
         return None
@@ -389,7 +388,7 @@ def remove_calendar(
     """
     if target.is_store:
         raise InvalidError("the calendar store cannot be removed")
-    _allow(tx, caller, target, "DELETE")
+    allow_whole(tx, caller, target, "DELETE")
     writer = Writer(tx, caller, (VCALSTORE, target.calendar_id))
     if before is not None:
         before(writer)
@@ -400,7 +399,7 @@ def remove_calendar(
     return count
 
 
-def _allow(tx: Tx, caller: Caller, target: Target, permission: rights.Permission) -> None:
+def allow_whole(tx: Tx, caller: Caller, target: Target, permission: rights.Permission) -> None:
     """Go on only where something may be done to a calendar as a whole.
 
     Raises:
@@ -416,7 +415,7 @@ def settle(tx: Tx, calendar: CalendarRow, held: Component) -> None:
     home = agendas.home_of(tx, held)
     if home != calendar.home_id:
         calendars.set_name(
-            tx, calendar.id, calid=calendar.calid, home_id=home, slug=_slug(tx, calendar.calid, home)
+            tx, calendar.id, calid=calendar.calid, home_id=home, slug=slug_of(tx, calendar.calid, home)
         )
     if agendas.allows_conflict(held) != calendar.allow_conflict:
         calendars.set_flags(tx, calendar.id, allow_conflict=agendas.allows_conflict(held))
@@ -440,67 +439,3 @@ def unused_calid(tx: Tx, home: str, slug: str) -> str:
         number += 1
         calid = f"{stem}-{number}"
     return calid
-
-
-def move_slug(tx: Tx, caller: Caller, target: Target, slug: str) -> None:
-    """Give a calendar another last segment in its path; its CALID and all it contains stay.
-
-    Args:
-        tx: a write transaction.
-        caller: who moves it.
-        target: the calendar.
-        slug: the new segment.
-
-    Raises:
-        DuplicateError: the segment is taken in that home.
-        NotFoundError: not there or not visible.
-    """
-    _allow(tx, caller, target, "MOVE")
-    writer = Writer(tx, caller, (VCALSTORE, target.calendar_id))
-    calendar = calendar_of(tx, target)
-    try:
-        calendars.set_name(tx, calendar.id, calid=calendar.calid, home_id=calendar.home_id, slug=slug)
-    except store.DuplicateError as error:
-        raise DuplicateError("there is a calendar at that path") from error
-    writer.log(agendas.row_of(tx, calendar), VCALSTORE, "props")
-
-
-def rename_calendar(tx: Tx, caller: Caller, target: Target, calid: str) -> None:
-    """Give a calendar another CALID; what it contains and who may do what stay as they are.
-
-    Args:
-        tx: a write transaction.
-        caller: who renames it.
-        target: the calendar.
-        calid: the new relative CALID.
-
-    Raises:
-        DuplicateError: the CALID is taken.
-        InvalidError: not a CALID.
-        NotFoundError: not there or not visible.
-        DeniedError: no right to, or a VCAR names the calendar by its CALID and might protect it no more.
-
-    Source: RFC 4324 §10.10 (Nellis becomes Area-51); A-55, A-56, MOV-03.
-    """
-    _allow(tx, caller, target, "MOVE")
-    if not caller.identity.admin and tied_to_place(rules_in(tx, target.calendar_id)):
-        raise DeniedError(rights.DENIED)
-    check_calid(calid)
-    if calendars.by_calid(tx, calid) is not None:
-        raise DuplicateError(f"the CALID {calid} is taken")
-    writer = Writer(tx, caller, (VCALSTORE, target.calendar_id))
-    calendar = calendar_of(tx, target)
-    row = agendas.row_of(tx, calendar)
-    whole = agendas.parsed(row).copy()
-    held = whole.children("VAGENDA")[0]
-    line = held.first("CALID")
-    assert line is not None, "a VAGENDA without its CALID"
-    held.replace(line, line.with_value(calid))
-    try:
-        calendars.set_name(
-            tx, calendar.id, calid=calid, home_id=calendar.home_id, slug=_slug(tx, calid, calendar.home_id)
-        )
-    except store.DuplicateError as error:
-        raise DuplicateError(f"the CALID {calid} is taken") from error
-    row = writer.update(row, whole, uid=calid)
-    writer.log(row, VCALSTORE, "props")

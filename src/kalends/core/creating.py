@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kalends.core import (
@@ -12,7 +12,6 @@ from kalends.core import (
     attachments,
     availability,
     containers,
-    replacing,
     rights,
     scheduling,
     texts,
@@ -27,7 +26,7 @@ from kalends.core.errors import (
     QuotaError,
     UnsupportedError,
 )
-from kalends.core.model import Caller, Receipt, State, Target
+from kalends.core.model import Caller, Receipt, Target
 from kalends.core.rights import Authority
 from kalends.core.texts import UID_KINDS, Draft
 from kalends.core.timezones import definition
@@ -219,7 +218,7 @@ def _create_object(batch: _Batch, draft: Draft) -> None:
         availability.check(whole)
     if not batch.imported:
         attachments.check_references(batch.tx, caller, None, whole)
-    _check_quota(batch.tx, caller, batch.target.calendar_id)
+    check_quota(batch.tx, caller, batch.target.calendar_id)
     if batch.method is not None:
         _deposit(batch, draft, whole)
         return
@@ -372,7 +371,7 @@ def _name_counterer(batch: _Batch, draft: Draft) -> None:
             named.add("ATT-COUNTER", f"mailto:{batch.caller.identity.upn}")
 
 
-def _check_quota(tx: Tx, caller: Caller, calendar_id: int) -> None:
+def check_quota(tx: Tx, caller: Caller, calendar_id: int) -> None:
     """Refuse an object over the quota.
 
     Raises:
@@ -453,68 +452,3 @@ _MAKERS = {
     "VTIMEZONE": _create_zone,
 }
 """How components other than plain calendar objects are created."""
-
-
-def put_object(
-    tx: Tx,
-    caller: Caller,
-    target: Target,
-    name: str,
-    vcalendar: Component,
-    *,
-    replaced: ObjectRow | None = None,
-    state: State = "BOOKED",
-    check: Callable[[ObjectRow | None], None] | None = None,
-) -> ObjectRow:
-    """Put one whole object; see `ledger.put_object`."""
-    method = admission.envelope(vcalendar, caller)
-    writer: Writer | None = None
-    if check is not None:
-        expect(tx, target.calendar_id, vcalendar, name=name, calid=target.calid)
-        writer = Writer(tx, caller, (target.calendar_id,))
-        replaced = objects.by_name(tx, target.calendar_id, name, state)
-        check(replaced)
-    authority = rights.authority_in(tx, caller, target)
-    authority.require("CREATE" if replaced is None else "MODIFY")
-    draft = _only_draft(vcalendar)
-    if replaced is not None:
-        vcalendar = replacing.merged(authority, replaced, vcalendar)
-    else:
-        for component in draft.components:
-            authority.allow("CREATE", component, Standing(state, method))
-    _check_whole(tx, caller, draft, replaced, vcalendar)
-    writer = writer or Writer(tx, caller, (target.calendar_id,))
-    twin = booked(tx, target.calendar_id, draft.kind, draft.uid) if state == "BOOKED" else None
-    if twin is not None and (replaced is None or twin.id != replaced.id):
-        raise DuplicateError(f"the UID {draft.uid[:80]} is taken in this calendar")
-    tag: str | None = None
-    if state == "BOOKED":
-        vcalendar, tag = scheduling.write(
-            writer, target.calendar_id, replaced, vcalendar, kind=draft.kind, uid=draft.uid
-        )
-    if replaced is not None:
-        return writer.update(replaced, vcalendar, kind=draft.kind, uid=draft.uid, schedule_tag=tag)
-    _check_quota(tx, caller, target.calendar_id)
-    return writer.insert(
-        target.calendar_id, vcalendar, kind=draft.kind, uid=draft.uid, state=state, method=method, name=name,
-        schedule_tag=tag,
-    )  # fmt: skip
-
-
-def _only_draft(vcalendar: Component) -> texts.Draft:
-    found = [draft for draft in texts.drafts(vcalendar) if draft.kind != "VTIMEZONE"]
-    if len(found) != 1 or found[0].kind in IN_STORE:
-        raise InvalidError("one calendar object, of one UID, is needed")
-    return found[0]
-
-
-def _check_whole(
-    tx: Tx, caller: Caller, draft: texts.Draft, replaced: ObjectRow | None, vcalendar: Component
-) -> None:
-    """Refuse a text that is not to be kept, whoever puts it."""
-    admission.check_dates(draft.components, caller)
-    admission.check_size(len(vcalendar.to_bytes()), caller)
-    admission.check_object(vcalendar, caller, Sent(vcalendar))
-    if draft.kind == availability.KIND:
-        availability.check(vcalendar)
-    attachments.check_references(tx, caller, None if replaced is None else replaced.ics, vcalendar)

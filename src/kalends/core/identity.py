@@ -31,9 +31,8 @@ MAX_ALIKE = 100
 """UPNs that may look the same in paths."""
 MAX_NAME = 200
 """Characters of a name for people."""
-MAX_ADDRESS = 500
-"""Characters of a calendar user address: fits an index row of every database."""
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:[^\s\x00-\x1f\x7f]+\Z")
+
+
 _LOCALE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,6}\Z")
 _APP_PASSWORD = re.compile(r"[a-z2-7]{28}\Z")
 
@@ -174,7 +173,12 @@ def users(tx: Tx) -> list[UserInfo]:
     return [_info(row) for row in principals.every(tx)]
 
 
-def _known(tx: Tx, upn: str) -> PrincipalRow:
+def row_of(tx: Tx, upn: str) -> PrincipalRow:
+    """The row of somebody.
+
+    Raises:
+        NotFoundError: there is nobody of that UPN.
+    """
     found = principals.by_upn(tx, upn.strip().lower())
     if found is None:
         raise NotFoundError(f"there is no user {upn}")
@@ -183,7 +187,7 @@ def _known(tx: Tx, upn: str) -> PrincipalRow:
 
 def set_verifier(tx: Tx, upn: str, verifier: str | None) -> None:
     """Replace a user's password verifier. Raises NotFoundError."""
-    principals.set_secret(tx, _known(tx, upn).id, verifier)
+    principals.set_secret(tx, row_of(tx, upn).id, verifier)
 
 
 def remove_user(
@@ -203,7 +207,7 @@ def remove_user(
     Raises:
         NotFoundError; InvalidError when calendars would be left without an owner.
     """
-    gone = _known(tx, upn)
+    gone = row_of(tx, upn)
     owned = agendas.owned_by(tx, [gone.upn])
     alone = [calendar for calendar in owned if agendas.owners(tx, calendar) == [gone.upn]]
     if alone and not with_calendars:
@@ -245,53 +249,6 @@ def _disown(tx: Tx, writer: Writer, calendar: CalendarRow, upn: str) -> None:
 # -- what people may change about themselves --------------------------------------------------------------
 
 
-def add_address(tx: Tx, upn: str, address: str) -> str:
-    """Give a principal one more calendar user address.
-
-    Args:
-        tx: a write transaction.
-        upn: whose.
-        address: a mailbox, or a URI such as mailto:… or urn:uuid:….
-
-    Returns:
-        The address as it is stored.
-
-    Raises:
-        NotFoundError; InvalidError: not an address; DuplicateError: somebody has it, or it is their UPN.
-
-    Source: RFC 6638 §2.4.1; RFC 4324 §6.1.2 (a UPN never is another person's e-mail address; UPN-02).
-    """
-    owner = _known(tx, upn)
-    uri = normal_address(address)
-    scheme, _, rest = uri.partition(":")
-    if len(uri) > MAX_ADDRESS or not _ADDRESS.match(uri) or (scheme == "mailto" and "@" not in rest):
-        raise InvalidError("an address is a mailbox such as ann@example.com, or a URI without spaces")
-    if principals.by_address(tx, uri) is not None or _holder_of(tx, uri, besides=owner.upn):
-        raise DuplicateError(f"{uri} is taken")
-    principals.add_address(tx, owner.id, uri)
-    return uri
-
-
-def _holder_of(tx: Tx, uri: str, *, besides: str) -> bool:
-    upn = uri.removeprefix("mailto:")
-    return upn != besides and principals.by_upn(tx, upn) is not None
-
-
-def remove_address(tx: Tx, upn: str, address: str) -> None:
-    """Take an address away; the one that is the UPN stays.
-
-    Raises:
-        NotFoundError: no such user, or not an address of theirs; InvalidError: it is the UPN itself.
-    """
-    owner = _known(tx, upn)
-    uri = normal_address(address)
-    if uri == f"mailto:{owner.upn}":
-        raise InvalidError("the address that is the user's UPN cannot be taken away")
-    if uri not in principals.addresses(tx, owner.id):
-        raise NotFoundError(f"{uri} is not an address of {owner.upn}")
-    principals.remove_address(tx, uri)
-
-
 def describe(
     tx: Tx,
     upn: str,
@@ -314,7 +271,7 @@ def describe(
     Raises:
         NotFoundError, InvalidError.
     """
-    row = _known(tx, upn)
+    row = row_of(tx, upn)
     if name is not None:
         _check_name(name)
         principals.set_name(tx, row.id, name.strip())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from kalends.core import creating, deleting, modifying, moving
+from kalends.core import creating, deleting, modifying, moving, putting
 from kalends.core.creating import import_objects
 from kalends.core.model import Caller, Receipt, Selection, State, Target
 from kalends.core.scheduling import in_order
@@ -83,7 +83,7 @@ def put_object(
     """
 
     def put(who: Caller) -> ObjectRow:
-        return creating.put_object(
+        return putting.put_object(
             tx, who, target, name, vcalendar, replaced=replaced, state=state, check=check
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from kalends.calquery.tree import And, Compare, Condition, Constant, Query
 from kalends.calquery.tree import Literal as Text
-from kalends.core import agendas, containers, creating, decrees, rights, selecting, series, texts
+from kalends.core import agendas, containers, creating, decrees, renaming, rights, selecting, series, texts
 from kalends.core.circumstances import Standing
 from kalends.core.containers import NEW
 from kalends.core.errors import DuplicateError, InvalidError, KalendsError, NotFoundError
@@ -99,7 +99,7 @@ def _rename(tx: Tx, caller: Caller, target: Target, query: Query) -> list[Receip
         raise InvalidError(f"{len(found)} calendars match; one of them can have the CALID {target.calid}")
     calendar = found[0][0]
     old = Target(calendar.calid, calendar.id, calendar.calid)
-    containers.rename_calendar(tx, caller, old, target.calid)
+    renaming.rename_calendar(tx, caller, old, target.calid)
     return [Receipt("VAGENDA", "CALID", calendar.calid)]
 
 

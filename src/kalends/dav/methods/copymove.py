@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from kalends.core import containers, errors, ledger
+from kalends.core import errors, ledger, renaming
 from kalends.dav import conditions
 from kalends.dav.context import Context
 from kalends.dav.errors import NEED, DavError, lacking, not_found
@@ -159,7 +159,7 @@ class Move(_ToDestination):
             status = 403 if context.overwrite else 412
             raise DavError(status, None, "There is a calendar at the Destination; delete it first.")
         conditions.check_if(context, lambda path: etag_at(tx, context, path, None))
-        containers.move_slug(tx, context.caller, found.target, to.calendar or "")
+        renaming.move_slug(tx, context.caller, found.target, to.calendar or "")
         return Response(201)
 
 

@@ -352,8 +352,8 @@ def test_a_calendar_store_is_not_created(pair: Pair, root: Pair) -> None:
     assert "REQUEST-STATUS:6.3;" in root.ask(made).text
 
 
-def test_rights_and_data_travel_together(pair: Pair) -> None:
-    """ACL-24: one CREATE with a VCAR and the events that it will govern."""
+def test_rights_and_data_travel_together(calendars: Store, pair: Pair) -> None:
+    """ACL-24: one CREATE with a VCAR and the events that it governs from then on; those to come, too."""
     vcar = ("BEGIN:VCAR", "CARID:mary-reads", *RIGHT, "END:VCAR")
     answer = pair.ask(command("CMD:CREATE", *vcar, *event("one"), targets=CAL))
     assert answer.text.count("REQUEST-STATUS:2.0\r\n") == 2
@@ -362,6 +362,10 @@ def test_rights_and_data_travel_together(pair: Pair) -> None:
     )
     assert "CARID:mary-reads" in found.text
     assert "UID:one" in found.text
+    mary = Pair(calendars, "mary@example.com")
+    assert "UID:one" in mary.ask(command("CMD:SEARCH", *ALL, targets=CAL)).text
+    pair.ask(command("CMD:CREATE", *event("two"), targets=CAL))
+    assert "UID:two" in mary.ask(command("CMD:SEARCH", *ALL, targets=CAL)).text
 
 
 def test_several_queries_are_as_several_vqueries(pair: Pair) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from cap_harness import Answer, Pair, command, event, query
+from cap_harness import POLICY, Answer, Pair, command, event, furnish, query
 
 from kalends.store.base import Store
+from kalends.store.open import open_store
 
 STORE = "cap://cal.example.com"
 
@@ -221,3 +224,26 @@ def test_properties_inside_are_no_reason_to_delete_an_event_s10_5(pair: Pair) ->
     assert (said.kind, "REQUEST-STATUS:6.3;DELETE removes components" in said.text) == ("ERR", True)
     found = pair.ask(command("CMD:SEARCH", *query("SELECT UID FROM VEVENT"), targets=("relcalz1",)))
     assert "UID:a\r\n" in found.text
+
+
+def moved(pair: Pair, source: str, chosen: str, target: str, *, expand: bool = False) -> str:
+    """MOVE what a query selects."""
+    vquery = list(query(chosen, expand=expand))
+    vquery.insert(1, f"TARGET:{source}")
+    return pair.ask(command("CMD:MOVE", *vquery, targets=(target,))).text
+
+
+def test_nothing_is_moved_into_a_calendar_that_is_full_s10_15() -> None:
+    policy = replace(POLICY, quota=1)
+    store = open_store("sqlite:///:memory:")
+    furnish(store, policy)
+    pair = Pair(store, policy=policy)
+    for uid, target in (("a", "relcalz1"), ("b", "relcalz2")):
+        pair.ask(command("CMD:CREATE", *event(uid, "RRULE:FREQ=DAILY;COUNT=3"), targets=(target,)))
+    assert "UID:b\r\nREQUEST-STATUS:10.4;" in moved(pair, "relcalz2", "SELECT * FROM VEVENT", "relcalz1")
+    day = "SELECT * FROM VEVENT WHERE RECURRENCE-ID = '20260106T100000Z'"
+    assert "REQUEST-STATUS:10.4;" in moved(pair, "relcalz2", day, "relcalz1", expand=True)
+    for target, uid in (("relcalz1", "a"), ("relcalz2", "b")):
+        found = pair.ask(command("CMD:SEARCH", *query("SELECT UID FROM VEVENT"), targets=(target,)))
+        assert found.text.count("BEGIN:VEVENT") == found.text.count(f"UID:{uid}\r\n") == 1
+    store.close()

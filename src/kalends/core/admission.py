@@ -12,6 +12,7 @@ from kalends.calquery.parse import parse_line
 from kalends.core.errors import (
     DeniedError,
     InvalidError,
+    QuotaError,
     TooComplexError,
     TooFarFutureError,
     TooFarPastError,
@@ -19,6 +20,7 @@ from kalends.core.errors import (
 )
 from kalends.core.judges import DENIED
 from kalends.core.model import Caller
+from kalends.core.texts import UID_KINDS
 from kalends.core.upns import parse_filter
 from kalends.ical import itip, validate
 from kalends.ical.component_times import MAX_DATES
@@ -27,6 +29,8 @@ from kalends.ical.moment import utc_moment
 from kalends.ical.problem import Problem
 from kalends.ical.properties import PROPERTIES
 from kalends.ical.tree import Component, Line
+from kalends.store import objects
+from kalends.store.base import Tx
 
 _DATED = frozenset(
     name for name, rule in PROPERTIES.items() if rule.type in ("DATE", "DATE-TIME", "PERIOD")
@@ -139,6 +143,30 @@ def check_size(octets: int, caller: Caller) -> None:
     """
     if octets > caller.policy.max_object:
         raise TooLargeError(f"an object of {octets} octets; the limit is {caller.policy.max_object}")
+
+
+def check_quota(tx: Tx, caller: Caller, calendar_id: int, kind: str) -> None:
+    """Refuse one more object in a calendar that is full.
+
+    Args:
+        tx: a write transaction that has locked the calendar.
+        caller: whose store this is.
+        calendar_id: where the object is to be.
+        kind: of the object; rights, queries and time zones do not count.
+
+    Raises:
+        QuotaError: the calendar is full (RFC 4324 §10.15: 10.4; CRE-13).
+    """
+    quota = caller.policy.quota
+    if not quota or not _counts(kind):
+        return
+    held = objects.counts(tx, calendar_id)
+    if sum(count for (one, _), count in held.items() if _counts(one)) >= quota:
+        raise QuotaError(f"the calendar holds {quota} objects, which is its limit")
+
+
+def _counts(kind: str) -> bool:
+    return kind in UID_KINDS or kind.startswith("X-")
 
 
 def check_dates(components: Sequence[Component], caller: Caller) -> None:

@@ -23,7 +23,6 @@ from kalends.core.errors import (
     DuplicateError,
     InvalidError,
     KalendsError,
-    QuotaError,
     UnsupportedError,
 )
 from kalends.core.model import Caller, Receipt, Target
@@ -218,7 +217,7 @@ def _create_object(batch: _Batch, draft: Draft) -> None:
         availability.check(whole)
     if not batch.imported:
         attachments.check_references(batch.tx, caller, None, whole)
-    check_quota(batch.tx, caller, batch.target.calendar_id)
+    admission.check_quota(batch.tx, caller, batch.target.calendar_id, draft.kind)
     if batch.method is not None:
         _deposit(batch, draft, whole)
         return
@@ -369,20 +368,6 @@ def _name_counterer(batch: _Batch, draft: Draft) -> None:
                 raise InvalidError("a COUNTER needs ATT-COUNTER", batch.sent.number(component))
             named = draft.components[index] = component.copy()
             named.add("ATT-COUNTER", f"mailto:{batch.caller.identity.upn}")
-
-
-def check_quota(tx: Tx, caller: Caller, calendar_id: int) -> None:
-    """Refuse an object over the quota.
-
-    Raises:
-        QuotaError: the calendar is full (RFC 4324 §10.15: 10.4; CRE-13).
-    """
-    quota = caller.policy.quota
-    if not quota:
-        return
-    counted = objects.counts(tx, calendar_id)
-    if sum(count for (kind, _), count in counted.items() if kind in UID_KINDS or kind[:2] == "X-") >= quota:
-        raise QuotaError(f"the calendar holds {quota} objects, which is its limit")
 
 
 def _create_zone(batch: _Batch, draft: Draft) -> None:

@@ -6,7 +6,18 @@ from collections.abc import Callable, Sequence
 
 from kalends.calquery.tree import And, Compare, Condition, Constant, Query
 from kalends.calquery.tree import Literal as Text
-from kalends.core import agendas, containers, creating, decrees, renaming, rights, selecting, series, texts
+from kalends.core import (
+    admission,
+    agendas,
+    containers,
+    creating,
+    decrees,
+    renaming,
+    rights,
+    selecting,
+    series,
+    texts,
+)
 from kalends.core.circumstances import Standing
 from kalends.core.containers import NEW
 from kalends.core.errors import DuplicateError, InvalidError, KalendsError, NotFoundError
@@ -163,6 +174,8 @@ def move_object(
     twin = creating.booked(tx, target.calendar_id, row.kind, row.uid)
     if twin is not None:
         raise DuplicateError(f"the UID {row.uid[:80]} is taken in that calendar")
+    if there is None:
+        admission.check_quota(tx, caller, target.calendar_id, row.kind)
     writer.move(row, target.calendar_id, name=new_name)
     return there is not None
 
@@ -180,6 +193,7 @@ def _move_group(
     if any(part is master for part in chosen) or not rest:
         _allow(sides, row, whole, whole.children(row.kind))
         _refuse_twin(writer, group[0], target)
+        admission.check_quota(writer.tx, writer.caller, target.calendar_id, row.kind)
         writer.move(row, target.calendar_id)
         return [hit for hit in group if hit.component is master] or list(group)
     _allow(sides, row, whole, [hit.component for hit in group])
@@ -225,11 +239,13 @@ def _settle_instance(writer: Writer, hit: Hit, target: Target, at: int) -> None:
 
     Raises:
         DuplicateError: that instance, or the whole series, is there already.
+        QuotaError: the calendar is full.
     """
     row = hit.row
     own = series.alone(hit.whole, hit.seen)
     there = creating.booked(writer.tx, target.calendar_id, row.kind, row.uid)
     if there is None:
+        admission.check_quota(writer.tx, writer.caller, target.calendar_id, row.kind)
         writer.insert(target.calendar_id, own, kind=row.kind, uid=row.uid, state=row.state, method=row.method)
         return
     whole = parse(there.ics)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from kalends.core import admission, attachments, availability, replacing, rights, scheduling, texts
 from kalends.core.admission import Sent
 from kalends.core.circumstances import Standing
-from kalends.core.creating import IN_STORE, booked, check_quota, expect
+from kalends.core.creating import IN_STORE, booked, expect
 from kalends.core.errors import DuplicateError, InvalidError
 from kalends.core.model import Caller, State, Target
 from kalends.core.texts import Draft
@@ -57,7 +57,7 @@ def put_object(
         )
     if replaced is not None:
         return writer.update(replaced, vcalendar, kind=draft.kind, uid=draft.uid, schedule_tag=tag)
-    check_quota(tx, caller, target.calendar_id)
+    admission.check_quota(tx, caller, target.calendar_id, draft.kind)
     return writer.insert(
         target.calendar_id, vcalendar, kind=draft.kind, uid=draft.uid, state=state, method=method, name=name,
         schedule_tag=tag,

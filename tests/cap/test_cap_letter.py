@@ -247,3 +247,14 @@ def test_nothing_is_moved_into_a_calendar_that_is_full_s10_15() -> None:
         found = pair.ask(command("CMD:SEARCH", *query("SELECT UID FROM VEVENT"), targets=(target,)))
         assert found.text.count("BEGIN:VEVENT") == found.text.count(f"UID:{uid}\r\n") == 1
     store.close()
+
+
+def test_what_a_container_promises_is_not_moved_away_s8_13_s8_14(calendars: Store) -> None:
+    bob, root = Pair(calendars), Pair(calendars, "root@example.com")
+    modify(bob, "VAGENDA", ("DEFAULT-TZID:UTC",), ("DEFAULT-TZID:Europe/Berlin",), "relcalz2")
+    for chosen in ("VTIMEZONE WHERE TZID = 'UTC'", "VCAR WHERE CARID = 'REQUESTONLY'"):
+        bob.ask(command("CMD:DELETE", *query(f"SELECT * FROM {chosen}"), targets=("relcalz2",)))
+    zone = moved(bob, "relcalz1", "SELECT * FROM VTIMEZONE", "relcalz2")
+    assert "TZID:UTC\r\nREQUEST-STATUS:6.3;UTC stands in DEFAULT-TZID" in zone
+    rights = moved(root, STORE, "SELECT * FROM VCAR WHERE CARID = 'REQUESTONLY'", "relcalz2")
+    assert "CARID:REQUESTONLY\r\nREQUEST-STATUS:6.3;REQUESTONLY stands in DEFAULT-VCARS" in rights

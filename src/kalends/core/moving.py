@@ -12,6 +12,7 @@ from kalends.core import (
     containers,
     creating,
     decrees,
+    deleting,
     renaming,
     rights,
     selecting,
@@ -192,6 +193,7 @@ def _move_group(
     rest = [part for part in whole.children(row.kind) if not any(part is one for one in chosen)]
     if any(part is master for part in chosen) or not rest:
         _allow(sides, row, whole, whole.children(row.kind))
+        deleting.keep_promises(writer, row)
         _refuse_twin(writer, group[0], target)
         admission.check_quota(writer.tx, writer.caller, target.calendar_id, row.kind)
         writer.move(row, target.calendar_id)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 from core_world import STORE, World, calendar, component, errors, event
 
-from kalends.core import decreeing, rights, sharing, telling
+from kalends.core import decreeing, ledger, rights, sharing, telling
 from kalends.core.errors import DeniedError, InvalidError, KalendsError, NotFoundError, StaleError
 from kalends.core.model import Caller
 from kalends.core.presets import PRESETS
-from kalends.ical.tree import Component
+from kalends.ical.tree import Component, parse
 from kalends.store.base import Tx
 
 MARY = "mary@example.com"
@@ -222,6 +222,28 @@ def test_an_object_is_shown_as_it_is_seen(one_world: World) -> None:
     assert b"Tea" in cut.ics
     assert b"secret" not in cut.ics
     assert world.store.read(lambda tx: shown(tx, world.mary, "p")) is None
+
+
+def test_what_a_program_says_around_an_event_is_not_told_to_who_sees_a_part_of_it(one_world: World) -> None:
+    """RFC 5545 §3.7: X-WR-CALNAME and the like may name what is hidden; the envelope itself stays."""
+    world = one_world
+    text = calendar(event("a", "SUMMARY:Tea", "DESCRIPTION:secret")).replace(
+        "VERSION:2.0\r\n", "VERSION:2.0\r\nX-WR-CALNAME:Divorce lawyer\r\n"
+    )
+    world.store.write(lambda tx: ledger.put_object(tx, world.bill, world.calendar, "a.ics", parse(text)))
+    share(world, MARY, "titles")
+
+    def shown(tx: Tx, caller: Caller) -> rights.Shown | None:
+        return rights.shown(tx, caller, rights_rows(tx, world, "a")[0])
+
+    cut = world.store.read(lambda tx: shown(tx, world.mary))
+    assert cut is not None
+    assert b"lawyer" not in cut.ics
+    assert b"VERSION:2.0" in cut.ics
+    share(world, MARY, "secretary")
+    all_of_it = world.store.read(lambda tx: shown(tx, world.mary))
+    assert all_of_it is not None
+    assert b"lawyer" in all_of_it.ics
 
 
 def rights_rows(tx: Tx, world: World, uid: str) -> list[rights.ObjectRow]:

@@ -102,6 +102,8 @@ class Sight:
         return None if left is None else Shown(row, left.to_bytes(), whole=False)
 
 
+_ENVELOPE = frozenset(("VERSION", "PRODID", "CALSCALE", "METHOD"))
+"""Properties of a VCALENDAR that are nobody's secret (RFC 5545 §3.7)."""
 _IDENTITY: Mapping[str, frozenset[str]] = {
     "VCAR": frozenset(("CARID",)),
     "VQUERY": frozenset(("QUERYID",)),
@@ -160,7 +162,8 @@ class Seen:
     def vcalendar(self) -> Component | None:
         """The VCALENDAR with what is seen, and those VTIMEZONEs that this refers to; None for nothing.
 
-        Others would tell where something hidden happens. Its components are the very ones that `of` gives.
+        Others would tell where something hidden happens, and X-WR-CALNAME what it is. Its components
+        are the very ones that `of` gives.
         """
         kept = {id(top): seen for top, seen in self._tops if seen is not None}
         if not kept:
@@ -169,7 +172,8 @@ class Seen:
         items: list[Line | Component] = []
         for item in self.text.items:
             if isinstance(item, Line):
-                items.append(item)
+                if self.whole or item.name in _ENVELOPE:
+                    items.append(item)
             elif id(item) in kept:
                 items.append(kept[id(item)])
             elif item.name == "VTIMEZONE" and unescape_text(item.value("TZID") or "") in named:

@@ -281,11 +281,14 @@ def test_what_cannot_be_read_never_widens() -> None:
     assert judge(rules(vright("GRANT:*", "PERMISSION:*", "SCOPE:SELECT"))).visible(EVENT) is None
     assert not judge(rules(vright("GRANT:*", "PERMISSION:*", "RESTRICTION:SELECT"))).may("CREATE", EVENT)
     assert judge(rules(vright("GRANT:*"))).visible(EVENT) is None
+    assert judge(rules(vright("GRANT:*", "PERMISSION:SEARCH,CREATE"))).visible(EVENT) is None
     everything = rules(vright("GRANT:*", "PERMISSION:*"))
     for broken in (
         vright("DENY:sam@*", "PERMISSION:SEARCH"),
         vright("DENY:*", "PERMISSION:SEARCH", "SCOPE:SELECT"),
         vright("DENY:*"),
+        vright("DENY:*", "PERMISSION:SEARCH,CREATE"),
+        vright("DENY:*", "PERMISSION:CREATE", "PERMISSION:READ"),
     ):
         assert judge(everything + rules(broken)).visible(EVENT) is None
 

@@ -22,6 +22,7 @@ from kalends.core.judges import DENIED
 from kalends.core.model import Caller
 from kalends.core.texts import UID_KINDS
 from kalends.core.upns import parse_filter
+from kalends.core.vrights import is_permission
 from kalends.ical import itip, validate
 from kalends.ical.component_times import MAX_DATES
 from kalends.ical.line_numbers import numbered
@@ -44,15 +45,6 @@ _UNTIL = re.compile(r"UNTIL=([0-9]{8,12})(T[0-9]{6}Z?)?", re.IGNORECASE)
 _RESTRICTABLE = frozenset(("CREATE", "MODIFY", "*"))
 _NO_MESSAGE = frozenset(("VAGENDA", "VCAR", "VQUERY"))
 """Components that no table of iTIP knows (RFC 5546 §3.2 to §3.5)."""
-_PERMISSIONS = frozenset(
-    (
-        "*", "SEARCH", "CREATE", "DELETE", "MODIFY", "MOVE",
-        "ABORT", "CONTINUE", "GENERATE-UID", "GET-CAPABILITY", "IDENTIFY", "NOOP", "REPLY", "SET-LOCALE",
-        "TIMEOUT",
-    )
-)  # fmt: skip
-"""PERMISSIONs: the five, all of them, and the other commands that are registered (RFC 4324 §8.25, §13)."""
-_EXTENSION = re.compile(r"X-[A-Z0-9-]+\Z")
 
 MAX_LINES = 50_000
 """Lines of one object: a series with 400 changed instances has a fifth; these are a second of work."""
@@ -295,7 +287,7 @@ def check_rights(vcar: Component, caller: Caller, sent: Sent) -> None:
             for line in vright.all(name):
                 check_upn_filter(line, sent)
         permissions = {line.value.strip().upper() for line in vright.all("PERMISSION")}
-        if not all(name in _PERMISSIONS or _EXTENSION.match(name) for name in permissions):
+        if not all(is_permission(name) for name in permissions):
             raise InvalidError(
                 "PERMISSION is one of SEARCH, CREATE, DELETE, MODIFY, MOVE and *, or begins with X-; "
                 "each stands on a line of its own",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -34,6 +35,15 @@ from kalends.store.vcars import VcarRow
 Place = Literal["store", "calendar"]
 """Whose VCAR a rule comes from."""
 
+PERMISSIONS = frozenset(
+    (
+        "*", "SEARCH", "CREATE", "DELETE", "MODIFY", "MOVE",
+        "ABORT", "CONTINUE", "GENERATE-UID", "GET-CAPABILITY", "IDENTIFY", "NOOP", "REPLY", "SET-LOCALE",
+        "TIMEOUT",
+    )
+)  # fmt: skip
+"""PERMISSIONs: the five, all of them, and the other commands that are registered (RFC 4324 §8.25, §13)."""
+_EXTENSION = re.compile(r"X-[A-Z0-9-]+\Z")
 _REMEMBERED_OCTETS = 8_192
 _REMEMBERED = 2_048
 """VCARs up to that size are remembered, that many: some ten megabytes at most."""
@@ -105,11 +115,21 @@ def rules_of(vcar: Component, place: Place = "calendar") -> tuple[Rule, ...]:
             who = tuple(_who(line, grant=grant) for line in vright.all(name))
             if who:
                 filters = tuple(one for one in who if one is not None)
-                about = permissions if grant or permissions else frozenset("*")
+                clear = bool(permissions) and all(map(is_permission, permissions))
+                about = permissions if grant or clear else frozenset("*")
                 scopes = _queries(vright.all("SCOPE"), grant=grant)
                 results = _queries(vright.all("RESTRICTION"), grant=True) if grant else None
                 found.append(Rule(carid, number, grant, filters, about, scopes, results, place, decreed))
     return tuple(found)
+
+
+def is_permission(name: str) -> bool:
+    """Whether a PERMISSION is one that is known, or an extension's (RFC 4324 §8.25).
+
+    Args:
+        name: upper-case.
+    """
+    return name in PERMISSIONS or _EXTENSION.match(name) is not None
 
 
 def _who(line: Line, *, grant: bool) -> UpnFilter | None:

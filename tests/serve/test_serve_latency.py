@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -29,7 +30,7 @@ from kalends.dav.messages import Plan, Response
 from kalends.serve.credentials import NOBODY
 from kalends.serve.http.limits import PIECE
 from kalends.serve.running import Run
-from kalends.serve.server import Server
+from kalends.serve.server import SWITCH_SECONDS, Server, run
 from kalends.serve.waiting import MAX_READS, MAX_READS_OF_CHANNEL, Waiting
 from kalends.store.base import Deadline, Store
 from kalends.store.errors import DeadlineError
@@ -235,6 +236,18 @@ def test_an_answer_over_http_that_is_written_without_the_database_stops_too(
             await asyncio.to_thread(sqlite_store.read, work, deadline)
 
     asyncio.run(run())
+
+
+def test_threads_of_a_server_take_turns_more_often(tmp_path: Path) -> None:
+    """BA-02: long queries compute in Python, too, and let the others' short ones pass."""
+    before = sys.getswitchinterval()
+    try:
+        (tmp_path / "file").touch()
+        assert run(config_for(tmp_path, store=str(tmp_path / "file" / "store.db"))) == 1, "no such folder"
+        assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS)
+        assert before > SWITCH_SECONDS
+    finally:
+        sys.setswitchinterval(before)
 
 
 def execute(number: int, channel: int, kind: Any = "read", *, quick: bool = False) -> Execute:

@@ -42,6 +42,10 @@ from kalends.store.open import open_store
 
 log = logging.getLogger(__name__)
 
+SWITCH_SECONDS = 0.001
+"""How long a thread that computes keeps the others from running. With Python's own 0.005 two long queries let
+others wait a tenth of a second with every write: each step of theirs has to wait for its turn."""
+
 PURGE_SECONDS = 86_400
 """Between two looks for what is older than the retention: that counts in days."""
 NOTE_SECONDS = 900
@@ -334,6 +338,7 @@ def run(config: Config, announce: Callable[[str], None] | None = None) -> int:
         The exit code: 0 after an orderly end, 1 when it could not start (the reason is logged).
     """
     logs.set_up(config.log_level, config.log_format)
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         store = open_store(config.store)
     except StoreError as error:

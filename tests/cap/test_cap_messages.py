@@ -217,6 +217,33 @@ def test_query_without_folds_and_vquery_closed_as_vcar_are_mended() -> None:
         one("CMD:SEARCH", *lines, strict=True)
 
 
+def test_queries_broken_as_printed_in_s8_32_are_mended() -> None:
+    """A-30: lines that are no content lines go on with the query before them; strict mode refuses."""
+    lines = (
+        "BEGIN:VCAR",
+        "CARID:printed",
+        "BEGIN:VRIGHT",
+        "GRANT:*",
+        "PERMISSION:CREATE",
+        "RESTRICTION:SELECT * FROM VEVENT WHERE",
+        "SELF() IN ORGANIZER",
+        "RESTRICTION;X-A=b:SELECT * FROM VEVENT",
+        " WHERE 'BUSINESS' IN",
+        "CATEGORIES",
+        "END:VRIGHT",
+        "END:VCAR",
+    )
+    (vcar,) = one("CMD:CREATE", *lines).vcalendar.children("VCAR")
+    first, second = vcar.children("VRIGHT")[0].all("RESTRICTION")
+    assert first.value == "SELECT * FROM VEVENT WHERE SELF() IN ORGANIZER"
+    assert second.value.endswith("WHERE 'BUSINESS' IN CATEGORIES")
+    for broken in (("SUMMARY:a", "no line"), ("QUERY:SELECT * FROM VEVENT", "WHERE", "x:y:", "no line")):
+        with pytest.raises(RefusalError):
+            one("CMD:CREATE", *broken)
+    with pytest.raises(RefusalError):
+        one("CMD:CREATE", *lines, strict=True)
+
+
 def test_id_is_found_in_a_prefix() -> None:
     assert read_id(wrap(body('CMD;ID="a b":CREATE'))[:120]) == '"a b"'
     assert read_id(wrap(body("CMD;ID=a\r\n b:CREATE"))) == "ab"

@@ -25,6 +25,8 @@ MAX_LATENCY = 86_400
 """Seconds a client may ask for: after a day nobody waits for an answer."""
 MAX_ID = 1_024
 """Characters of an ID; it is repeated in every reply."""
+MAX_REPAIRED = 65_536
+"""Octets of a message in which lines are looked for that belong to a query: who types has no more."""
 
 Action = Literal["ASK", "ABORT"]
 
@@ -35,6 +37,9 @@ _VERBS = {"CAPABILITY": "GET-CAPABILITY", "SETLOCALE": "SET-LOCALE"}
 _ONCE = ("ID", "LOCALIZE", "LATENCY", "ACTION", "OPTIONS")
 _SINGLE = ("VERSION", "PRODID", "CALSCALE", "METHOD")
 _LOST_FOLD = re.compile(rb"\r?\n(?=[ \t]*(?:FROM|WHERE|AND|OR)[ \t])", re.IGNORECASE)
+_BROKEN_QUERY = re.compile(
+    rb"^(?:QUERY|SCOPE|RESTRICTION)[;:][^\n]*\n(?:[ \t][^\n]*\n|[^:\n]+\n)*+", re.IGNORECASE | re.MULTILINE
+)
 _CLOSES_VQUERY = re.compile(
     rb"(BEGIN:VQUERY\r?\n(?:(?!BEGIN:|END:)[^\n]*\n)*)END:VCAR(?=\r?\n)", re.IGNORECASE
 )
@@ -132,9 +137,17 @@ def _objects(body: bytes, *, strict: bool) -> list[Component]:
 
 
 def _repair(body: bytes) -> bytes:
-    """What RFC 4324's own text gets wrong: unfolded QUERY lines, a VQUERY closed as VCAR (A-02, A-30)."""
+    """What RFC 4324's own text gets wrong: queries without folds, a VQUERY closed as VCAR (A-02, A-30)."""
     body = _LOST_FOLD.sub(b"\r\n  ", body)
+    if len(body) <= MAX_REPAIRED:
+        body = _BROKEN_QUERY.sub(_folded, body)
     return _CLOSES_VQUERY.sub(rb"\1END:VQUERY", body)
+
+
+def _folded(query: re.Match[bytes]) -> bytes:
+    """A query whose lines without a colon, which are no content lines, are folds of the first."""
+    first, *rest = query[0].splitlines(keepends=True)
+    return first + b"".join(line if line[:1] in b" \t" else b"  " + line for line in rest)
 
 
 def _request(vcalendar: Component, *, strict: bool) -> Request:

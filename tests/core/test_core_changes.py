@@ -121,6 +121,19 @@ def test_what_was_taken_away_and_is_there_again_is_restored(world: World) -> Non
     assert actions(world, marked) == [("restored", "a")]
 
 
+def test_rights_and_calendars_are_created_and_removed_too(world: World) -> None:
+    assert ("created", "bill/calendar") in actions(world, 0)
+    since = tick(world)
+    lines = ("BEGIN:VCAR", "CARID:m", "BEGIN:VRIGHT", "GRANT:mary@example.com", "PERMISSION:SEARCH",
+             "SCOPE:SELECT SUMMARY FROM VEVENT", "END:VRIGHT", "END:VCAR")  # fmt: skip
+    body = "".join(f"{line}\r\n" for line in lines)
+    world.create(f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{body}END:VCALENDAR\r\n")
+    assert actions(world, since) == [("created", "m")]
+    since = tick(world)
+    world.delete("SELECT * FROM VCAR WHERE CARID = 'm'")
+    assert actions(world, since) == [("removed", "m")]
+
+
 def test_an_instance_in_the_trash_is_not_its_series(world: World) -> None:
     """Nobody is told that the UID is marked, or gone, while the series is there."""
     world.create(event("s", "RRULE:FREQ=DAILY"))

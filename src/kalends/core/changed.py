@@ -184,7 +184,9 @@ def _lives_on(tx: Tx, row: ChangeRow, there: ObjectRow | None) -> bool:
 def _word(row: ChangeRow, there: ObjectRow | None, *, new: bool, returned: bool) -> str:
     if row.op == "put" and there is not None and there.state == "DELETED":
         return "marked"
-    if row.op == "put" and (new or returned):
+    if row.op == "rights" and there is None:
+        return "removed"
+    if row.op in ("put", "props", "rights") and (new or returned):
         return "created" if new else "restored"
     if row.op == "state" and there is not None and there.state != "DELETED":
         return "restored"

@@ -48,7 +48,7 @@ def cua(run: Here, live: Live, monkeypatch: pytest.MonkeyPatch) -> Here:
 
 def test_a_query_is_saved_listed_run_and_forgotten(cua: Here) -> None:
     saved = cua("query", "--save", "my, teas", TEAS)
-    assert (saved.code, saved.err) == (0, "")
+    assert (saved.code, saved.out, saved.err) == (0, "amira/calendar: QUERYID my, teas saved\n", "")
     assert json.loads(cua("query", "--saved", "--json").out) == [
         {"calendar": "amira/calendar", "name": "my, teas", "queries": [TEAS], "expand": False}
     ]

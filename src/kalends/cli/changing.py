@@ -16,6 +16,7 @@ from kalends.cli.failures import REFUSED, RefusalError, UsageError
 from kalends.cli.group import Command
 from kalends.cli.text import clean
 from kalends.ical.tree import Component, Line, parse_all
+from kalends.ical.values import unescape_text
 
 if TYPE_CHECKING:
     from kalends.client.results import Found, Outcome
@@ -36,7 +37,7 @@ def report(outcomes: Sequence[Outcome], done: str, nothing: str) -> None:
     """
     refused = False
     for one in outcomes:
-        name = f"{one.id_name} {one.id_value}".strip() or "an object"
+        name = f"{one.id_name} {unescape_text(one.id_value)}".strip() or "an object"
         instance = f" ({one.recurrence.value})" if one.recurrence is not None else ""
         what = clean(f"{one.target}: {name}{instance}", 300)
         if one.ok:

@@ -93,7 +93,9 @@ def _restore(tx: Tx, caller: Caller, target: Target, uid: str) -> list[Undone]:
     if held.kind in OWN and not owner:
         raise DeniedError("rights and properties of a calendar are for its owners")
     if held.method is None:
-        whole, tag = scheduling.bring_back(writer, place, parse(held.ics), kind=held.kind, uid=held.uid)
+        whole, tag = scheduling.bring_back(
+            writer, place, parse(held.ics), kind=held.kind, uid=held.uid, tag=held.schedule_tag
+        )
         if held.ics != whole.to_bytes():
             held = writer.update(held, whole, schedule_tag=tag)
     writer.set_state(held, "BOOKED" if held.method is None else "UNPROCESSED")

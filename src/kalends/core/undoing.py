@@ -145,7 +145,9 @@ class _Step:
         free = was.state == "DELETED" or objects.by_name(self.tx, place, was.name, was.state) is None
         whole, tag = parse(was.ics), None
         if was.state == "BOOKED":
-            whole, tag = scheduling.bring_back(self.writer, place, whole, kind=was.kind, uid=was.uid)
+            whole, tag = scheduling.bring_back(
+                self.writer, place, whole, kind=was.kind, uid=was.uid, tag=was.schedule_tag
+            )
         self.writer.insert(
             place, whole, kind=was.kind, uid=was.uid, state=was.state, method=was.method,
             name=was.name if free else None, known=key, schedule_tag=tag,
@@ -173,7 +175,9 @@ class _Step:
         if was.state == "BOOKED" == held.state:
             return scheduling.change_back(writer, place, held, whole, kind=was.kind, uid=was.uid)
         if was.state == "BOOKED":
-            return scheduling.bring_back(writer, place, whole, kind=was.kind, uid=was.uid)
+            return scheduling.bring_back(
+                writer, place, whole, kind=was.kind, uid=was.uid, tag=was.schedule_tag
+            )
         scheduling.remove(writer, held)
         return scheduling.Written(whole, None)
 

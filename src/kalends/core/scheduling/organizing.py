@@ -132,9 +132,25 @@ class _Sheet:
         differ = self._differ.get(pair)
         if differ is None:
             differ = self._differ[pair] = changes.difference(before, after, self._post.kind)
-        if differ == "content" and not self._quiet:
+        if not self._quiet and (
+            differ == "content" or (differ == "status" and _asked_anew(before, after, self._post.kind, who))
+        ):
             return "request"
         return "nothing" if differ == "none" else "quiet"
+
+
+def _asked_anew(before: Component, after: Component, kind: str, who: str) -> bool:
+    """Whether the organizer took an attendee's answer back: they have to answer again, or to hear of it.
+
+    Who declined may have no copy any more.
+    """
+    had = parts(before, kind)
+    for key, part in parts(after, kind).items():
+        was = parties.partstat(parties.attendee(had[key], (who,))) if key in had else parties.NEEDS_ACTION
+        now = parties.partstat(parties.attendee(part, (who,)))
+        if now != was and (now == parties.NEEDS_ACTION or was == "DECLINED"):
+            return True
+    return False
 
 
 def _is_forced(new: Component | None, kind: str, who: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from kalends.core.outside import etag_of
 from kalends.core.scheduling import attending, copies, engine, parties, views
-from kalends.core.scheduling.delivery import Post
 from kalends.core.scheduling.engine import Written
 from kalends.core.scheduling.instances import parts
 from kalends.core.scheduling.people import Person
@@ -42,11 +41,14 @@ def change_back(
     return engine.write(writer, calendar_id, row, whole, kind=kind, uid=uid)
 
 
-def bring_back(writer: Writer, calendar_id: int, whole: Component, *, kind: str, uid: str) -> Written:
+def bring_back(
+    writer: Writer, calendar_id: int, whole: Component, *, kind: str, uid: str, tag: str | None
+) -> Written:
     """Tell others that an object is about to be booked again that was removed, or marked for delete.
 
     An organizer's attendees are invited anew; what they answered counts as long as they do not say
-    otherwise. An attendee answers again as they did, and has what the organizer's object says by now.
+    otherwise. An attendee answers again as they did, and has what the organizer's object says by now: where
+    it was called off meanwhile, or they are not invited any more, their copy says so.
 
     Args:
         writer: has locked the calendar.
@@ -54,6 +56,7 @@ def bring_back(writer: Writer, calendar_id: int, whole: Component, *, kind: str,
         whole: as it was when it was removed; it stays as it is.
         kind: its kind.
         uid: its UID.
+        tag: the Schedule-Tag it had; None for what was no scheduling object.
 
     Raises: as `engine.write`.
 
@@ -73,23 +76,30 @@ def bring_back(writer: Writer, calendar_id: int, whole: Component, *, kind: str,
         return engine.write(writer, calendar_id, None, whole, kind=kind, uid=uid)
     if not parties.invites(whole, kind, owner.addresses) or post.booked(owner) is not None:
         return plain
-    whole = _as_it_is_now(post, owner, by, whole)
+    organizer = post.people.at(by)
+    if organizer is not None:
+        post.hold([organizer])
+        row = post.booked(organizer)
+        view = None if row is None else _invitation(parse(row.ics), kind, owner)
+        if view is None and tag is not None:
+            newer = 1 + max(parties.sequence(part) for part in whole.children(kind))
+            whole = copies.cancel(whole, kind, [None], newer) or whole
+            return Written(whole, etag_of(whole.to_bytes(), whole))
+        if view is not None:
+            whole = _as_it_is_now(whole, view, kind, owner)
+    whole = whole.copy()
     attending.attend(post, owner, _declined(whole, kind, owner), whole)
     return Written(whole, etag_of(whole.to_bytes(), whole))
 
 
-def _as_it_is_now(post: Post, owner: Person, by: str, copy: Component) -> Component:
+def _invitation(held: Component, kind: str, owner: Person) -> Component | None:
+    """What an organizer's object invites somebody to; None for nothing."""
+    seen = (views.view(held, kind, who) for who in sorted(owner.addresses))
+    return next((one for one in seen if one is not None), None)
+
+
+def _as_it_is_now(copy: Component, view: Component, kind: str, owner: Person) -> Component:
     """An attendee's copy as the organizer's object has it, with the answers that still are about that."""
-    organizer, kind = post.people.at(by), post.kind
-    if organizer is not None:
-        post.hold([organizer])
-    row = None if organizer is None else post.booked(organizer)
-    seen = (
-        [views.view(parse(row.ics), kind, who) for who in sorted(owner.addresses)] if row is not None else []
-    )
-    view = next((one for one in seen if one is not None), None)
-    if view is None:
-        return copy.copy()
     had = parts(copy, kind)
     whole = copies.follow(copy, view, kind, owner.addresses)
     for key, part in parts(whole, kind).items():

@@ -111,7 +111,7 @@ def by_hand(tx: Tx, world: World, query: str, *, expand: bool) -> list[str]:
             hi = NOW + 500 * 86_400
             some = [
                 one.shown or one.component
-                for one in expansion.beyond(left, bound, None, hi, limit=1000, subject=subject)
+                for one in expansion.beyond(tx, left, bound, None, hi, limit=1000, subject=subject)
                 if one is not None
             ]
             found += [one.to_ics() for one in some]

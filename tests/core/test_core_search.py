@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kalends.calquery.parse import parse as parse_query
-from kalends.core import freebusy, search
+from kalends.core import expansion, freebusy, search
 from kalends.core.errors import InvalidError, NotFoundError, TooComplexError
 from kalends.core.model import Policy, Selection, Target
 from kalends.ical.tree import Line
@@ -223,6 +223,53 @@ def test_QRY34_too_much_is_too_complex(sqlite_store: Store) -> None:
 def periods(world: World, query: str, caller: object = None) -> dict[str, list[str]]:
     (found,) = world.find(query, caller=caller)
     return {line.param("FBTYPE"): line.value.split(",") for line in found.all("FREEBUSY")}
+
+
+@pytest.mark.parametrize("asker", ["bill", "mary"])
+def test_expanding_behind_the_horizon_stops_with_its_deadline(
+    one_world: World, monkeypatch: pytest.MonkeyPatch, asker: str
+) -> None:
+    """RFC 4324 §10.1.1: also where nothing matches; the owner's search, and that of who sees a part."""
+    lines = ("BEGIN:VCAR", "CARID:m", "BEGIN:VRIGHT", "GRANT:mary@example.com", "PERMISSION:SEARCH",
+             "SCOPE:SELECT UID,DTSTART,RRULE FROM VEVENT", "END:VRIGHT", "END:VCAR")  # fmt: skip
+    one_world.create(calendar("".join(f"{line}\r\n" for line in lines)))
+    one_world.create(calendar(event("daily", "RRULE:FREQ=DAILY")))
+    range_ = "DTSTART >= '20400101T000000Z' AND DTSTART < '20420101T000000Z'"
+    query = f"SELECT UID FROM VEVENT WHERE {range_} AND DTSTART LIKE '%T000001%'"
+    deadline, expand = Deadline(), expansion.occurrences
+
+    def over(*args: Any, **more: Any) -> Iterator[Any]:
+        for number, one in enumerate(expand(*args, **more)):
+            if number == 3:
+                deadline.cancel()
+            assert number <= 3
+            yield one
+
+    monkeypatch.setattr(expansion, "occurrences", over)
+    chosen, caller = Selection((parse_query(query),), expand=True), getattr(one_world, asker)
+    with pytest.raises(DeadlineError):
+        one_world.store.read(lambda tx: search.search(tx, caller, one_world.calendar, [chosen]), deadline)
+
+
+def test_what_is_taken_out_of_found_components_stops_with_the_deadline(
+    one_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_world.create(calendar(event("series", "RRULE:FREQ=DAILY;COUNT=10")))
+    deadline, add = Deadline(), search._Projector.add
+    added: list[bool] = []
+
+    def over(*args: Any) -> bool:
+        deadline.cancel()
+        added.append(add(*args))
+        return added[-1]
+
+    monkeypatch.setattr(search._Projector, "add", over)
+    chosen = Selection((parse_query("SELECT UID FROM VEVENT"),), expand=True)
+    with pytest.raises(DeadlineError):
+        one_world.store.read(
+            lambda tx: search.search(tx, one_world.bill, one_world.calendar, [chosen]), deadline
+        )
+    assert added == [True]
 
 
 def test_free_busy_behind_the_horizon_stops_with_its_deadline(

@@ -28,7 +28,7 @@ from kalends.ical.tree import Component
 from kalends.ical.zones import Zones
 from kalends.store import calendars, instances, objects
 from kalends.store import found as store_found
-from kalends.store.base import Tx
+from kalends.store.base import Tx, paced
 from kalends.store.compile import Wall
 from kalends.store.found import FoundRow
 from kalends.store.objects import ObjectRow
@@ -76,7 +76,7 @@ class Search:
         groups = [list(group) for _, group in groupby(rows, key=lambda row: row.object_id)]
         for part in chunks(groups, PAGE):
             places = store_found.places(self.tx, [row.component_id for group in part for row in group])
-            for group in part:
+            for group in paced(self.tx, part):
                 row = places[group[0].component_id][1]
                 whole, skipped = texts.read(row, light=light)
                 nodes = nodes_of(whole)
@@ -107,7 +107,7 @@ class Search:
             held = objects.get_many(self.tx, part)
             sure = [] if names is None else [key for key in part if key not in unsure]
             places = store_found.places(self.tx, [one.component_id for key in sure for one in told[key]])
-            for key in part:
+            for key in paced(self.tx, part):
                 known = None
                 if names is not None and key not in unsure:
                     rows = [(places[one.component_id][0], one) for one in told[key]]
@@ -217,7 +217,7 @@ class Search:
             if self._matches(plan(self.query.where), seen, one, whole, row.tick):
                 node = real[id(one)]
                 yield Hit(row, whole, node, whole, cut=None if one is node else one)
-        for found in expansion.beyond(left, self.query, lo, hi, limit=limit, subject=subject):
+        for found in expansion.beyond(self.tx, left, self.query, lo, hi, limit=limit, subject=subject):
             if found is None:
                 yield None
                 continue

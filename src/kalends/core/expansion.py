@@ -25,6 +25,7 @@ from kalends.ical.occurrences import expand_component, occurrences
 from kalends.ical.recurrence_set import Occurrence
 from kalends.ical.tree import Component
 from kalends.ical.zones import Zones
+from kalends.store.base import Tx, paced
 from kalends.store.found import FoundRow
 
 EXPANDING = frozenset(("VEVENT", "VTODO", "VJOURNAL"))
@@ -91,11 +92,12 @@ def happens_once(component: Component) -> bool:
 
 
 def beyond(
-    whole: Component, query: Query, lo: int | None, hi: int | None, *, limit: int, subject: Subject
+    tx: Tx, whole: Component, query: Query, lo: int | None, hi: int | None, *, limit: int, subject: Subject
 ) -> Iterator[Instance | None]:
     """The instances of an object in a window that match a query, out of its rules.
 
     Args:
+        tx: the transaction this is done in: its deadline counts.
         whole: the object's text.
         query: bound.
         lo: epoch seconds; None for no bound.
@@ -110,7 +112,7 @@ def beyond(
     prepared = plan(query.where)
     seen = 0
     try:
-        for occurrence in occurrences(whole, lo, hi, zones=zones, limit=limit + 1):
+        for occurrence in paced(tx, occurrences(whole, lo, hi, zones=zones, limit=limit + 1)):
             if lo is not None and occurrence.start < lo:
                 continue
             if seen == limit:

@@ -16,7 +16,7 @@ from kalends.core.parts import shows
 from kalends.core.rights import Authority
 from kalends.ical.tree import Component
 from kalends.ical.zones import Zones
-from kalends.store.base import Tx
+from kalends.store.base import Tx, paced
 from kalends.store.calendars import CalendarRow
 
 
@@ -52,7 +52,8 @@ def _objects(
 ) -> Answer:
     answer = Answer(query)
     show = _Projector(tx, caller, target, query)
-    for hit in selecting.find(tx, caller, target, query, expand=expand, light=True, authority=authority):
+    hits = selecting.find(tx, caller, target, query, expand=expand, light=True, authority=authority)
+    for hit in paced(tx, hits):
         if hit is None:
             answer.truncated = True
             continue

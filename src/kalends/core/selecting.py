@@ -23,7 +23,7 @@ from kalends.ical.tree import Component
 from kalends.ical.zones import Zones
 from kalends.store import calendars, instances, objects
 from kalends.store import found as store_found
-from kalends.store.base import Tx
+from kalends.store.base import Tx, paced
 from kalends.store.calendars import VCALSTORE, CalendarRow
 from kalends.store.found import FoundRow
 from kalends.store.sqltext import chunks
@@ -275,7 +275,7 @@ def _expanded(
         places = store_found.places(tx, [row.component_id for row in found])
         rows = {row.id: row for _, row in places.values()}
         rows |= objects.get_many(tx, later.intersection(part).difference(rows))
-        for object_id in part:
+        for object_id in paced(tx, part):
             row = rows[object_id]
             whole, skipped = texts.read(row, light=light)
             placed = [(places[one.component_id][0] - skipped, one) for one in by_id.get(object_id, ())]
@@ -283,7 +283,7 @@ def _expanded(
             if object_id in later:
                 subject = Subject(whole, state=row.state, method=row.method, default_tz=zone, tick=row.tick)
                 room = max(0, limit - len(instances))
-                more = expansion.beyond(whole, query, row.expanded_to, hi, limit=room, subject=subject)
+                more = expansion.beyond(tx, whole, query, row.expanded_to, hi, limit=room, subject=subject)
                 for one in chain(instances, more):
                     yield None if one is None else Hit(row, whole, one.component, whole, one.at, one.shown)
             else:

@@ -57,6 +57,7 @@ def _objects(
         if hit is None:
             answer.truncated = True
             continue
+        selecting.limited(answer.found, caller)
         seen = show.counted(hit.view, hit.row.tick)
         if not show.add(answer, seen, hit.whole, hit.row.method) and hit.cut is not None:
             _refuse_hidden(answer, authority, query, hit)

@@ -258,3 +258,25 @@ def test_what_a_container_promises_is_not_moved_away_s8_13_s8_14(calendars: Stor
     assert "TZID:UTC\r\nREQUEST-STATUS:6.3;UTC stands in DEFAULT-TZID" in zone
     rights = moved(root, STORE, "SELECT * FROM VCAR WHERE CARID = 'REQUESTONLY'", "relcalz2")
     assert "CARID:REQUESTONLY\r\nREQUEST-STATUS:6.3;REQUESTONLY stands in DEFAULT-VCARS" in rights
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_what_is_done_does_not_look_refused_when_its_answer_is_too_large_s8_19(
+    calendars: Store, language: str
+) -> None:
+    small = command("CMD:REPLY", "BEGIN:VREPLY", "MAX-COMP-SIZE:500", "END:VREPLY")
+    pair = Pair(calendars, capability=small, localize=(language,))
+    many = [line for number in range(20) for line in event(f"e{number}")]
+    everything = query("SELECT * FROM VEVENT")
+    values = ("BEGIN:VEVENT", "END:VEVENT", "BEGIN:VEVENT", "COMMENT:x", "END:VEVENT")
+    for verb, parts, done in (
+        ("CREATE", many, True),
+        ("CREATE", many, False),  # the UIDs are taken now
+        ("MODIFY", (*everything, *values), True),
+        ("DELETE", everything, True),
+    ):
+        said = pair.ask(command(f"CMD:{verb}", *parts, targets=("relcalz1",))).text.replace("\r\n ", "")
+        assert ("REQUEST-STATUS:2.0;It is done" in said) == (done and language == "en")
+        assert ("REQUEST-STATUS:8.2;Not all of it is done" in said) == (not done and language == "en")
+        assert ("REQUEST-STATUS;LANGUAGE=de:2.0;Es ist getan" in said) == (done and language == "de")
+        assert len(said) < 500

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from kalends.beep.session import Session as Wire
@@ -9,10 +10,12 @@ from kalends.cap import capability, mime, replies
 from kalends.cap.exchange import Exchange, Lane
 from kalends.cap.messages import Request
 from kalends.cap.replies import Reply
-from kalends.cap.status import ABORTED, FAILURE, TOO_LARGE, Status, status_of
+from kalends.cap.status import ABORTED, FAILURE, SUCCESS, TOO_LARGE, Status, status_of
 from kalends.cap.tongue import Tongue
 from kalends.core.errors import SeveralError
 from kalends.store.errors import StoreOutcomeUnknownError
+
+_REFUSED = re.compile(r"^REQUEST-STATUS[^:]*:(?!2\.)", re.MULTILINE)
 
 
 class Outgoing:
@@ -54,12 +57,12 @@ class Outgoing:
         if not self.reachable(exchange.channel):
             return
         said = [reply for some in exchange.replies for reply in some or ()]
-        by_target: dict[str | None, list[str]] = {}
+        by_target: dict[str | None, list[Reply]] = {}
         for reply in said:
-            by_target.setdefault(reply.target, []).append(reply.text)
+            by_target.setdefault(reply.target, []).append(reply)
         lane = self._lanes.get(exchange.channel)
         language = self._tongue.of(lane)
-        bodies = [self._fitting(texts, language) for texts in by_target.values()]
+        bodies = [self._fitting(some, language) for some in by_target.values()]
         channel, msgno = exchange.channel, exchange.msgno
         if len(bodies) > 1:
             for body in bodies:
@@ -71,17 +74,29 @@ class Outgoing:
             self._wire.send_error(channel, msgno, bodies[0])
         self._tongue.answered(exchange, lane)
 
-    def _fitting(self, texts: list[str], language: str) -> bytes:
-        """The message of some texts, or a refusal when it is larger than either side allows (SES-23)."""
-        body = mime.wrap(replies.encode(texts))
+    def _fitting(self, said: list[Reply], language: str) -> bytes:
+        """The message of some replies, or what there is to say when it is too large for a side (SES-23)."""
+        body = mime.wrap(replies.encode(reply.text for reply in said))
         limits = [size for size in (self.peer.max_size, self._max_object) if size]
         limit = min(limits, default=0)
         if not limit or len(body) <= limit:
             return body
-        text = f"The answer has {len(body)} octets, more than MAX-COMP-SIZE ({limit}) allows; ask for less."
-        refusal = replies.vreply(replies.status_line(Status(TOO_LARGE, text), language))
-        head, _, _ = texts[0].partition("BEGIN:VREPLY\r\n")
-        return mime.wrap(replies.encode([head, refusal, "END:VCALENDAR\r\n"]))
+        short = replies.vreply(replies.status_line(_in_short(said, len(body), limit), language))
+        head, _, _ = said[0].text.partition("BEGIN:VREPLY\r\n")
+        return mime.wrap(replies.encode([head, short, "END:VCALENDAR\r\n"]))
+
+
+def _in_short(said: list[Reply], octets: int, limit: int) -> Status:
+    """What became of a command whose answer is too large: one that was done must not look refused."""
+    if not any(reply.wrote for reply in said):
+        text = f"The answer has {octets} octets, more than MAX-COMP-SIZE ({limit}) allows; ask for less."
+        return Status(TOO_LARGE, text)
+    if any(_REFUSED.search(reply.text) for reply in said):
+        text = (
+            f"Not all of it is done; the answer that says why has {octets} octets, MAX-COMP-SIZE is {limit}."
+        )
+        return Status(TOO_LARGE, text)
+    return Status(SUCCESS, f"It is done; the answer has {octets} octets, MAX-COMP-SIZE is {limit}.")
 
 
 def status_or_failure(error: Exception) -> Status:

@@ -34,11 +34,13 @@ class Reply:
         target: the TARGET as the client wrote it; None for commands without one.
         text: one or more VCALENDARs, folded.
         ran: whether the command was executed there; False means that nothing was done.
+        wrote: it is about objects that were written, or refused one by one.
     """
 
     target: str | None
     text: str
     ran: bool = True
+    wrote: bool = False
 
 
 class NothingYet(list[Reply]):
@@ -141,7 +143,7 @@ def flat_receipts(
     Source: RFC 4324 §10.4, §10.10.
     """
     replies = (vreply(_id_lines(receipt), _status_line(receipt, language)) for receipt in receipts)
-    return Reply(target, envelope(ident, target, "".join(replies)))
+    return Reply(target, envelope(ident, target, "".join(replies)), wrote=True)
 
 
 def receipts_by_method(
@@ -163,7 +165,7 @@ def receipts_by_method(
         )
         for method, group in (groups or {None: []}).items()
     ]
-    return Reply(target, "".join(texts))
+    return Reply(target, "".join(texts), wrote=True)
 
 
 def nested_receipts(
@@ -177,7 +179,7 @@ def nested_receipts(
         vreply(f"BEGIN:{r.kind}\r\n{_id_lines(r)}{_status_line(r, language)}END:{r.kind}\r\n")
         for r in receipts
     )
-    return Reply(target, envelope(ident, target, "".join(replies)))
+    return Reply(target, envelope(ident, target, "".join(replies)), wrote=True)
 
 
 def answers(

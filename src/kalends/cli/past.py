@@ -140,7 +140,8 @@ def undo(calid: str, uid: str | None, tick: int | None, store: str | None, confi
     """Take back the last change of a calendar, or of the object UID, or change number N.
 
     That is a change itself: said again it takes back the one before, and by its own number it is taken back.
-    It is refused when something newer touched the object, and when the time was taken meanwhile.
+    It is refused when something newer touched the object, and when the time was taken meanwhile. Who is
+    invited hears of it.
     """
     from kalends.core.undoing import undo as take_back
 

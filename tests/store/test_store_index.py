@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -323,6 +324,62 @@ def test_store_indexing_anew_replaces_what_was_there(filled: Store) -> None:
     filled.write(change)
     assert len(filled.read(lambda tx: tx.rows("select 1 from instance"))) == 1
     assert row_of(filled, 10).expanded_to is None
+
+
+SERIES = ("DTSTART:20261201T100000Z", "DTEND:20261201T110000Z", "RRULE:FREQ=DAILY")
+REMINDER = ("BEGIN:VALARM", "TRIGGER:-PT15M", "END:VALARM")
+OVERRIDE = (
+    "END:VEVENT", "BEGIN:VEVENT", "UID:u", "RECURRENCE-ID:20261203T100000Z", "DTSTART:20261203T120000Z",
+    "DTEND:20261203T130000Z",
+)  # fmt: skip
+STEPS = {
+    "another summary": (*SERIES, "SUMMARY:Supper"),
+    "one left out": (*SERIES, "EXDATE:20261202T100000Z"),
+    "one moved": (*SERIES, *OVERRIDE),
+    "its alarm": (*SERIES, *REMINDER, *OVERRIDE),
+    "all an hour longer": (SERIES[0], "DTEND:20261201T120000Z", SERIES[2], *REMINDER),
+    "all an hour later": ("DTSTART:20261201T110000Z", "DTEND:20261201T120000Z", SERIES[2]),
+    "free": (*SERIES, "TRANSP:TRANSPARENT"),
+    "weekly": (*SERIES[:2], "RRULE:FREQ=WEEKLY"),
+    "once": SERIES[:2],
+}
+
+
+@pytest.mark.parametrize("first", STEPS)
+def test_store_rows_that_a_long_series_has_already_stay(filled: Store, first: str) -> None:
+    """Whatever it becomes, from whatever it was, the index is what its text says."""
+
+    def rewrite(tx: Tx, lines: tuple[str, ...]) -> None:
+        row = objects.get(tx, 10)
+        assert row is not None
+        text = ics(*lines)
+        tick = calendars.bump(tx, [1])[1]
+        row = objects.update_text(tx, row, ics=text, etag="e", tick=tick, now=2)
+        index_object(tx, row, parse(text), horizon=HORIZON)
+        changes.append(tx, ChangeRow(1, tick, 10, row.name, row.uid, row.kind, "put", None, "cap", 2))
+
+    filled.write(lambda tx: put(tx, 10, ics(*STEPS[first])))
+    for step, then in STEPS.items():
+        for lines in (then, STEPS[first]):
+            filled.write(lambda tx, lines=lines: rewrite(tx, lines))  # type: ignore[misc]
+            assert check(filled) == [], (first, step)
+
+
+def test_store_another_summary_leaves_the_instances_of_a_series_alone(filled: Store) -> None:
+    def keys(tx: Tx) -> list[Any]:
+        return tx.rows("select id from component where object_id = 10")
+
+    filled.write(lambda tx: put(tx, 10, ics(*SERIES, "SUMMARY:Lunch")))
+    before = filled.read(keys)
+    row = row_of(filled, 10)
+    text = ics(*SERIES, "SUMMARY:Supper")
+
+    def rewrite(tx: Tx) -> None:
+        changed = objects.update_text(tx, row, ics=text, etag="e", tick=row.tick, now=2)
+        index_object(tx, changed, parse(text), horizon=HORIZON)
+
+    filled.write(rewrite)
+    assert filled.read(keys) == before
 
 
 def test_store_removing_an_object_removes_its_index(filled: Store) -> None:

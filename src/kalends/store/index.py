@@ -11,9 +11,10 @@ from kalends.ical.recurrence_set import TIMED
 from kalends.ical.tree import Component
 from kalends.ical.zones import Zones
 from kalends.store import calendars, ids, reach
-from kalends.store.base import Tx
+from kalends.store.base import Row, Tx
 from kalends.store.objects import ObjectRow
 from kalends.store.spans import Node, Occurrence, Span, expand
+from kalends.store.unchanged import FEW, Standing, standing
 
 _INSERT_COMPONENT = (
     "insert into component"
@@ -143,11 +144,22 @@ def put_rows(tx: Tx, row: ObjectRow, derived: Derived, *, fresh: bool = False) -
         derived: what `derive` made of its text.
         fresh: the object was inserted just now: there are no old rows to remove.
     """
-    if not fresh:
-        tx.later("delete from component where object_id = ?", (row.id,))
     now = time.time()
     calendar_id = row.calendar_id
-    keys = [ids.new_id(now) for _ in derived.nodes]
+    nodes = derived.nodes
+    there: Standing | None = None
+    if not fresh and len(derived.occurrences) > FEW:
+        there = standing(tx, row, nodes, derived.recurrence, derived.times)
+    kept = {} if there is None else there.keys
+    keys = [kept.get(at) or ids.new_id(now) for at in range(len(nodes))]
+    occurrences: list[Row] = [
+        (calendar_id, start_at, keys[node], recurrence_at, end_at, int(floating), busy)
+        for node, start_at, end_at, recurrence_at, floating, busy in derived.occurrences
+    ]
+    if there is not None:
+        occurrences = there.write(tx, occurrences)
+    elif not fresh:
+        tx.later("delete from component where object_id = ?", (row.id,))
     tx.many(
         _INSERT_COMPONENT,
         [
@@ -155,19 +167,15 @@ def put_rows(tx: Tx, row: ObjectRow, derived: Derived, *, fresh: bool = False) -
                 keys[at], row.id, calendar_id, keys[node.up] if node.up >= 0 else None,
                 node.component.name, node.pos, derived.recurrence.get(at), *derived.times[at],
             )
-            for at, node in enumerate(derived.nodes)
+            for at, node in enumerate(nodes)
+            if at not in kept
         ],
     )  # fmt: skip
     tx.many(_INSERT_CELL, [(keys[at], *cell) for at, cell in derived.cells])
     reach.put(tx, row, fresh=fresh)
+    if occurrences:
+        tx.many(_INSERT_INSTANCE, occurrences)
     if derived.occurrences:
-        tx.many(
-            _INSERT_INSTANCE,
-            [
-                (calendar_id, start_at, keys[node], recurrence_at, end_at, int(floating), busy)
-                for node, start_at, end_at, recurrence_at, floating, busy in derived.occurrences
-            ],
-        )
         longest = max([one.end_at - one.start_at for one in derived.occurrences])
         if longest > SHORTEST_LONGEST:
             calendars.raise_longest(tx, calendar_id, longest)

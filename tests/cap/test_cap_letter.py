@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from cap_harness import POLICY, Answer, Pair, command, event, furnish, query
 
+from kalends.beep import events
 from kalends.store.base import Store
 from kalends.store.open import open_store
 
@@ -280,3 +281,37 @@ def test_what_is_done_does_not_look_refused_when_its_answer_is_too_large_s8_19(
         assert ("REQUEST-STATUS:8.2;Not all of it is done" in said) == (not done and language == "en")
         assert ("REQUEST-STATUS;LANGUAGE=de:2.0;Es ist getan" in said) == (done and language == "de")
         assert len(said) < 500
+
+
+ENDLESS = "\n".join(command("CMD;ID=my-17:SEARCH", *query("SELECT * FROM VEVENT")).split("\n")[:-2])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ENDLESS,  # END:VCALENDAR is missing
+        ENDLESS + "\nX-LONG:" + "x" * 70_000,  # and is read in a thread
+        command("CMD;ID=my-17:SEARCH:x"),
+        command("CMD;ID=my-17:"),
+        command("CMD;ID=my-17;=:SEARCH"),
+        command("CMD;ID=my-17:SEARCH", "no content line"),
+        command("CMD;ID=my-17:SEARCH").replace("text/calendar", "text/calendar; charset=ISO-8859-1"),
+    ],
+)
+def test_what_cannot_be_read_is_answered_with_its_id_s10_11(pair: Pair, text: str) -> None:
+    said = pair.ask(text)
+    assert said.kind == "ERR"
+    assert "CMD;ID=my-17:REPLY\r\n" in said.text
+
+
+def test_of_several_ids_none_is_told_s10_11(pair: Pair) -> None:
+    one = command("CMD;ID=1:SEARCH", *query("SELECT * FROM VEVENT"), targets=("relcalz1",))
+    two = one.replace("ID=1", "ID=2").replace("relcalz1", "relcalz2").partition("\n\n")[2]
+    assert "CMD:REPLY\r\n" in pair.ask(one + two).text
+
+
+def test_a_refused_piggyback_is_answered_with_its_id_s10_11(calendars: Store) -> None:
+    asked = command("CMD;ID=my-17:SEARCH", *query("SELECT * FROM VEVENT")).replace("\n", "\r\n")
+    pair = Pair(calendars, content=asked.encode())
+    (started,) = [one for one in pair.got if isinstance(one, events.ChannelStarted)]
+    assert b"CMD;ID=my-17:REPLY\r\n" in started.content

@@ -25,6 +25,8 @@ MAX_LATENCY = 86_400
 """Seconds a client may ask for: after a day nobody waits for an answer."""
 MAX_ID = 1_024
 """Characters of an ID; it is repeated in every reply."""
+ID_WITHIN = 65_536
+"""Octets of a message that cannot be read, in which its ID is looked for."""
 MAX_REPAIRED = 65_536
 """Octets of a message in which lines are looked for that belong to a query: who types has no more."""
 
@@ -36,6 +38,7 @@ _ALIASES = {"OPTION": "OPTIONS", "UD": "ID"}
 _VERBS = {"CAPABILITY": "GET-CAPABILITY", "SETLOCALE": "SET-LOCALE"}
 _ONCE = ("ID", "LOCALIZE", "LATENCY", "ACTION", "OPTIONS")
 _SINGLE = ("VERSION", "PRODID", "CALSCALE", "METHOD")
+_CMD_LINE = re.compile(rb"(?im)^CMD[;:][^\r\n]*(?:\r?\n[ \t][^\r\n]*)*+(?=\r?\n)")
 _LOST_FOLD = re.compile(rb"\r?\n(?=[ \t]*(?:FROM|WHERE|AND|OR)[ \t])", re.IGNORECASE)
 _BROKEN_QUERY = re.compile(
     rb"^(?:QUERY|SCOPE|RESTRICTION)[;:][^\n]*\n(?:[ \t][^\n]*\n|[^:\n]+\n)*+", re.IGNORECASE | re.MULTILINE
@@ -98,6 +101,14 @@ def read_message(payload: bytes, *, strict: bool = False) -> list[Request]:
 
     Source: RFC 4324 §10.1, §12.1; SES-13, SES-15.
     """
+    try:
+        return _requests(payload, strict=strict)
+    except RefusalError as error:
+        error.ident = read_id(payload)
+        raise
+
+
+def _requests(payload: bytes, *, strict: bool) -> list[Request]:
     objects = [found for body in calendar_bodies(payload) for found in _objects(body, strict=strict)]
     if not objects:
         raise RefusalError(BAD_ARGS, "The message holds no VCALENDAR.")
@@ -109,14 +120,24 @@ def read_message(payload: bytes, *, strict: bool = False) -> list[Request]:
     return requests
 
 
-def read_id(prefix: bytes) -> str | None:
-    """Find the ID of a command whose message was too large to be kept; None when it is not in the prefix."""
-    for match in re.finditer(rb"(?im)^CMD[;:][^\r\n]*(?:\r?\n[ \t][^\r\n]*)*(?=\r?\n)", prefix):
-        try:
-            return _read_cmd(unfold(match[0].decode("utf-8", "replace"))[3:]).params.get("ID")
-        except RefusalError:
-            return None
-    return None
+def read_id(payload: bytes) -> str | None:
+    """Find the ID of a command in a message that cannot be read, or was too large to be kept.
+
+    Args:
+        payload: the message, or its beginning.
+
+    Returns:
+        None when there is none near the beginning, or when there are several commands.
+
+    Source: RFC 4324 §10.11.
+    """
+    lines = _CMD_LINE.findall(payload[:ID_WITHIN])
+    if len(lines) != 1:
+        return None
+    try:
+        return _shorter(_read_cmd(unfold(lines[0].decode("utf-8", "surrogateescape"))[3:]).params.get("ID"))
+    except RefusalError as error:
+        return _shorter(error.ident)
 
 
 def _objects(body: bytes, *, strict: bool) -> list[Component]:
@@ -154,7 +175,7 @@ def _request(vcalendar: Component, *, strict: bool) -> Request:
     try:
         cmd = _cmd_of(vcalendar)
     except RefusalError as fault:
-        return Request("", None, _targets(vcalendar), vcalendar, fault=fault)
+        return Request("", _shorter(fault.ident), _targets(vcalendar), vcalendar, fault=fault)
     ident, targets = cmd.params.get("ID"), _targets(vcalendar)
     liberties = tuple(sorted(cmd.liberties))
     try:
@@ -205,7 +226,9 @@ def _read_cmd(text: str) -> _Cmd:
         match = _PARAM.match(text, at)
         if not match:
             raise RefusalError(
-                BAD_ARGS, f"CMD cannot be read from character {at + 4} on; CMD;ID=x:VERB is expected."
+                BAD_ARGS,
+                f"CMD cannot be read from character {at + 4} on; CMD;ID=x:VERB is expected.",
+                params.get("ID"),
             )
         name = match[2].upper()
         if (match[1], match[3]) != (";", "="):

@@ -104,15 +104,18 @@ class Opening:
 
     def _piggybacked(self, content: bytes, utc: int) -> bytes:
         """Answer a GET-CAPABILITY that came with <start> (SES-12)."""
+        ident: str | None = None
         try:
             (request, *more) = read_message(content, strict=self._strict)
+            ident = request.ident
             if more or request.fault is not None or request.verb != "GET-CAPABILITY":
                 raise request.fault or RefusalError(
                     BAD_ARGS, "Only one GET-CAPABILITY may come with <start>."
                 )
             said = VERBS[request.verb].answer(request, self.around(utc))
         except RefusalError as error:
-            said = [replies.refused(None, None, error.status, language=self._tongue.of(None))]
+            language = self._tongue.of(None)
+            said = [replies.refused(ident or error.ident, None, error.status, language=language)]
         self.introduced = True
         return mime.wrap(replies.encode(reply.text for reply in said))
 

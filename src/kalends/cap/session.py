@@ -131,7 +131,7 @@ class Session:
         exchange = Exchange(event.channel, event.msgno, now)
         if self._draining:
             status = Status(FAILURE, "The server is stopping; nothing was changed, try again later.")
-            self._out.refuse(event.channel, event.msgno, status)
+            self._out.refuse(event.channel, event.msgno, status, read_id(event.payload))
             return []
         lane = self._lanes.setdefault(event.channel, Lane(self._together))
         if len(event.payload) > INLINE_OCTETS:
@@ -144,7 +144,7 @@ class Session:
             try:
                 requests = read_message(event.payload, strict=self._strict)
             except RefusalError as error:
-                self._out.refuse(event.channel, event.msgno, error.status)
+                self._out.refuse(event.channel, event.msgno, error.status, error.ident)
                 return []
             lane.open(exchange)
             jobs, actions = self._take(exchange, requests, utc, now)
@@ -273,7 +273,8 @@ class Session:
         if isinstance(outcome, Exception):
             exchange = job.exchange
             if self._out.reachable(exchange.channel):
-                self._out.refuse(exchange.channel, exchange.msgno, status_or_failure(outcome))
+                ident = outcome.ident if isinstance(outcome, RefusalError) else None
+                self._out.refuse(exchange.channel, exchange.msgno, status_or_failure(outcome), ident)
             self._tongue.answered(exchange, lane)
             return []
         requests = [request for request in outcome if isinstance(request, Request)]

@@ -100,10 +100,15 @@ OK = Status(SUCCESS)
 
 
 class RefusalError(Exception):
-    """CAP itself refuses a command: bad parameters, an unknown verb, a message that is no calendar."""
+    """CAP itself refuses a command: bad parameters, an unknown verb, a message that is no calendar.
 
-    def __init__(self, code: str, text: str) -> None:
-        self.status = Status(code, text)
+    Attributes:
+        status: what the client is told.
+        ident: the ID of what is refused, where nothing else tells it.
+    """
+
+    def __init__(self, code: str, text: str, ident: str | None = None) -> None:
+        self.status, self.ident = Status(code, text), ident
         super().__init__(text)
 
 

@@ -40,7 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trash": ("kalends.cli.past:trash", "List what was marked as deleted."),
     "restore": ("kalends.cli.past:restore", "Take an object out of the trash."),
     "purge": ("kalends.cli.past:purge", "Forget the past that is older than the retention."),
-    "mail": ("kalends.cli.mail:mail", "Invitations that go out by mail."),
+    "mail": ("kalends.cli.mail:mail", "Invitations by mail, out and in."),
     "reindex": ("kalends.cli.upkeep:reindex", "Derive the store's index anew."),
     "check": ("kalends.cli.upkeep:check", "Verify that the store contradicts itself nowhere."),
     "query": ("kalends.cli.asking:query", "Find components with CAL-QUERY, over CAP."),

@@ -1,4 +1,4 @@
-"""`kalends mail`: invitations that go out by mail: what waits, sending it now, a trial."""
+"""`kalends mail`: invitations by mail: what waits, sending it now, a trial."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class _Mail(LazyGroup):
     lazy = {  # noqa: RUF012  a table, never changed
         "status": ("kalends.cli.mail:status", "Show which mails wait, and why."),
         "send-now": ("kalends.cli.mail:send_now", "Send all that waits, without waiting any longer."),
+        "receive": ("kalends.cli.mailbox:receive", "Read one mail from standard input, for a mail server."),
         "test": ("kalends.cli.mail:test", "Send one mail, to see whether the settings are right."),
     }
 

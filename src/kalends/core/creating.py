@@ -103,17 +103,21 @@ def _create(authority: Authority, target: Target, vcalendar: Component) -> list[
     drafts = texts.drafts(vcalendar)
     by_itself = target.is_store and all(draft.kind == "VAGENDA" for draft in drafts)
     if not by_itself and method not in answering.ANSWERS:
-        _require(authority, drafts)
+        _require(authority, drafts, method)
     if len(drafts) == 1:
         expect(authority.tx, target.calendar_id, vcalendar)
     batch = _batch(authority, target, vcalendar, texts.header(vcalendar), method)
     return _all(batch, drafts)
 
 
-def _require(authority: Authority, drafts: Sequence[Draft]) -> None:
+def _require(authority: Authority, drafts: Sequence[Draft], method: str | None = None) -> None:
     """Refuse at once what cannot be but refused, so that nothing is locked for it."""
     kinds = {draft.kind for draft in drafts}
-    if not any(authority.anything("CREATE", kind) for kind in kinds):
+    if not any(authority.anything("CREATE", kind) for kind in kinds) and not any(
+        answering.may_answer(authority, part, draft.uid, method)
+        for draft in drafts
+        for part in draft.components
+    ):
         authority.require("CREATE", next(iter(kinds), None))
 
 

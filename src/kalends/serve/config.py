@@ -238,6 +238,12 @@ class Config:
         default=100, metadata=_says(read_count, "people elsewhere whom one change is mailed to")
     )
     mail_size: int = field(default=5_000_000, metadata=_says(read_octets, "octets of one mail, out or in"))
+    mail_require_authentication_results: str = field(
+        default="",
+        metadata=_says(
+            read_text, "mail server whose Authentication-Results prove a sender; off: all are proven"
+        ),
+    )
     virtual_hosts: tuple[Config, ...] = ()
 
     def serving(self, store: str) -> Config:

@@ -315,3 +315,17 @@ def test_a_refused_piggyback_is_answered_with_its_id_s10_11(calendars: Store) ->
     pair = Pair(calendars, content=asked.encode())
     (started,) = [one for one in pair.got if isinstance(one, events.ChannelStarted)]
     assert b"CMD;ID=my-17:REPLY\r\n" in started.content
+
+
+def test_an_owner_goes_by_the_name_they_came_with_s8_24(pair: Pair) -> None:
+    assert "REQUEST-STATUS:2.0\r\n" in modify(pair, "VAGENDA", (), ("OWNER:mary",)).text
+    owners = command("CMD:SEARCH", *query("SELECT OWNER FROM VAGENDA"), targets=("relcalz1",))
+    assert "OWNER:mary@example.com\r\n" in pair.ask(owners).text
+    same = modify(pair, "VAGENDA", ("OWNER:Mary@EXAMPLE.com",), ("OWNER:mary", "X-NOTE:stays"))
+    assert "REQUEST-STATUS:2.0\r\n" in same.text
+    assert "OWNER:mary@example.com\r\n" in pair.ask(owners).text
+    for odd in ("OWNER:*", "OWNER:mary@", "OWNER:"):
+        assert "REQUEST-STATUS:6.1" in modify(pair, "VAGENDA", (odd,), ()).text
+        assert "REQUEST-STATUS:6.3" in modify(pair, "VAGENDA", (), (odd,)).text
+    assert "REQUEST-STATUS:2.0\r\n" in modify(pair, "VAGENDA", ("OWNER:mary",), ()).text
+    assert "mary" not in pair.ask(owners).text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from kalends.calquery.tree import Contained, Query
 from kalends.core import (
@@ -194,7 +195,7 @@ def _modify_properties(
         InvalidError: RFC 4324 §9.1 or §9.2 would be broken.
     """
     tx, caller = writer.tx, writer.caller
-    old, new = _with_full_addresses(old, caller), _with_full_addresses(new, caller)
+    old, new = _in_full(old, caller), _in_full(new, caller)
     if query.source != old.name:
         raise InvalidError(f"the query is FROM {query.source}, the old values are a {old.name}")
     if old.name == "VCALSTORE":
@@ -299,13 +300,16 @@ def _refuse_changes(old: Component, new: Component, names: frozenset[str]) -> No
             raise InvalidError(f"{name} of a {old.name} cannot be changed")
 
 
-def _with_full_addresses(values: Component, caller: Caller) -> Component:
-    """Values of a container with its address as it is read: a client may know it by a short form (A-16)."""
+def _in_full(values: Component, caller: Caller) -> Component:
+    """Values of a container with its address and owners in full: both have short forms (A-16, A-17)."""
     written = values.copy()
     for line in (*written.all("CALID"), *written.all("CSID")):
         calid = relative(line.value, caller.policy)
         if calid is not None:
             agendas.rewrite(written, line, qualified(calid, caller.policy))
+    for line in written.all("OWNER"):
+        with suppress(InvalidError):  # what is no UPN is not there, or refused with the result
+            agendas.rewrite(written, line, complete_upn(line.value, caller.policy))
     return written
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from core_world import STORE, event, todo
 from dav_harness import DECLARED, Client, DavWorld, ics
@@ -105,6 +107,18 @@ def test_an_object_gets_another_name(bill: Client) -> None:
     bill.put(EVENT, ics(event("a")))
     assert bill("MOVE", EVENT, destination=CALENDAR + "n.ics", overwrite="F").status == 201
     assert bill.propfind(CALENDAR, "D:getetag", depth="1").hrefs() == [CALENDAR, CALENDAR + "n.ics"]
+
+
+def test_nothing_moves_into_a_full_calendar(bill: Client, world: DavWorld) -> None:  # RFC 4918 §11.5
+    bill("MKCALENDAR", HOME + "work/")
+    bill.put(EVENT, ics(event("a")))
+    bill.put(HOME + "work/o.ics", ics(event("o")))
+    world.policy = replace(world.policy, quota=1)
+    limited = world.client()
+    full = limited("MOVE", EVENT, destination=HOME + "work/a.ics")
+    assert (full.status, full.precondition) == (507, "D:quota-not-exceeded")
+    assert bill("GET", EVENT).status == 200
+    assert limited("MOVE", EVENT, destination=CALENDAR + "n.ics").status == 201
 
 
 def test_moving_minds_overwrite_uids_and_components(

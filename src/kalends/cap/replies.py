@@ -128,7 +128,7 @@ def _status_line(receipt: Receipt, language: str) -> str:
 
 def _id_lines(receipt: Receipt) -> str:
     text = ""
-    if receipt.id_name:
+    if receipt.id_name and receipt.id_value:
         text = fold(f"{receipt.id_name}:{receipt.id_value}")
     if receipt.recurrence is not None:
         text += receipt.recurrence.raw

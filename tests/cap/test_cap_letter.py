@@ -329,3 +329,25 @@ def test_an_owner_goes_by_the_name_they_came_with_s8_24(pair: Pair) -> None:
         assert "REQUEST-STATUS:6.3" in modify(pair, "VAGENDA", (), (odd,)).text
     assert "REQUEST-STATUS:2.0\r\n" in modify(pair, "VAGENDA", ("OWNER:mary",), ()).text
     assert "mary" not in pair.ask(owners).text
+
+
+INNER = ("BEGIN:X-INNER", "X-A:b", "END:X-INNER")
+
+
+def test_x_components_selected_in_an_event_are_modified_and_deleted_without_it_s10_5(pair: Pair) -> None:
+    pair.ask(command("CMD:CREATE", *event("a", *INNER), *event("b", "X-INNER:1"), targets=("relcalz1",)))
+    chosen = query("SELECT X-INNER FROM VEVENT WHERE UID = 'a'")
+    changed = ("BEGIN:X-INNER", "X-A:c", "END:X-INNER")
+    said = pair.ask(command("CMD:MODIFY", *chosen, *INNER, *changed, targets=("relcalz1",)))
+    assert "UID:a\r\nREQUEST-STATUS:2.0" in said.text
+    said = pair.ask(command("CMD:DELETE", *chosen, targets=("relcalz1",)))
+    assert "BEGIN:VREPLY\r\nREQUEST-STATUS:2.0\r\nEND:VREPLY" in said.text
+    found = pair.ask(command("CMD:SEARCH", *query("SELECT * FROM VEVENT"), targets=("relcalz1",)))
+    assert ["UID:a\r\n" in found.text, "X-A" in found.text] == [True, False]
+
+
+def test_an_alarm_without_a_sequence_has_no_empty_one_in_a_reply_s10_5(pair: Pair) -> None:
+    alarm = ("BEGIN:VALARM", "ACTION:DISPLAY", "DESCRIPTION:x", "TRIGGER:PT5M", "END:VALARM")
+    pair.ask(command("CMD:CREATE", *event("a", *alarm), targets=("relcalz1",)))
+    said = pair.ask(command("CMD:DELETE", *query("SELECT * FROM VALARM"), targets=("relcalz1",)))
+    assert "BEGIN:VREPLY\r\nREQUEST-STATUS:2.0\r\nEND:VREPLY" in said.text

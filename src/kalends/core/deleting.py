@@ -131,10 +131,17 @@ def _delete_objects(
     for group in selecting.by_object(found):
         try:
             with writer.attempt():
-                receipts += _delete_group(writer, authority, group, contained, mark=mark)
+                inner = [*contained, *_x_components(query, group)]
+                receipts += _delete_group(writer, authority, group, inner, mark=mark)
         except KalendsError as refused:
             receipts.append(_receipt(group[0].row, group[0].seen, error=refused))
     return receipts
+
+
+def _x_components(query: Query, group: Sequence[Hit]) -> list[str]:
+    """Selected names that no grammar tells from a property's, and that are contained components here."""
+    names = [one.name for one in query.select if isinstance(one, Column) and one.name.startswith("X-")]
+    return [name for name in names if any(hit.component.children(name) for hit in group)]
 
 
 def _delete_group(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from kalends.calquery.tree import Contained, Query
+from kalends.calquery.tree import Column, Contained, Query
 from kalends.core import (
     admission,
     agendas,
@@ -100,7 +100,8 @@ def _meant(query: Query, values: Component) -> Component:
 
     Source: RFC 4324 §6.1.1 (rule 7), §10.9.
     """
-    if query.source != values.name and query.select == (Contained(values.name),):
+    inner = ((Contained(values.name),), (Column(values.name),))  # an X- may be either (§6.1.1)
+    if query.source != values.name and query.select in inner:
         return Component(query.source, [values])
     return values
 

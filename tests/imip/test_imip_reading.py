@@ -193,6 +193,8 @@ MX = "mx.example.com"
         ["mx.example.com; dmarc = pass ( p=none ( nested ; ) ) header.from = example.org"],
         ['mx.example.com; dkim=pass reason="good; signature" header.d=example.org'],
         ["mx.example.com; dkim=fail header.d=example.org; dkim=pass header.d=example.org"],
+        ['mx.example.com; spf=pass (a 5" nail \\) ) smtp.mailfrom=example.org'],
+        [*["other.example; none"] * 100, "mx.example.com; spf=pass smtp.mailfrom=example.org"],
     ],
 )  # fmt: skip
 def test_rfc8601_what_the_trusted_server_found_out_proves_a_sender(results: list[str]) -> None:
@@ -229,6 +231,12 @@ def test_rfc8601_a_signature_of_a_domain_above_proves_the_one_below() -> None:
         ["mx.example.com; dkim=pass header.d=evil.example header.d=example.org"],
         ["(mx.example.com;) other.example; dmarc=pass header.from=example.org"],
         ["mx.example.com; (dmarc=pass header.from=example.org"],
+        ['mx.example.com; dkim=pass reason="' + "x" * 400 + ' header.d=example.org" header.d=evil.example'],
+        [
+            'mx.example.com; spf=pass (5" of) smtp.mailfrom=evil.example; (6") dmarc=pass header.from="example.org'
+        ],
+        ['mx.example.com; dmarc=pass \\" header.from=example.org'],
+        ["mx.example.com; dmarc=pass ) header.from=example.org"],
     ],
 )
 def test_rfc8601_nothing_else_proves_it(results: list[str]) -> None:

@@ -24,7 +24,7 @@ _SHORT = 40
 """Characters of a value in a table."""
 _NOISE = frozenset(("DTSTAMP", "LAST-MODIFIED", "CREATED", "SEQUENCE"))
 """What every change changes: shown when nothing else did, and in --json."""
-_NOBODY = {"cli": "administrator", "job": "the store"}
+_NOBODY = {"cli": "administrator", "imip": "somebody by mail", "job": "the store"}
 """Who it was when nobody is named, by way."""
 
 

@@ -12,13 +12,19 @@ from dataclasses import dataclass
 
 from kalends.imip.errors import UnprovenError
 
-MAX_RESULTS, MAX_VALUE = 50, 10_000
-"""Fields that are looked at, and characters of one."""
+MAX_RESULTS, MAX_VALUE = 20, 4_000
+"""Fields of the trusted server that are looked at, and characters of one."""
 _METHOD = re.compile(r"\s*([a-z0-9-]+)\s*(?:/\s*\d+\s*)?=\s*([a-z]+)(?![\w-])", re.IGNORECASE)
-_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_QUOTED = r'"(?:[^"\\]|\\.){0,320}"'
 # What stands in quotes by itself is skipped: a reason may repeat what a stranger wrote
-_PROPERTY = re.compile(rf"{_QUOTED}|([a-z]+)\s*\.\s*([\w-]+)\s*=\s*((?:{_QUOTED}|[^\s;\"])+)", re.IGNORECASE)
-_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|\\.|[^"\\()]+|[()"\\]', re.DOTALL)
+_PROPERTY = re.compile(
+    rf"{_QUOTED}|(?<![a-z])([a-z]{{1,20}})\s{{0,9}}\.\s{{0,9}}([\w-]{{1,40}})\s{{0,9}}=\s{{0,9}}"
+    rf"((?:{_QUOTED}|[^\s;\"])+)",
+    re.IGNORECASE,
+)
+_OUTSIDE = re.compile(rf'{_QUOTED}|[^"\\()]+|\(', re.DOTALL)
+_INSIDE = re.compile(r"\\.|[^\\()]+|[()]", re.DOTALL)
+"""The pieces of a field outside of comments, and inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,8 @@ def require(sender: str, results: Sequence[str], server: str) -> None:
     Source: RFC 8601 §2.2, §5; RFC 7489 §3.1.
     """
     domain = sender.rpartition("@")[2].lower()
-    found = [one for text in results[:MAX_RESULTS] for one in _read(text[:MAX_VALUE], server)]
+    ours = [pieces for text in results if (pieces := _by(text[:MAX_VALUE], server))]
+    found = [one for pieces in ours[:MAX_RESULTS] for one in _read(pieces)]
     dmarc = [one for one in found if one.method == "dmarc"]
     if any(one.result == "fail" for one in dmarc):
         raise UnprovenError(f"DMARC failed for {domain}")
@@ -66,13 +73,15 @@ def _proves(one: _Result, domain: str) -> bool:
     return False
 
 
-def _read(text: str, server: str) -> Iterator[_Result]:
-    """The results in one field, if the server wrote it."""
+def _by(text: str, server: str) -> list[str]:
+    """What stands in a field that the server wrote; nothing for one that others did."""
     first, *others = _split(text)
     named = first.split()
-    if not named or named[0].strip('"').lower() != server.lower():
-        return
-    for piece in others:
+    return others if named and named[0].strip('"').lower() == server.lower() else []
+
+
+def _read(pieces: Sequence[str]) -> Iterator[_Result]:
+    for piece in pieces:
         match = _METHOD.match(piece)
         if match is None:
             continue
@@ -84,19 +93,22 @@ def _read(text: str, server: str) -> Iterator[_Result]:
 
 
 def _split(text: str) -> list[str]:
-    """The pieces between semicolons, without comments; what stands in quotes belongs to its piece."""
-    pieces, depth = [""], 0
-    for match in _PIECE.finditer(text):
-        piece = match[0]
-        if piece == "(":
-            depth += 1
-        elif piece == ")":
-            depth = max(0, depth - 1)
+    """The pieces between semicolons, without comments; what stands in quotes belongs to its piece.
+
+    A field in which a quote or a comment does not end says nothing: a stranger may have written all of it.
+    """
+    pieces, depth, at = [""], 0, 0
+    while at < len(text):
+        match = (_INSIDE if depth else _OUTSIDE).match(text, at)
+        if match is None:
+            return [""]
+        piece, at = match[0], match.end()
+        if piece in "()":
+            depth += 1 if piece == "(" else -1
+        elif not depth and piece.startswith('"'):
+            pieces[-1] += piece
         elif not depth:
-            if piece.startswith('"'):
-                pieces[-1] += piece
-                continue
             head, *more = piece.split(";")
             pieces[-1] += head
             pieces += more
-    return pieces
+    return [""] if depth else pieces

@@ -13,6 +13,7 @@ import pytest
 from mail_world import MailWorld
 from post_office import PostOffice
 
+from kalends.core import history, undoing
 from kalends.imip import queue, verdicts
 from kalends.imip.queue import HOLD, Tally
 from kalends.serve.certificate import server_identity
@@ -362,3 +363,24 @@ def test_a_relay_that_is_cut_off_fails_in_words(world: MailWorld, office: PostOf
     assert world.round() == Tally(waiting=1)
     assert isinstance(world.mailer.relay, Relay)
     assert world.status(JANE) == "1.0"
+
+
+def test_what_became_of_a_mail_is_not_what_an_undo_takes_back(world: MailWorld, office: PostOffice) -> None:
+    world.invite(JANE)
+    world.round()
+    world.invite(JANE, extra="LOCATION:Canteen\n")
+    world.round()
+    assert world.status(JANE) == "1.1"
+    place, caller = world.village.place("bill"), world.village.caller("bill")
+    told = world.store.read(lambda tx: history.entries(tx, caller, place))
+    assert [(one.via, one.action, one.undone) for one in told[:4]] == [
+        ("job", "changed", False), ("dav", "changed", False), ("job", "changed", False), ("dav", "created", False),
+    ]  # fmt: skip
+    (back,) = world.store.write(lambda tx: undoing.undo(tx, caller, place, uid="lunch"))
+    assert back.tick == told[1].tick
+    assert "Canteen" not in world.village.text("bill", "lunch")
+    assert world.status(JANE) == "1.0", "Jane is told"
+    office.mails.clear()
+    assert world.round() == Tally(sent=1)
+    (back,) = world.store.write(lambda tx: undoing.undo(tx, caller, place, tick=told[3].tick))
+    assert world.village.text("bill", "lunch") == ""

@@ -2,7 +2,8 @@
 
 A change that takes another one back is a change like any other, and says which one it takes back. So what
 counts of a log, read from its end, is what nothing behind it takes back; an undo that was taken back itself
-does not count either, and what it took back counts again.
+does not count either, and what it took back counts again. What the store notes by itself, such as what became
+of a mail, does not count: nobody did it, and nobody wants it back.
 """
 
 from __future__ import annotations
@@ -32,11 +33,16 @@ def began(row: LoggedRow) -> bool:
     return row.first and not row.kept and row.change.op in ("put", "props", "rights")
 
 
+def is_note(row: LoggedRow) -> bool:
+    """Whether the store changed something by itself that it has not made."""
+    return row.change.via == "job" and row.undoes is None and not began(row)
+
+
 def counting(rows: Iterable[LoggedRow]) -> Iterator[LoggedRow]:
-    """Of changes from the newest on, those that no other one takes back and that take back none."""
+    """Of changes from the newest on, those that none takes back, that take none back and are no notes."""
     undone: set[tuple[int, int]] = set()
     for row in rows:
-        if key(row) in undone:
+        if key(row) in undone or is_note(row):
             continue
         if row.undoes is None:
             yield row
@@ -122,7 +128,7 @@ def refuse_buried(tx: Tx, row: LoggedRow) -> None:
         tick = newer.change.tick
         if tick == change.tick:
             break
-        if undone.pop(tick, None) is not None:
+        if undone.pop(tick, None) is not None or is_note(newer):
             continue
         if newer.undoes is None:
             undone = {0: tick}

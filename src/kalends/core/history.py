@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kalends.core import containers, rights
-from kalends.core.counting import began, counting, key
+from kalends.core.counting import began, counting, is_note, key
 from kalends.core.differences import Difference, differences, title_in
 from kalends.core.errors import DeniedError
 from kalends.core.model import Caller, Target, Via
@@ -70,7 +70,7 @@ def entries(
     standing = {key(row) for row in counting(rows)}
     names = Names(tx)
     return [
-        _entry(tx, row, names, undone=row.undoes is None and key(row) not in standing)
+        _entry(tx, row, names, undone=row.undoes is None and key(row) not in standing and not is_note(row))
         for row in rows
         if owner or row.change.kind not in OWN
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from kalends.calquery.tree import Column, Contained, Query
+from kalends.calquery.tree import AllProperties, Column, Contained, Everything, Query, Selected
 from kalends.core import admission, agendas, containers, decrees, rights, scheduling, selecting, series, texts
 from kalends.core.admission import Sent
 from kalends.core.circumstances import Standing
@@ -30,13 +30,43 @@ def delete(
     receipts: list[Receipt] = []
     for selection in selections:
         for query, expand in selecting.queries_of(tx, caller, target, selection):
+            inner = _inner(query)
             if query.source == "VAGENDA":
                 receipts += _delete_agendas(tx, caller, target, query, mark=mark)
             elif query.source == "VCALSTORE":
                 raise InvalidError("the calendar store cannot be deleted")
             elif query.source != "VFREEBUSY":
-                receipts += _delete_objects(tx, caller, target, query, expand=expand, mark=mark)
+                receipts += _delete_objects(tx, caller, target, query, inner, expand=expand, mark=mark)
     return receipts
+
+
+def _inner(query: Query) -> list[str]:
+    """The names of contained components that a query selects; without any, it is about what it is FROM.
+
+    Raises:
+        InvalidError: it selects properties, which is no reason to delete what holds them.
+
+    Source: RFC 4324 §6.1.1 (rule 7), §10.5.
+    """
+    names: list[str] = []
+    for one in query.select:
+        if isinstance(one, Contained):
+            names.append(one.component)
+        elif isinstance(one, AllProperties | Everything) or _identifies(one, query.source):
+            continue
+        elif isinstance(one, Column) and one.name.startswith("X-") and one.component is None:
+            names.append(one.name)  # no grammar tells an x-component from an x-property
+        else:
+            raise InvalidError("DELETE removes components and no properties; select * or one such as VALARM")
+    return names
+
+
+def _identifies(one: Selected, kind: str) -> bool:
+    """Whether a selected item is what names a component of a kind: `SELECT UID FROM VEVENT`."""
+    if not isinstance(one, Column) or one.component is not None or one.param is not None:
+        return False
+    named = one.name.endswith("-ID") if kind.startswith("X-") else one.name == texts.ID_OF.get(kind)
+    return named or one.name in ("UID", "RECURRENCE-ID")
 
 
 def delete_object(
@@ -116,12 +146,9 @@ def _delete_agendas(tx: Tx, caller: Caller, target: Target, query: Query, *, mar
 
 
 def _delete_objects(
-    tx: Tx, caller: Caller, target: Target, query: Query, *, expand: bool, mark: bool
+    tx: Tx, caller: Caller, target: Target, query: Query, contained: list[str], *, expand: bool, mark: bool
 ) -> list[Receipt]:
     authority = rights.authority_in(tx, caller, target)
-    if any(isinstance(one, Column) and one.component is not None for one in query.select):
-        raise InvalidError("DELETE removes components; select one by its name, such as VALARM")
-    contained = [name.component for name in query.select if isinstance(name, Contained)]
     for kind in contained or [query.source]:
         authority.require("DELETE", kind)
     writer = Writer(tx, caller, (target.calendar_id,))
@@ -131,17 +158,10 @@ def _delete_objects(
     for group in selecting.by_object(found):
         try:
             with writer.attempt():
-                inner = [*contained, *_x_components(query, group)]
-                receipts += _delete_group(writer, authority, group, inner, mark=mark)
+                receipts += _delete_group(writer, authority, group, contained, mark=mark)
         except KalendsError as refused:
             receipts.append(_receipt(group[0].row, group[0].seen, error=refused))
     return receipts
-
-
-def _x_components(query: Query, group: Sequence[Hit]) -> list[str]:
-    """Selected names that no grammar tells from a property's, and that are contained components here."""
-    names = [one.name for one in query.select if isinstance(one, Column) and one.name.startswith("X-")]
-    return [name for name in names if any(hit.component.children(name) for hit in group)]
 
 
 def _delete_group(

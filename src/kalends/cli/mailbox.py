@@ -43,22 +43,21 @@ def receive(recipients: tuple[str, ...], store: str | None, config_file: Path | 
 
 def _received(recipients: tuple[str, ...], store: str | None, config_file: Path | None) -> tuple[int, str]:
     from kalends.cli.text import clean
-    from kalends.core.errors import DeniedError, FailureError, InterruptedCommandError, KalendsError
-    from kalends.imip.errors import BadMailError, MailError, NobodyError
+    from kalends.imip.outcomes import Outcome, outcome_of
     from kalends.serve.config import ConfigError
-    from kalends.store.errors import StoreError
 
-    codes: tuple[tuple[type[Exception], int], ...] = (
-        (BadMailError, DATAERR), (NobodyError, NOUSER), (MailError, NOPERM), (ConfigError, CONFIG),
-        (FailureError, TEMPFAIL), (InterruptedCommandError, TEMPFAIL), (StoreError, TEMPFAIL),
-        (DeniedError, NOPERM), (KalendsError, UNAVAILABLE),
-    )  # fmt: skip
+    codes = {
+        Outcome.UNREADABLE: DATAERR, Outcome.NOBODY: NOUSER, Outcome.UNPROVEN: NOPERM,
+        Outcome.LATER: TEMPFAIL, Outcome.REFUSED: UNAVAILABLE,
+    }  # fmt: skip
     try:
         return 0, _take(recipients, store, config_file)
+    except ConfigError as error:
+        return CONFIG, clean(str(error), 500)
     except Exception as error:  # a mail must not be lost because of an error in Kalends
-        for kind, code in codes:
-            if isinstance(error, kind):
-                return code, clean(str(error), 500)
+        outcome = outcome_of(error)
+        if outcome is not None:
+            return codes[outcome], clean(str(error), 500)
         log.debug("mail", exc_info=True)
         return TEMPFAIL, clean(f"internal error: {type(error).__name__}: {error}", 500)
 

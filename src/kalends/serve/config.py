@@ -31,6 +31,7 @@ from kalends.serve.readings import (
     read_number,
     read_octets,
     read_path,
+    read_place,
     read_port,
     read_port_or_off,
     read_proxies,
@@ -244,6 +245,9 @@ class Config:
             read_text, "mail server whose Authentication-Results prove a sender; off: all are proven"
         ),
     )
+    mail_lmtp: str = field(
+        default="", metadata=_says(read_place, "where a mail server hands mail in: a loopback address:port")
+    )
     virtual_hosts: tuple[Config, ...] = ()
 
     def serving(self, store: str) -> Config:
@@ -294,6 +298,12 @@ class Config:
             imip=bool(self.mail_host),
             mail_recipients=self.mail_recipients,
         )
+
+    @property
+    def lmtp_address(self) -> tuple[str, int]:
+        """The address and port of `mail_lmtp`."""
+        host, _, port = self.mail_lmtp.rpartition(":")
+        return host.strip("[]"), int(port)
 
     @property
     def mailbox(self) -> str:
@@ -453,5 +463,10 @@ def _check(config: Config) -> None:
         raise ConfigError("mail_user", "--mail-user", "a user name needs mail-password-file")
     if config.mail_user and config.mail_tls == "none" and not _is_loopback(config.mail_host):
         raise ConfigError("mail_tls", "--mail-tls", "refused: a password is sent over TLS only")
+    if config.mail_lmtp and not _is_loopback(config.lmtp_address[0]):
+        raise ConfigError("mail_lmtp", "--mail-lmtp", "refused: only a loopback address can be listened on")
+    if config.mail_lmtp and not config.mail_require_authentication_results:
+        needed = "mail-require-authentication-results has to say who proves senders (docs/mail.md)"
+        raise ConfigError("mail_lmtp", "--mail-lmtp", needed)
     if config.max_buffered < 2 * config.max_object:
         raise ConfigError("max_buffered", "--max-buffered", "must be at least twice max-object")

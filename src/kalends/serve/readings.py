@@ -49,6 +49,15 @@ def read_mailbox(value: Any) -> str:
     return f"{user}@{domain.lower()}"
 
 
+def read_place(value: Any) -> str:
+    """An address and a port: 127.0.0.1:24, [::1]:24. Raises ValueError."""
+    text = read_text(value)
+    host, colon, port = text.rpartition(":")
+    if not colon or not host:
+        raise ValueError(f"expected an address and a port such as 127.0.0.1:24, not {text!r}")
+    return f"{host}:{read_port(port)}"
+
+
 def read_port(value: Any) -> int:
     """A TCP port. Raises ValueError."""
     number = read_number(value)

@@ -29,6 +29,7 @@ from kalends.serve.feed import Feed
 from kalends.serve.hosts import Hosts, VirtualHost
 from kalends.serve.http.limits import HttpLimits
 from kalends.serve.http.listener import HttpListener
+from kalends.serve.lmtp import LmtpListener
 from kalends.serve.mailer import MailDuty, Mailer
 from kalends.serve.proxies import Proxies
 from kalends.serve.rates import Rates, neighbourhood
@@ -85,6 +86,7 @@ class Server:
         self._ending = False
         self._http: HttpListener | None = None
         self._mail: MailDuty | None = None
+        self._lmtp: LmtpListener | None = None
         self._signposts: list[asyncio.DatagramTransport] = []
 
     async def start(self) -> None:
@@ -168,8 +170,23 @@ class Server:
         if config.mail_host:
             self._mail = MailDuty([Mailer(host.config, host.store) for host in self._shared.hosts])
             self._mail.start()
+        if config.mail_lmtp:
+            await self._start_lmtp()
         if config.retention:
             self._chores.append(loop.create_task(self._purge_daily()))
+
+    async def _start_lmtp(self) -> None:
+        places = [(host.config, host.store) for host in self._shared.hosts]
+        lmtp = LmtpListener(self.config, places)
+        with _naming("mail_lmtp", *self.config.lmtp_address, "name another port"):
+            await lmtp.start()
+        self._lmtp = lmtp
+        log.info("mail is taken by LMTP on %s", _shown(*lmtp.address))
+
+    @property
+    def lmtp_address(self) -> tuple[str, int] | None:
+        """Where mail is taken by LMTP, if it is."""
+        return None if self._lmtp is None else self._lmtp.address
 
     async def _purge_daily(self) -> None:
         """Forget what is older than the retention, now and every day; a store in trouble waits a day."""
@@ -307,6 +324,8 @@ class Server:
             await http
         if mailing is not None:
             await mailing
+        if self._lmtp is not None:
+            await self._lmtp.stop(self.config.drain_timeout)
         for host in self._shared.hosts:
             await asyncio.to_thread(_save_uses, host)
         self._leave(self._shared.hosts)

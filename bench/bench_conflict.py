@@ -9,8 +9,8 @@ from bench.data import event, vcalendar
 from bench.measure import Line, Report, micros, quick
 from bench.place import USER, admin, folder, furnished
 from kalends.core import containers, ledger
-from kalends.core.clashes import clashes_of
-from kalends.core.exclusion import Place
+from kalends.core.conflicts.clashes import clashes_of
+from kalends.core.conflicts.exclusion import Place
 from kalends.core.model import Target
 from kalends.ical.tree import parse
 from kalends.store import calendars, objects

@@ -13,7 +13,8 @@ from bench.measure import Line, Report, quick
 from bench.place import POLICY, USER, Server, admin, folder, furnished, serving
 from bench.postgres import postgres
 from kalends.client.aio import AsyncClient, connect_async
-from kalends.core import conflict, containers
+from kalends.core import containers
+from kalends.core.conflicts import conflict
 from kalends.store.open import open_store
 
 WRITERS = 50

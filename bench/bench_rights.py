@@ -11,8 +11,10 @@ from bench.measure import Line, Report, micros, quick
 from bench.place import CALENDAR, POLICY, USER, admin, fill, folder, furnished
 from kalends.calquery.parse import parse
 from kalends.cap import replies
-from kalends.core import containers, identity, search, sharing
+from kalends.core import containers, search
+from kalends.core.access import sharing
 from kalends.core.model import Caller, Selection
+from kalends.core.people import identity
 from kalends.store.base import Store, Tx
 
 SIZE = 10_000

@@ -17,8 +17,9 @@ from kalends.beep.scram import make_verifier
 from kalends.cli.intake import BATCH
 from kalends.client.options import Settings
 from kalends.client.trust import Trust
-from kalends.core import containers, identity, ledger
+from kalends.core import containers, ledger
 from kalends.core.model import Caller, Identity, Policy
+from kalends.core.people import identity
 from kalends.ical.tree import parse
 from kalends.store.base import Store, Tx
 from kalends.store.open import open_store

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kalends.beep.scram import make_verifier
-from kalends.core import containers, identity
+from kalends.core import containers
 from kalends.core.model import Policy
+from kalends.core.people import identity
 from kalends.store.open import open_store
 
 PASSWORD = "correct horse battery"

@@ -13,9 +13,10 @@ from kalends.beep.session import Session as Wire
 from kalends.cap.actions import Action, Audit, Await, Cancel, Execute, Forget, Outcome, Prepare
 from kalends.cap.opening import URI
 from kalends.cap.session import LANGUAGES, Session
-from kalends.core import containers, identity
+from kalends.core import containers
 from kalends.core.languages import diagnostic
 from kalends.core.model import Policy
+from kalends.core.people import identity
 from kalends.store.base import Store
 
 UTC = 1_767_225_600  # 2026-01-01T00:00:00Z

@@ -10,7 +10,8 @@ from kalends.cap.actions import Execute
 from kalends.cap.messages import read_message
 from kalends.cap.selections import MAX_QUERIES, is_point_read, selections_of
 from kalends.cap.status import RefusalError
-from kalends.core import containers, decreeing
+from kalends.core import containers
+from kalends.core.access import decreeing
 from kalends.core.model import Policy, Selection
 from kalends.ical.tree import Component
 from kalends.ical.tree import parse as parse_ics

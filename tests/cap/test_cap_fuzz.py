@@ -9,7 +9,8 @@ from cap_harness import POLICY, UTC, Pair, command, furnish, query
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kalends.core import conflict, containers, ledger
+from kalends.core import containers, ledger
+from kalends.core.conflicts import conflict
 from kalends.core.errors import NotFoundError
 from kalends.ical.tree import parse
 from kalends.store.base import Store, Tx

@@ -7,8 +7,10 @@ from cap_harness import POLICY, UTC, Pair, command, event, query
 
 from kalends.cap.actions import Audit
 from kalends.cap.session import MAX_REFUSED_IDENTITIES
-from kalends.core import acting, containers, groups, history, identity
+from kalends.core import containers
 from kalends.core.model import Policy
+from kalends.core.past import history
+from kalends.core.people import acting, groups, identity
 from kalends.store.base import Store
 
 CAL, MARYS = ("bob/calendar",), ("mary/calendar",)

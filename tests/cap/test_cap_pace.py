@@ -12,9 +12,9 @@ from kalends.calquery.parse import parse as parse_query
 from kalends.cap import commands, replies
 from kalends.cap.commands import VERBS, Circumstances
 from kalends.cap.messages import read_message
-from kalends.core.acting import Standing
 from kalends.core.errors import TooLargeError
 from kalends.core.model import Answer, Found, Policy
+from kalends.core.people.acting import Standing
 from kalends.ical.tree import Component, Line
 from kalends.store.base import Deadline, Store
 from kalends.store.errors import DeadlineError

@@ -12,8 +12,8 @@ from kalends.beep.session import Session as Wire
 from kalends.cap.actions import Execute, Prepare
 from kalends.cap.opening import URI
 from kalends.cap.session import INLINE_OCTETS, Session
-from kalends.core import identity
 from kalends.core.model import Policy
+from kalends.core.people import identity
 from kalends.store.base import Store
 from kalends.store.errors import DeadlineError, StoreFullError, StoreOutcomeUnknownError
 

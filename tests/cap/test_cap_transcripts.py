@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from cap_harness import POLICY, UTC, Pair
 
-from kalends.core import containers, identity
+from kalends.core import containers
+from kalends.core.people import identity
 from kalends.ical.folds import unfold
 from kalends.store.base import Store, Tx
 

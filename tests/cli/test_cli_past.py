@@ -9,8 +9,9 @@ import pytest
 from cli_tools import Here
 
 from kalends.calquery.parse import parse as parse_query
-from kalends.core import containers, identity, ledger
+from kalends.core import containers, ledger
 from kalends.core.model import Caller, Policy, Selection
+from kalends.core.people import identity
 from kalends.ical.tree import parse
 from kalends.store.base import Tx
 from kalends.store.open import open_store

@@ -12,7 +12,7 @@ from cli_tools import Here, on_terminal, snapshot
 from kalends.beep.scram import read_verifier
 from kalends.beep.verify import PlainWork
 from kalends.cli.offline import office
-from kalends.core import identity
+from kalends.core.people import identity
 from kalends.ical.tree import parse
 from kalends.store.open import open_store
 from live_server import clean_environ

@@ -12,8 +12,8 @@ from cap.cap_harness import POLICY, Pair, command, event, furnish, query
 from kalends.beep import events
 from kalends.cap.commands import VERBS
 from kalends.cap.opening import URI
-from kalends.core import identity
 from kalends.core.capability import COMPONENTS
+from kalends.core.people import identity
 from kalends.store import changes
 from kalends.store.base import Store
 from kalends.store.errors import DeadlineError, StoreFullError

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kalends.calquery.parse import parse as parse_query
-from kalends.core import containers, contents, identity, ledger, rights, search
+from kalends.core import containers, contents, ledger, search
+from kalends.core.access import rights
+from kalends.core.access.presets import preset
 from kalends.core.guard import guard
 from kalends.core.model import Answer, Caller, Policy, Receipt, Selection, Target
-from kalends.core.presets import preset
+from kalends.core.people import identity
 from kalends.ical.tree import Component, Line, parse
 from kalends.store.base import Store
 

@@ -27,12 +27,13 @@ from pathlib import Path
 import pytest
 from core_world import NOW, POLICY, World, lines
 
-from kalends.core import errors, identity, ledger, scheduling
+from kalends.core import errors, ledger, scheduling
 from kalends.core.errors import KalendsError
-from kalends.core.history import entries
 from kalends.core.model import Caller, Policy, Target
-from kalends.core.trash import restore
-from kalends.core.undoing import undo
+from kalends.core.past.history import entries
+from kalends.core.past.trash import restore
+from kalends.core.past.undoing import undo
+from kalends.core.people import identity
 from kalends.ical.folds import unfold
 from kalends.ical.tree import Component, Line, parse
 from kalends.store import calendars, jobs, objects, principals

@@ -10,7 +10,7 @@ from kalends.calquery.match import Subject
 from kalends.calquery.parse import parse as parse_query
 from kalends.calquery.plan import plan
 from kalends.calquery.ranges import ticks_from
-from kalends.core import changed, trash, undoing
+from kalends.core.past import changed, trash, undoing
 from kalends.ical.tree import Component
 from kalends.store import calendars, changes
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 from core_world import POLICY, World, calendar, errors, event, lines, todo
 
-from kalends.core import clashes, conflict, containers, ledger
+from kalends.core import containers, ledger
+from kalends.core.conflicts import clashes, conflict
+from kalends.core.conflicts.proof import Walk
 from kalends.core.errors import ConflictError, InvalidError
 from kalends.core.languages import translated
 from kalends.core.model import Receipt, Target
-from kalends.core.proof import Walk
 from kalends.ical.recur_plan import Budget
 from kalends.ical.tree import parse
 from kalends.store import calendars

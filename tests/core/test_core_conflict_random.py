@@ -10,8 +10,9 @@ from core_world import World, calendar
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kalends.core import clashes, containers
-from kalends.core.courses import course_of, may_meet
+from kalends.core import containers
+from kalends.core.conflicts import clashes
+from kalends.core.conflicts.courses import course_of, may_meet
 from kalends.core.errors import ConflictError, TooComplexError
 from kalends.ical.occurrences import occurrences
 from kalends.ical.tree import Component, parse

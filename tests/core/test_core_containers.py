@@ -8,7 +8,7 @@ import threading
 import pytest
 from core_world import NOW, POLICY, STORE, World, calendar, errors, event
 
-from kalends.core import capability, containers, defaults, identity, names, uids
+from kalends.core import capability, containers, defaults, names, uids
 from kalends.core.errors import (
     DeniedError,
     DuplicateError,
@@ -20,6 +20,7 @@ from kalends.core.errors import (
 from kalends.core.guard import guard
 from kalends.core.languages import OFFERED
 from kalends.core.model import Caller, Policy
+from kalends.core.people import identity
 from kalends.ical.tree import Component, parse
 from kalends.store import changes, maintenance
 from kalends.store import errors as store_errors

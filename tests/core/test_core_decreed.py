@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kalends.core.decreed import contradicts, may_meet
-from kalends.core.upns import parse_filter
-from kalends.core.vrights import Rule, rules_of
+from kalends.core.access.decreed import contradicts, may_meet
+from kalends.core.access.upns import parse_filter
+from kalends.core.access.vrights import Rule, rules_of
 from kalends.ical.tree import Component
 
 FILTERS = (

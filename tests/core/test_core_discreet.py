@@ -11,7 +11,8 @@ from kalends.calquery.bind import bind
 from kalends.calquery.match import Subject
 from kalends.calquery.parse import parse as parse_query
 from kalends.calquery.plan import plan
-from kalends.core import expansion, rights, selecting
+from kalends.core import expansion, selecting
+from kalends.core.access import rights
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component, parse
 from kalends.ical.zones import Zones

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from core_world import NOW, POLICY, World
 
-from kalends.core import identity, sharing
+from kalends.core.access import sharing
+from kalends.core.people import identity
 
 BEN = "ben@example.com"
 TITLES = "SELECT SUMMARY FROM VEVENT"

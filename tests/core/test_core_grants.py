@@ -7,11 +7,11 @@ from itertools import combinations
 import pytest
 from core_world import World
 
-from kalends.core import delegates, grants, mounting, presets, sharing
+from kalends.core.access import delegates, grants, mounting, presets, sharing
+from kalends.core.access.sights import Sight
+from kalends.core.access.upns import UpnFilter
 from kalends.core.errors import DeniedError, InvalidError, NotFoundError, QuotaError
 from kalends.core.model import Target
-from kalends.core.sights import Sight
-from kalends.core.upns import UpnFilter
 from kalends.ical.tree import Component, parse
 from kalends.store.base import Store
 

@@ -9,9 +9,9 @@ from core_world import NOW, POLICY, STORE, World, calendar, errors, event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kalends.core import acting, groups, identity
-from kalends.core.acting import Standing
 from kalends.core.errors import DeniedError, DuplicateError, InvalidError, NotFoundError
+from kalends.core.people import acting, groups, identity
+from kalends.core.people.acting import Standing
 from kalends.store import maintenance
 from kalends.store.base import Tx
 

@@ -10,7 +10,7 @@ from core_world import STORE, World, calendar, component
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kalends.core import rights
+from kalends.core.access import rights
 from kalends.core.errors import KalendsError
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component, parse

@@ -9,7 +9,7 @@ from core_world import NOW, STORE, World, calendar, errors, event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kalends.core import containers, history, identity, purging, trash, undoing
+from kalends.core import containers
 from kalends.core.errors import (
     ConflictError,
     DeniedError,
@@ -19,9 +19,11 @@ from kalends.core.errors import (
     NotFoundError,
     StaleError,
 )
-from kalends.core.history import Entry
 from kalends.core.model import Caller, Target
-from kalends.core.undoing import Undone
+from kalends.core.past import history, purging, trash, undoing
+from kalends.core.past.history import Entry
+from kalends.core.past.undoing import Undone
+from kalends.core.people import identity
 from kalends.store import calendars, changes, maintenance, objects, schema
 from kalends.store.base import Store
 from kalends.store.open import open_store

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from core_world import STORE, World, preset_text
 
-from kalends.core.circumstances import Standing
+from kalends.core.access.circumstances import Standing
+from kalends.core.access.judges import PERMISSIONS, authority_in
+from kalends.core.access.vcar import Judge
 from kalends.core.containers import housekeeper
 from kalends.core.errors import NotFoundError
-from kalends.core.judges import PERMISSIONS, authority_in
 from kalends.core.model import Caller, Identity, Target
 from kalends.core.names import ANONYMOUS
-from kalends.core.vcar import Judge
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component, parse
 from kalends.store import objects

@@ -6,13 +6,14 @@ import pytest
 from core_world import World, preset_text
 
 from kalends.calquery.bind import Bindings
-from kalends.core import ledger, vrights
-from kalends.core.circumstances import Context, Standing
+from kalends.core import ledger
+from kalends.core.access import vrights
+from kalends.core.access.circumstances import Context, Standing
+from kalends.core.access.presets import PRESETS, preset
+from kalends.core.access.vcar import Judge
+from kalends.core.access.vrights import rules_of
 from kalends.core.errors import InvalidError
 from kalends.core.model import Identity
-from kalends.core.presets import PRESETS, preset
-from kalends.core.vcar import Judge
-from kalends.core.vrights import rules_of
 from kalends.ical.tree import Component, parse
 from kalends.store.base import Tx
 

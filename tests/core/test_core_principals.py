@@ -8,11 +8,12 @@ import psycopg
 import pytest
 from core_world import NOW, POLICY, World
 
-from kalends.core import addresses, agendas, containers, identity, tokens
+from kalends.core import agendas, containers
 from kalends.core.errors import DuplicateError, InvalidError, NotFoundError
-from kalends.core.identity import Principal
 from kalends.core.model import Identity
 from kalends.core.names import path_name
+from kalends.core.people import addresses, identity, tokens
+from kalends.core.people.identity import Principal
 from kalends.store import schema
 from kalends.store.open import open_store
 from postgres_server import PostgresServer

@@ -8,11 +8,12 @@ from itertools import product
 import pytest
 from core_world import World, preset_text
 
-from kalends.core import containers, rights
+from kalends.core import containers
+from kalends.core.access import rights
+from kalends.core.access.upns import filters_of, parse_filter
 from kalends.core.errors import InvalidError
 from kalends.core.model import Caller
 from kalends.core.names import ANONYMOUS
-from kalends.core.upns import filters_of, parse_filter
 from kalends.store import schema
 from kalends.store.base import Tx
 from kalends.store.maintenance import check, reindex

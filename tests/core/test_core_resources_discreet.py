@@ -12,7 +12,8 @@ from kalends.calquery.match import Subject
 from kalends.calquery.occasions import Occasions
 from kalends.calquery.plan import plan
 from kalends.calquery.tree import And, Condition, State
-from kalends.core import resources, rights
+from kalends.core import resources
+from kalends.core.access import rights
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component, parse
 from kalends.ical.zones import Zones

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 from core_world import World, calendar, errors, event, preset_text
 
-from kalends.core import ledger, undoing
+from kalends.core import ledger
 from kalends.core.errors import DeniedError, NotFoundError, StaleError
 from kalends.core.model import Caller
+from kalends.core.past import undoing
 
 MARY = "mary@example.com"
 MEETING = event(

@@ -8,9 +8,10 @@ import pytest
 from core_world import NOW, component, selection
 from scheduling_world import Village, wrapped
 
-from kalends.core import identity, ledger, scheduling
+from kalends.core import ledger, scheduling
 from kalends.core.errors import AttendeeChangeError, DefaultCalendarError, SchedulingTwinError
 from kalends.core.model import Caller, Identity, Target
+from kalends.core.people import identity
 from kalends.ical.tree import parse
 from kalends.store import calendars, objects
 from kalends.store.base import Store

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import pytest
 from core_world import STORE, World, calendar, component, errors, event
 
-from kalends.core import decreeing, ledger, rights, sharing, telling
+from kalends.core import ledger
+from kalends.core.access import decreeing, rights, sharing, telling
+from kalends.core.access.presets import PRESETS
 from kalends.core.errors import DeniedError, InvalidError, KalendsError, NotFoundError, StaleError
 from kalends.core.model import Caller
-from kalends.core.presets import PRESETS
 from kalends.ical.tree import Component, parse
 from kalends.store.base import Tx
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from kalends.core.access.upns import parse_filter
 from kalends.core.admission import Sent, check_upn_filter
 from kalends.core.errors import InvalidError
-from kalends.core.upns import parse_filter
 from kalends.ical.tree import Component, Line
 
 IDENTITIES = ("@", "@example.com", "@other.org", "sam@example.com", "eve@other.org")

@@ -8,10 +8,10 @@ from kalends.calquery.bind import Bindings, bind
 from kalends.calquery.parse import parse as parse_query
 from kalends.calquery.plan import plan
 from kalends.core import defaults
-from kalends.core.circumstances import Context, Standing
+from kalends.core.access.circumstances import Context, Standing
+from kalends.core.access.vcar import Judge, may
+from kalends.core.access.vrights import Rule, reaches_down, rules_of
 from kalends.core.model import Identity
-from kalends.core.vcar import Judge, may
-from kalends.core.vrights import Rule, reaches_down, rules_of
 from kalends.ical.tree import Component, parse
 
 BOB = "bob@example.com"

@@ -11,11 +11,11 @@ from kalends.calquery.bind import Bindings, bind
 from kalends.calquery.match import Subject
 from kalends.calquery.parse import parse as parse_query
 from kalends.calquery.plan import plan
-from kalends.core.circumstances import Context, Standing
+from kalends.core.access.circumstances import Context, Standing
+from kalends.core.access.scopes import prepare
+from kalends.core.access.vcar import Judge
+from kalends.core.access.vrights import Rule, rules_of
 from kalends.core.model import Identity
-from kalends.core.scopes import prepare
-from kalends.core.vcar import Judge
-from kalends.core.vrights import Rule, rules_of
 from kalends.ical.tree import Component
 
 ME = "bob@example.com"

@@ -11,11 +11,11 @@ from kalends.calquery.match import Subject
 from kalends.calquery.parse import parse as parse_query
 from kalends.calquery.plan import plan
 from kalends.calquery.tree import Query
-from kalends.core.circumstances import Context, Standing
+from kalends.core.access.circumstances import Context, Standing
+from kalends.core.access.vcar import Judge
+from kalends.core.access.veil import askable
+from kalends.core.access.vrights import rules_of
 from kalends.core.model import Identity
-from kalends.core.vcar import Judge
-from kalends.core.veil import askable
-from kalends.core.vrights import rules_of
 from kalends.ical.tree import Component
 
 ME = "bob@example.com"

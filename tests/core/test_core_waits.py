@@ -8,7 +8,7 @@ from core_world import World, calendar, event
 from kalends.core import ledger
 from kalends.ical.tree import parse
 from kalends.store.base import Store
-from kalends.store.postgres_wire import Wire
+from kalends.store.postgres.wire import Wire
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from core_world import event, preset_text
 from dav_harness import DECLARED, NS, Answer, Client, DavWorld, ics
 from lxml import etree
 
-from kalends.core import groups
+from kalends.core.people import groups
 from kalends.ical.tree import parse
 
 CALENDAR = "/dav/calendars/bill/calendar/"

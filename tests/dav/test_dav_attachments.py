@@ -8,8 +8,10 @@ import pytest
 from core_world import NOW, event
 from dav_harness import Client, DavWorld, ics
 
-from kalends.core import attachments, purging, sharing, undoing
+from kalends.core import attachments
+from kalends.core.access import sharing
 from kalends.core.errors import ManagedIdError
+from kalends.core.past import purging, undoing
 from kalends.ical.tree import Line, parse
 from kalends.store.base import Store, Tx
 

@@ -10,7 +10,7 @@ from dav_harness import Answer, Client, DavWorld, ics
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from kalends.core import conflict
+from kalends.core.conflicts import conflict
 from kalends.dav.methods import METHODS
 from kalends.store.base import Store
 from kalends.store.maintenance import check

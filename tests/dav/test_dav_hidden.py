@@ -9,7 +9,7 @@ from reports_world import WORK
 from test_dav_free_busy import ask as ask_busy
 from test_dav_sync import sync, token_of, told
 
-from kalends.core import purging
+from kalends.core.past import purging
 
 MINE = "/dav/calendars/mary/calendar/"
 SEES = "SCOPE:SELECT CALID,NAME FROM VAGENDA"

@@ -16,7 +16,7 @@ from test_dav_hidden import NOTE
 from test_dav_multiget import multiget
 from test_dav_sync import sync, token_of
 
-from kalends.core import rights
+from kalends.core.access import rights
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component, parse
 from kalends.ical.zones import Zones

@@ -7,9 +7,11 @@ from core_world import calendar, event
 from dav_harness import Client, DavWorld, ics
 from icalendar import Calendar as Oracle
 
-from kalends.core import creating, identity, links, sharing
+from kalends.core import creating
+from kalends.core.access import links, sharing
 from kalends.core.errors import DeniedError, InvalidError, NotFoundError
 from kalends.core.model import Caller, Identity
+from kalends.core.people import identity
 from kalends.ical.tree import parse
 from kalends.store.base import Store
 

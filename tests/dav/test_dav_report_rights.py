@@ -11,7 +11,7 @@ from test_dav_free_busy import busy
 from test_dav_multiget import multiget, statuses
 from test_dav_sync import sync, token_of, told
 
-from kalends.core import presets
+from kalends.core.access import presets
 from kalends.ical.tree import parse
 
 DATA = "<D:getetag/><C:calendar-data/>"

@@ -7,7 +7,8 @@ from core_world import event
 from dav_harness import DECLARED, NS, Answer, Client, DavWorld, ics
 from lxml import etree
 
-from kalends.core import groups, sharing
+from kalends.core.access import sharing
+from kalends.core.people import groups
 
 CALENDAR = "/dav/calendars/bill/calendar/"
 MOUNT = "/dav/calendars/mary/bill~calendar/"

@@ -6,7 +6,8 @@ import pytest
 from core_world import event, preset_text
 from dav_harness import DECLARED, NS, Answer, Client, DavWorld, ics
 
-from kalends.core import containers, presets, sharing
+from kalends.core import containers
+from kalends.core.access import presets, sharing
 from kalends.ical.tree import parse
 
 CALENDAR = "/dav/calendars/bill/calendar/"

@@ -6,8 +6,9 @@ import pytest
 from core_world import event
 from dav_harness import DECLARED, NS, Answer, Client, DavWorld, ics
 
-from kalends.core import groups, identity, sharing
+from kalends.core.access import sharing
 from kalends.core.model import Target
+from kalends.core.people import groups, identity
 
 CALENDAR = "/dav/calendars/bill/calendar/"
 HOME = "/dav/calendars/mary/"

@@ -7,7 +7,7 @@ from core_world import event
 from dav_harness import Client, DavWorld, ics
 from icalendar import Calendar as Oracle
 
-from kalends.core import sharing
+from kalends.core.access import sharing
 from kalends.dav.whole import disposition
 
 HOME = "/dav/calendars/bill/calendar/"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kalends.core import identity
+from kalends.core.people import identity
 from kalends.store.base import Store
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))

@@ -6,9 +6,11 @@ import pytest
 from core_world import calendar, errors, event
 from dav_harness import Client, DavWorld, ics
 
-from kalends.core import conflict, containers, history, trash, undoing
+from kalends.core import containers
+from kalends.core.conflicts import conflict
 from kalends.core.creating import import_objects
 from kalends.core.errors import StaleError
+from kalends.core.past import history, trash, undoing
 from kalends.ical.tree import parse
 from kalends.store.maintenance import check
 

@@ -12,8 +12,9 @@ from post_office import PostOffice
 from test_imip_receiving import answer, arrive, mail, theirs
 
 from kalends.cli import mailbox
-from kalends.core import containers, identity, ledger
+from kalends.core import containers, ledger
 from kalends.core.model import Caller, Target
+from kalends.core.people import identity
 from kalends.ical.tree import parse
 from kalends.imip.queue import Tally
 from kalends.serve.config import load_config

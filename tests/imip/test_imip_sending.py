@@ -13,7 +13,7 @@ import pytest
 from mail_world import MailWorld
 from post_office import PostOffice
 
-from kalends.core import history, undoing
+from kalends.core.past import history, undoing
 from kalends.imip import queue, verdicts
 from kalends.imip.queue import HOLD, Tally
 from kalends.serve.certificate import server_identity

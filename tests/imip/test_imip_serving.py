@@ -48,7 +48,7 @@ class Place:
         self.config = load_config({}, self.environ, self.file)
 
     def invite(self, store: Store) -> None:
-        from kalends.core import identity
+        from kalends.core.people import identity
 
         def put(tx: Tx) -> None:
             who = identity.identify(tx, "amira@example.com")

@@ -19,7 +19,8 @@ from kalends.beep.scram import make_verifier
 from kalends.beep.session import Role
 from kalends.beep.session import Session as Wire
 from kalends.cap.opening import URI
-from kalends.core import containers, identity
+from kalends.core import containers
+from kalends.core.people import identity
 from kalends.serve.config import Config, load_config
 from kalends.serve.server import Server
 from kalends.store.base import Store

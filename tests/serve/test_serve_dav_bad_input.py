@@ -9,7 +9,7 @@ import pytest
 from http_world import Got, World
 from lxml import etree
 
-from kalends.core import conflict
+from kalends.core.conflicts import conflict
 from kalends.dav import app
 from kalends.store.maintenance import check
 

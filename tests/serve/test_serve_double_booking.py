@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from serve_client import PASSWORD, WAIT, Cua, Process, act, add_people, client, config_for, create
 
-from kalends.core import conflict, containers
+from kalends.core import containers
+from kalends.core.conflicts import conflict
 from kalends.store.open import open_store
 
 WRITERS = 12

@@ -9,7 +9,7 @@ import pytest
 from http_world import Got, Peer
 from serve_client import Process, act, add_people, client, command, config_for, create, search
 
-from kalends.core import conflict
+from kalends.core.conflicts import conflict
 from kalends.store.maintenance import check
 from kalends.store.open import open_store
 

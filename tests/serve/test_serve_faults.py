@@ -16,12 +16,12 @@ from serve_client import Process, act, add_people, client, command, config_for, 
 
 from kalends.beep import events
 from kalends.beep.mime import split_entity
-from kalends.core import identity
+from kalends.core.people import identity
 from kalends.serve import server as servers
 from kalends.serve.config import load_config
 from kalends.store import maintenance
 from kalends.store.open import open_store
-from kalends.store.sqlite import SqliteStore
+from kalends.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     from postgres_server import PostgresServer

@@ -16,7 +16,7 @@ from http_world import Peer, World, basic, until
 from serve_client import PASSWORD, VERIFIER, add_people, config_for
 
 from kalends.beep.scram import make_verifier
-from kalends.core import groups, identity, tokens
+from kalends.core.people import groups, identity, tokens
 from kalends.serve import credentials
 from kalends.serve.credentials import Credentials, Login
 from kalends.serve.http.answers import Answer

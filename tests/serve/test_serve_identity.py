@@ -23,8 +23,9 @@ from test_serve_sessions import client_certificates, play
 from kalends.beep import events
 from kalends.beep.mechanisms import External, Plain, ScramSha256
 from kalends.cap.session import MAX_REFUSED_IDENTITIES
-from kalends.core import acting, certificates, groups, history, identity, tokens
 from kalends.core.containers import housekeeper, resolve
+from kalends.core.past import history
+from kalends.core.people import acting, certificates, groups, identity, tokens
 from kalends.serve.server import Server
 
 SELF = "SELECT * FROM VAGENDA WHERE OWNER = SELF()"

@@ -242,10 +242,10 @@ def test_threads_of_a_server_take_turns_more_often(tmp_path: Path) -> None:
     """BA-02: long queries compute in Python, too, and let the others' short ones pass."""
     before = sys.getswitchinterval()
     try:
+        sys.setswitchinterval(0.005)  # Python's own; another test's server may have set it already
         (tmp_path / "file").touch()
         assert run(config_for(tmp_path, store=str(tmp_path / "file" / "store.db"))) == 1, "no such folder"
         assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS)
-        assert before > SWITCH_SECONDS
     finally:
         sys.setswitchinterval(before)
 

@@ -19,8 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from serve_client import config_for
 
-from kalends.core import containers, identity
+from kalends.core import containers
 from kalends.core.model import Policy
+from kalends.core.people import identity
 from kalends.serve import logs, systemd
 from kalends.serve import throttle as throttles
 from kalends.serve.certificate import names_in, server_context, server_identity, server_secret, user_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from serve_client import config_for
 
-from kalends.core import purging
+from kalends.core.past import purging
 from kalends.serve.server import Server
 from kalends.store.base import Store
 

@@ -13,7 +13,8 @@ from serve_client import VERIFIER, Cua, act, command, connect, serving, trusting
 from kalends.beep import events
 from kalends.beep.mechanisms import Anonymous, ClientMechanism, ScramSha256
 from kalends.cap.opening import URI
-from kalends.core import containers, identity
+from kalends.core import containers
+from kalends.core.people import identity
 from kalends.serve.certificate import server_identity
 from kalends.serve.config import Config, load_config
 from kalends.serve.server import Server

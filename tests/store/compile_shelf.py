@@ -11,7 +11,7 @@ from kalends.calquery.match import Subject
 from kalends.calquery.tree import Query
 from kalends.ical.tree import Component
 from kalends.store.base import Store, Tx
-from kalends.store.compile import compile_query
+from kalends.store.compiling.query import compile_query
 
 CALENDAR = 7
 STATES = ("BOOKED", "UNPROCESSED", "DELETED")

@@ -11,7 +11,7 @@ from kalends.calquery.ranges import Range
 from kalends.ical.tree import Component
 from kalends.ical.tree import parse as parse_ical
 from kalends.store.base import Store, Tx
-from kalends.store.compile import Compiled, compile_query
+from kalends.store.compiling.query import Compiled, compile_query
 from store.compile_shelf import CALENDAR, Shelf, in_transaction
 
 JULY = 962_409_600

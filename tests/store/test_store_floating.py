@@ -13,7 +13,7 @@ from kalends.ical.tree import Component
 from kalends.ical.tree import parse as parse_ical
 from kalends.ical.zones import Zones
 from kalends.store.base import Store
-from kalends.store.compile import compile_query
+from kalends.store.compiling.query import compile_query
 from store.compile_shelf import CALENDAR, Shelf, in_transaction
 
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo")

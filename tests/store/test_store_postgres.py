@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from kalends.ical.tree import parse
-from kalends.store import calendars, instances, meta, objects, postgres, schema
+from kalends.store import calendars, instances, meta, objects, schema
 from kalends.store.base import Deadline, Store, Tx
 from kalends.store.errors import (
     DeadlineError,
@@ -25,7 +25,8 @@ from kalends.store.errors import (
 )
 from kalends.store.index import index_object
 from kalends.store.open import open_store
-from kalends.store.postgres import PostgresStore
+from kalends.store.postgres import store as postgres
+from kalends.store.postgres.store import PostgresStore
 from postgres_server import PostgresServer
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kalends.store import calendars
 from kalends.store.base import Store, Tx
 from kalends.store.errors import DuplicateError
-from kalends.store.postgres_text import array, merged
+from kalends.store.postgres.text import array, merged
 
 _TEXTS = st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
 _NUMBERS = st.lists(st.none() | st.integers(-(2**63), 2**63 - 1))

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from kalends.store import meta, postgres_wire
+from kalends.store import meta
 from kalends.store.base import Store, Tx
 from kalends.store.errors import DuplicateError, StoreError
-from kalends.store.postgres_wire import Answer, Wire
+from kalends.store.postgres import wire as wiring
+from kalends.store.postgres.wire import Answer, Wire
 
 INSERT = "insert into meta (key, value) values (?, ?)"
 SELECT = "select value from meta where key = ?"
@@ -79,7 +80,7 @@ def test_store_much_goes_both_ways_at_once(postgres_store: Store) -> None:
 def test_store_only_so_many_statements_stay_prepared(
     postgres_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_wire, "STATEMENTS", 3)
+    monkeypatch.setattr(wiring, "STATEMENTS", 3)
 
     def work(tx: Tx) -> list[Any]:
         for number in range(6):

@@ -14,7 +14,7 @@ from kalends.store import calendars, meta
 from kalends.store.base import Deadline, Store, Tx
 from kalends.store.errors import DeadlineError, StoreOutcomeUnknownError, StoreUnavailableError
 
-postgres = pytest.importorskip("kalends.store.postgres")
+postgres = pytest.importorskip("kalends.store.postgres.store")
 LANE = "amira/calendar"
 
 

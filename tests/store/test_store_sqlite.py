@@ -13,7 +13,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from kalends.store import calendars, meta, schema, sqlite_file
+from kalends.store import calendars, meta, schema
 from kalends.store.base import Deadline, Store, Tx
 from kalends.store.errors import (
     DeadlineError,
@@ -26,7 +26,8 @@ from kalends.store.errors import (
 )
 from kalends.store.maintenance import check
 from kalends.store.open import open_store
-from kalends.store.sqlite import SqliteStore
+from kalends.store.sqlite import file as store_file
+from kalends.store.sqlite.store import SqliteStore
 
 
 def fill(tx: Tx, key: str, octets: int = 100_000) -> None:
@@ -161,10 +162,11 @@ def test_store_full_disk_fails_what_does_not_fit_and_nothing_else(sqlite_store: 
 
 _LIMITED = """
 import resource, sys, threading
-from kalends.store import meta, sqlite_writer
+from kalends.store import meta
+from kalends.store.sqlite import writer
 from kalends.store.errors import StoreFullError
 from kalends.store.open import open_store
-sqlite_writer.BATCH_SECONDS = 60
+writer.BATCH_SECONDS = 60
 store = open_store(sys.argv[1])
 store.write(lambda tx: meta.put(tx, "before", "1"))
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
@@ -234,7 +236,7 @@ def test_store_file_that_can_not_be_written_is_read(tmp_path: Path, monkeypatch:
     """The system opens the file for reading only (as for a file of mode 400): reads work, writes say why not."""
     path = tmp_path / "store.db"
     open_store(str(path)).close()
-    monkeypatch.setattr(sqlite_file, "READ_WRITE", sqlite_file.READ_ONLY)
+    monkeypatch.setattr(store_file, "READ_WRITE", store_file.READ_ONLY)
     store = open_store(str(path))
     assert store.read(lambda tx: meta.get(tx, "schema")) == str(schema.newest())
     with pytest.raises(StoreReadOnlyError, match="not written"):

@@ -27,12 +27,13 @@ from kalends.cap.status import (
     Status,
     status_of,
 )
-from kalends.core import changed, containers, ledger, search
-from kalends.core.acting import Standing
+from kalends.core import containers, ledger, search
 from kalends.core.capability import CHARSETS
 from kalends.core.errors import DeniedError, KalendsError
 from kalends.core.languages import DEFAULT, ENGLISH, OFFERED, lookup
 from kalends.core.model import Answer, Caller, Policy, Selection, Target
+from kalends.core.past import changed
+from kalends.core.people.acting import Standing
 from kalends.core.uids import generate
 from kalends.ical.folds import fold
 from kalends.ical.tree import Component

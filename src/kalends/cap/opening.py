@@ -12,10 +12,10 @@ from kalends.cap.outgoing import Outgoing
 from kalends.cap.replies import Reply
 from kalends.cap.status import BAD_ARGS, RefusalError
 from kalends.cap.tongue import Tongue
-from kalends.core.acting import Standing
 from kalends.core.errors import KalendsError
-from kalends.core.identity import complete_upn
 from kalends.core.model import Policy
+from kalends.core.people.acting import Standing
+from kalends.core.people.identity import complete_upn
 
 URI = "http://iana.org/beep/cap/1.0"
 """The profile (RFC 4324 §12.1, §13)."""

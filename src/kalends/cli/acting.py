@@ -41,9 +41,9 @@ def add(upn: str, whom: str, store: str | None, config_file: Path | None) -> Non
     WHOM is a user, room or group, @ for anonymous, @realm, *@realm or *. The last two mean no
     administrators: name those.
     """
-    from kalends.core import acting
+    from kalends.core.access.sharing import sharer
     from kalends.core.names import complete_upn
-    from kalends.core.sharing import sharer
+    from kalends.core.people import acting
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)
@@ -57,8 +57,8 @@ def add(upn: str, whom: str, store: str | None, config_file: Path | None) -> Non
 @store_options
 def remove(upn: str, whom: str, store: str | None, config_file: Path | None) -> None:
     """No longer let UPN act as WHOM; sessions that do lose it with their next command."""
-    from kalends.core import acting
     from kalends.core.names import complete_upn
+    from kalends.core.people import acting
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)
@@ -74,8 +74,8 @@ def remove(upn: str, whom: str, store: str | None, config_file: Path | None) -> 
 def list_(upn: str | None, as_json: bool, store: str | None, config_file: Path | None) -> None:
     """List who may act as whom: all, or what was allowed to UPN itself."""
     from kalends.cli.output import data, table
-    from kalends.core import acting
     from kalends.core.names import complete_upn
+    from kalends.core.people import acting
 
     with office(store, config_file) as at:
         full = None if upn is None else complete_upn(upn, at.policy)

@@ -39,8 +39,8 @@ def app_password() -> None:
 def add_password(upn: str, label: str, as_json: bool, store: str | None, config_file: Path | None) -> None:
     """Make an app password. It is shown this once; only a hash of it is kept."""
     from kalends.cli.output import data
-    from kalends.core import tokens
     from kalends.core.names import complete_upn
+    from kalends.core.people import tokens
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)
@@ -59,8 +59,8 @@ def add_password(upn: str, label: str, as_json: bool, store: str | None, config_
 def list_passwords(upn: str, as_json: bool, store: str | None, config_file: Path | None) -> None:
     """List the app passwords of a user by label, and when each was last used."""
     from kalends.cli.output import data, table
-    from kalends.core import tokens
     from kalends.core.names import complete_upn
+    from kalends.core.people import tokens
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)
@@ -90,8 +90,8 @@ def _when(seconds: int | None) -> str | None:
 @store_options
 def revoke_password(upn: str, label: str, store: str | None, config_file: Path | None) -> None:
     """Make an app password useless, at once."""
-    from kalends.core import tokens
     from kalends.core.names import complete_upn
+    from kalends.core.people import tokens
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)
@@ -120,8 +120,8 @@ def address() -> None:
 @store_options
 def add_address(upn: str, uri: str, store: str | None, config_file: Path | None) -> None:
     """Give a user one more ADDRESS: a mailbox, or a URI such as mailto:… or tel:…."""
-    from kalends.core import addresses
     from kalends.core.names import complete_upn
+    from kalends.core.people import addresses
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)
@@ -135,8 +135,8 @@ def add_address(upn: str, uri: str, store: str | None, config_file: Path | None)
 @store_options
 def remove_address(upn: str, uri: str, store: str | None, config_file: Path | None) -> None:
     """Take an ADDRESS away from a user; the UPN itself stays."""
-    from kalends.core import addresses
     from kalends.core.names import complete_upn
+    from kalends.core.people import addresses
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)
@@ -152,9 +152,9 @@ def list_addresses(upn: str, as_json: bool, store: str | None, config_file: Path
     """List the addresses of a user; the UPN's own is among them."""
     from kalends.cli.output import data
     from kalends.cli.text import clean
-    from kalends.core import identity
     from kalends.core.errors import NotFoundError
     from kalends.core.names import complete_upn
+    from kalends.core.people import identity
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)
@@ -193,8 +193,8 @@ def certificate() -> None:
 @store_options
 def add_certificate(upn: str, given: str, label: str, store: str | None, config_file: Path | None) -> None:
     """Say that a certificate (a PEM file, or its SHA-256 fingerprint) is the user's."""
-    from kalends.core import certificates
     from kalends.core.names import complete_upn
+    from kalends.core.people import certificates
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)
@@ -209,8 +209,8 @@ def add_certificate(upn: str, given: str, label: str, store: str | None, config_
 def list_certificates(upn: str, as_json: bool, store: str | None, config_file: Path | None) -> None:
     """List the certificates entered for a user."""
     from kalends.cli.output import data, table
-    from kalends.core import certificates
     from kalends.core.names import complete_upn
+    from kalends.core.people import certificates
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)
@@ -234,8 +234,8 @@ def list_certificates(upn: str, as_json: bool, store: str | None, config_file: P
 @store_options
 def remove_certificate(upn: str, given: str, store: str | None, config_file: Path | None) -> None:
     """A certificate is no longer the user's."""
-    from kalends.core import certificates
     from kalends.core.names import complete_upn
+    from kalends.core.people import certificates
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)

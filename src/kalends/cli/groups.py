@@ -45,7 +45,7 @@ def group() -> None:
 @store_options
 def add(upn: str, name: str | None, store: str | None, config_file: Path | None) -> None:
     """Add an empty group. UPN is group@realm; without a realm that of the store is taken."""
-    from kalends.core import groups
+    from kalends.core.people import groups
 
     with office(store, config_file, create=True) as at:
         made = at.write(lambda tx: groups.add(tx, at.policy, upn, now=at.now, name=name))
@@ -55,7 +55,7 @@ def add(upn: str, name: str | None, store: str | None, config_file: Path | None)
 @removal("group", said="group ", owners="it owns")
 def remove(tx: Tx, at: Office, upn: str, with_calendars: bool) -> int:
     """Remove a group. Its members stay, without the rights they had through it."""
-    from kalends.core import groups
+    from kalends.core.people import groups
 
     return groups.remove(tx, at.policy, upn, now=at.now, with_calendars=with_calendars)
 
@@ -66,7 +66,7 @@ def remove(tx: Tx, at: Office, upn: str, with_calendars: bool) -> int:
 def list_(as_json: bool, store: str | None, config_file: Path | None) -> None:
     """List the groups and how many members each has."""
     from kalends.cli.output import data, table
-    from kalends.core import groups
+    from kalends.core.people import groups
 
     with office(store, config_file) as at:
         found = at.read(groups.every)
@@ -85,8 +85,8 @@ def list_(as_json: bool, store: str | None, config_file: Path | None) -> None:
 def show(upn: str, as_json: bool, store: str | None, config_file: Path | None) -> None:
     """Show the members of a group, and everybody who is in it through other groups."""
     from kalends.cli.output import data, table
-    from kalends.core import groups
     from kalends.core.names import complete_upn
+    from kalends.core.people import groups
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)
@@ -113,8 +113,8 @@ def show(upn: str, as_json: bool, store: str | None, config_file: Path | None) -
 @store_options
 def add_member(upn: str, members: tuple[str, ...], store: str | None, config_file: Path | None) -> None:
     """Put every MEMBER, a user, room or group, into the group UPN; all of them or none."""
-    from kalends.core import groups
     from kalends.core.names import complete_upn
+    from kalends.core.people import groups
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)
@@ -133,8 +133,8 @@ def add_member(upn: str, members: tuple[str, ...], store: str | None, config_fil
 @store_options
 def remove_member(upn: str, members: tuple[str, ...], store: str | None, config_file: Path | None) -> None:
     """Take every MEMBER out of the group UPN; all of them or none."""
-    from kalends.core import groups
     from kalends.core.names import complete_upn
+    from kalends.core.people import groups
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)

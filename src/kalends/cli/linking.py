@@ -11,7 +11,7 @@ from kalends.cli.group import Command, LazyGroup
 from kalends.cli.offline import Office, office, store_options
 
 WAYS = ("busy", "titles", "read")
-"""As `core.links.WAYS`, which this must not import to complete a word."""
+"""As `core.access.links.WAYS`, which this must not import to complete a word."""
 
 
 class _Links(LazyGroup):
@@ -69,7 +69,7 @@ def add_link(
     instead of ics in it, it tells when the calendar is busy.
     """
     from kalends.cli.output import data
-    from kalends.core import links
+    from kalends.core.access import links
     from kalends.core.containers import resolve
 
     with office(store, config_file) as at:
@@ -90,7 +90,7 @@ def add_link(
 def list_links(calid: str, as_json: bool, store: str | None, config_file: Path | None) -> None:
     """List the links to the calendar CALID, without their secrets."""
     from kalends.cli.output import data, table
-    from kalends.core import links
+    from kalends.core.access import links
     from kalends.core.containers import resolve
 
     with office(store, config_file) as at:
@@ -114,7 +114,7 @@ def list_links(calid: str, as_json: bool, store: str | None, config_file: Path |
 @store_options
 def revoke_link(calid: str, link: str, store: str | None, config_file: Path | None) -> None:
     """Make a LINK to the calendar CALID useless; `kalends link list` tells its name."""
-    from kalends.core import links
+    from kalends.core.access import links
     from kalends.core.containers import resolve
 
     with office(store, config_file) as at:

@@ -13,10 +13,10 @@ from kalends.cli.group import Command
 from kalends.cli.offline import Office, office, store_options
 
 if TYPE_CHECKING:
-    from kalends.core.differences import Difference
-    from kalends.core.history import Entry
     from kalends.core.model import Target
-    from kalends.core.undoing import Undone
+    from kalends.core.past.differences import Difference
+    from kalends.core.past.history import Entry
+    from kalends.core.past.undoing import Undone
 
 SHOWN = 50
 """Changes shown unless --limit says how many."""
@@ -56,7 +56,7 @@ def history(
     CALID names the calendar, UID one object of it. Times are UTC. What was taken back is in parentheses.
     """
     from kalends.cli.output import data, note, table
-    from kalends.core.history import entries
+    from kalends.core.past.history import entries
 
     with office(store, config_file) as at:
         target = _target(at, calid)
@@ -143,7 +143,7 @@ def undo(calid: str, uid: str | None, tick: int | None, store: str | None, confi
     It is refused when something newer touched the object, and when the time was taken meanwhile. Who is
     invited hears of it.
     """
-    from kalends.core.undoing import undo as take_back
+    from kalends.core.past.undoing import undo as take_back
 
     with office(store, config_file) as at:
         target = _target(at, calid)
@@ -165,7 +165,7 @@ def _say(done: list[Undone]) -> None:
 def trash(calid: str, as_json: bool, store: str | None, config_file: Path | None) -> None:
     """List what was marked as deleted in a calendar and can be restored; times are UTC."""
     from kalends.cli.output import data, note, table
-    from kalends.core.trash import lying
+    from kalends.core.past.trash import lying
 
     with office(store, config_file) as at:
         target = _target(at, calid)
@@ -200,7 +200,7 @@ def restore(calid: str, uid: str, store: str | None, config_file: Path | None) -
     Of several with that UID it is the one marked last. It is refused when the UID, or the time, was taken
     meanwhile.
     """
-    from kalends.core.trash import restore as take_out
+    from kalends.core.past.trash import restore as take_out
 
     with office(store, config_file) as at:
         target = _target(at, calid)
@@ -218,7 +218,7 @@ def purge(days: int | None, store: str | None, config_file: Path | None) -> None
     Servers do so by themselves when they start, and once a day. Who changed what and when stays known.
     """
     from kalends.core.guard import guard
-    from kalends.core.purging import purge as forget
+    from kalends.core.past.purging import purge as forget
 
     with office(store, config_file) as at, guard():
         days = days if days is not None else at.config.retention or None

@@ -14,13 +14,13 @@ from kalends.cli.offline import Office, office, store_options
 from kalends.cli.text import clean
 
 if TYPE_CHECKING:
+    from kalends.core.access.sharing import Share
+    from kalends.core.access.telling import Reason, Told
     from kalends.core.model import Target
-    from kalends.core.sharing import Share
-    from kalends.core.telling import Reason, Told
     from kalends.ical.tree import Component
 
 WAYS = ("busy", "titles", "read", "colleague", "secretary", "owner")
-"""The presets of `core.presets`, which this must not import to complete a word."""
+"""The presets of `core.access.presets`, which this must not import to complete a word."""
 
 
 def _target(at: Office, calid: str) -> Target:
@@ -56,7 +56,7 @@ def share(calid: str, upn: str, how: str, store: str | None, config_file: Path |
     UPN is a user or a group: user@realm, or a name of the store's realm. Or a filter of RFC 4324 §6.1.3:
     '*' everybody, '*@*' everybody with a name, '*@realm' everybody of a realm, '@' the anonymous.
     """
-    from kalends.core.sharing import share as give
+    from kalends.core.access.sharing import share as give
 
     with office(store, config_file) as at:
         target = _target(at, calid)
@@ -71,7 +71,7 @@ def share(calid: str, upn: str, how: str, store: str | None, config_file: Path |
 def unshare(calid: str, upn: str, store: str | None, config_file: Path | None) -> None:
     """Take back that the calendar CALID is shared with UPN."""
     from kalends.cli.failures import RefusalError
-    from kalends.core.sharing import unshare as take
+    from kalends.core.access.sharing import unshare as take
 
     with office(store, config_file) as at:
         target = _target(at, calid)
@@ -100,7 +100,7 @@ def rights(
     one object; '@' is the anonymous.
     """
     from kalends.cli.output import note
-    from kalends.core import telling
+    from kalends.core.access import telling
 
     if uid is not None and upn is None:
         raise UsageError("UID belongs to --explain")
@@ -121,7 +121,7 @@ def rights(
 
 def _show(shared: list[Share], rules: list[Told], *, as_json: bool) -> None:
     from kalends.cli.output import data, table
-    from kalends.core.telling import in_words
+    from kalends.core.access.telling import in_words
 
     if as_json:
         data(
@@ -159,7 +159,7 @@ def _origin(one: Told) -> str:
 
 def _explain(upn: str, admin: bool, found: list[Reason], *, as_json: bool) -> None:
     from kalends.cli.output import data, note, table
-    from kalends.core.telling import DO, KINDS
+    from kalends.core.access.telling import DO, KINDS
 
     if as_json:
         data(
@@ -230,7 +230,7 @@ def decree(
     FILE holds VCAR components, alone or in a VCALENDAR; '-' is standard input. Owners read decreed rights
     among those of their calendars.
     """
-    from kalends.core import decreeing, decrees
+    from kalends.core.access import decreeing, decrees
     from kalends.core.model import Target
 
     if sum((file is not None, carid is not None, listing)) != 1:

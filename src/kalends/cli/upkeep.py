@@ -39,7 +39,8 @@ def check(as_json: bool, store: str | None, config_file: Path | None) -> None:
     """
     from kalends.cli.output import data, progress
     from kalends.cli.text import clean
-    from kalends.core import attachments, conflict
+    from kalends.core import attachments
+    from kalends.core.conflicts import conflict
     from kalends.core.guard import guard
     from kalends.store.maintenance import check as verify
 

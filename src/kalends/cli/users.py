@@ -78,9 +78,9 @@ def add(
         raise UsageError("only a user can be an administrator")
     silent = no_password or (kind != "user" and not password_stdin)
     from kalends.beep.scram import make_verifier
-    from kalends.core import identity
     from kalends.core.containers import calendars_of
     from kalends.core.names import complete_upn
+    from kalends.core.people import identity
 
     with office(store, config_file, create=True) as at:
         complete_upn(upn, at.policy)  # refused before anybody types a password
@@ -101,7 +101,7 @@ def add(
 def list_(as_json: bool, store: str | None, config_file: Path | None) -> None:
     """List the users of the store, and its groups, rooms and resources."""
     from kalends.cli.output import data, table
-    from kalends.core import identity
+    from kalends.core.people import identity
 
     with office(store, config_file) as at:
         users = at.read(identity.users)
@@ -162,8 +162,8 @@ def set_(
     config_file: Path | None,
 ) -> None:
     """Set what is known of a user, group, room or resource."""
-    from kalends.core import identity
     from kalends.core.names import complete_upn
+    from kalends.core.people import identity
 
     if name is None and timezone is None and locale is None and admin is None:
         raise UsageError("nothing to set: give --name, --timezone, --locale or --admin")
@@ -180,9 +180,9 @@ def set_(
 def passwd(upn: str, password_stdin: bool, store: str | None, config_file: Path | None) -> None:
     """Set the password of a user."""
     from kalends.beep.scram import make_verifier
-    from kalends.core import identity
     from kalends.core.errors import NotFoundError
     from kalends.core.names import complete_upn
+    from kalends.core.people import identity
 
     with office(store, config_file) as at:
         full = complete_upn(upn, at.policy)
@@ -196,6 +196,6 @@ def passwd(upn: str, password_stdin: bool, store: str | None, config_file: Path 
 @removal("user", said="", owners="they own")
 def remove(tx: Tx, at: Office, upn: str, with_calendars: bool) -> int:
     """Remove a user."""
-    from kalends.core import identity
+    from kalends.core.people import identity
 
     return identity.remove_user(tx, upn, now=at.now, with_calendars=with_calendars, policy=at.policy)

@@ -9,6 +9,9 @@ from functools import lru_cache
 from kalends.calquery.errors import QueryError
 from kalends.calquery.errors import TooComplexError as QueryTooComplexError
 from kalends.calquery.parse import parse_line
+from kalends.core.access.judges import DENIED
+from kalends.core.access.upns import parse_filter
+from kalends.core.access.vrights import is_permission
 from kalends.core.errors import (
     DeniedError,
     InvalidError,
@@ -18,11 +21,8 @@ from kalends.core.errors import (
     TooFarPastError,
     TooLargeError,
 )
-from kalends.core.judges import DENIED
 from kalends.core.model import Caller
 from kalends.core.texts import UID_KINDS
-from kalends.core.upns import parse_filter
-from kalends.core.vrights import is_permission
 from kalends.ical import itip, validate
 from kalends.ical.component_times import MAX_DATES
 from kalends.ical.line_numbers import numbered

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from kalends.core import rights
+from kalends.core.access import rights
 from kalends.core.errors import DeniedError, InstanceError, ManagedIdError, QuotaError, TooLargeError
 from kalends.core.model import Caller
 from kalends.core.series import RECURRING, master_of

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from kalends.core import agendas, defaults, rights
+from kalends.core import agendas, defaults
+from kalends.core.access import rights
+from kalends.core.access.presets import DELEGATED
 from kalends.core.errors import DeniedError, DuplicateError, InvalidError, NotFoundError
 from kalends.core.model import Caller, Identity, Policy, Target
 from kalends.core.names import ANONYMOUS, MAX_CALID, complete_upn, path_name, relative
-from kalends.core.presets import DELEGATED
 from kalends.core.timezones import definition
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from kalends.core import agendas, decrees, rights
+from kalends.core import agendas
+from kalends.core.access import decrees, rights
+from kalends.core.access.sights import Sight
 from kalends.core.defaults import PRODID
 from kalends.core.errors import TooComplexError
 from kalends.core.model import Caller
-from kalends.core.sights import Sight
 from kalends.core.texts import UID_KINDS
 from kalends.ical.alarms import without_cap
 from kalends.ical.tree import Component, Line

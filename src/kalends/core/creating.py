@@ -5,19 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kalends.core import (
-    admission,
-    agendas,
-    answering,
-    attachments,
-    availability,
-    containers,
-    rights,
-    scheduling,
-    texts,
-)
+from kalends.core import admission, agendas, attachments, containers, scheduling, texts
+from kalends.core.access import answering, rights
+from kalends.core.access.circumstances import Standing
+from kalends.core.access.rights import Authority
 from kalends.core.admission import Sent
-from kalends.core.circumstances import Standing
 from kalends.core.errors import (
     DeniedError,
     DuplicateError,
@@ -26,7 +18,7 @@ from kalends.core.errors import (
     UnsupportedError,
 )
 from kalends.core.model import Caller, Receipt, Target
-from kalends.core.rights import Authority
+from kalends.core.people import availability
 from kalends.core.texts import UID_KINDS, Draft
 from kalends.core.timezones import definition
 from kalends.core.writer import Writer

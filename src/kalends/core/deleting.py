@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kalends.calquery.tree import AllProperties, Column, Contained, Everything, Query, Selected
-from kalends.core import admission, agendas, containers, decrees, rights, scheduling, selecting, series, texts
+from kalends.core import admission, agendas, containers, scheduling, selecting, series, texts
+from kalends.core.access import decrees, rights
+from kalends.core.access.circumstances import Standing
+from kalends.core.access.rights import Authority
 from kalends.core.admission import Sent
-from kalends.core.circumstances import Standing
 from kalends.core.errors import InvalidError, KalendsError, NotFoundError
 from kalends.core.hits import Hit
 from kalends.core.model import Caller, Receipt, Selection, State, Target
-from kalends.core.rights import Authority
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component
 from kalends.ical.zones import Zones

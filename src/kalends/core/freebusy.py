@@ -10,9 +10,9 @@ from kalends.calquery.plan import plan
 from kalends.calquery.ranges import bounds
 from kalends.calquery.tree import And, Compare, Condition, Constant, Or, Query
 from kalends.core import selecting
+from kalends.core.access.sights import Sight
 from kalends.core.errors import InvalidError
 from kalends.core.model import Caller, Target
-from kalends.core.sights import Sight
 from kalends.ical.errors import ICalError
 from kalends.ical.moment import DAY, utc_moment
 from kalends.ical.occurrences import occurrences

@@ -9,24 +9,22 @@ from kalends.calquery.tree import Column, Contained, Query
 from kalends.core import (
     admission,
     agendas,
-    amending,
     attachments,
     containers,
-    decrees,
     deleting,
     patch,
-    rights,
     scheduling,
     selecting,
-    strictness,
     texts,
 )
+from kalends.core.access import amending, decrees, rights
+from kalends.core.access.rights import Authority
 from kalends.core.admission import Sent
+from kalends.core.conflicts import strictness
 from kalends.core.errors import DeniedError, InvalidError, StaleError
 from kalends.core.hits import Hit
 from kalends.core.model import Caller, Receipt, Selection, Target
 from kalends.core.names import complete_upn, qualified, relative
-from kalends.core.rights import Authority
 from kalends.core.timezones import needed
 from kalends.core.trial import Trial
 from kalends.core.writer import Writer

@@ -11,20 +11,19 @@ from kalends.core import (
     agendas,
     containers,
     creating,
-    decrees,
     deleting,
     renaming,
-    rights,
     selecting,
     series,
     texts,
 )
-from kalends.core.circumstances import Standing
+from kalends.core.access import decrees, rights
+from kalends.core.access.circumstances import Standing
+from kalends.core.access.rights import Authority
 from kalends.core.containers import NEW
 from kalends.core.errors import DuplicateError, InvalidError, KalendsError, NotFoundError
 from kalends.core.hits import Hit
 from kalends.core.model import Caller, Receipt, Selection, Target
-from kalends.core.rights import Authority
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component, parse
 from kalends.ical.zones import Zones

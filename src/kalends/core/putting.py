@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kalends.core import admission, attachments, availability, replacing, rights, scheduling, texts
+from kalends.core import admission, attachments, scheduling, texts
+from kalends.core.access import replacing, rights
+from kalends.core.access.circumstances import Standing
 from kalends.core.admission import Sent
-from kalends.core.circumstances import Standing
 from kalends.core.creating import IN_STORE, booked, expect
 from kalends.core.errors import DuplicateError, InvalidError
 from kalends.core.model import Caller, State, Target
+from kalends.core.people import availability
 from kalends.core.texts import Draft
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from kalends.core import agendas, rights
+from kalends.core import agendas
+from kalends.core.access import rights
+from kalends.core.access.vrights import rules_in, tied_to_place
 from kalends.core.containers import allow_whole, calendar_of, slug_of
 from kalends.core.errors import DeniedError, DuplicateError
 from kalends.core.model import Caller, Target
 from kalends.core.names import check_calid
-from kalends.core.vrights import rules_in, tied_to_place
 from kalends.core.writer import Writer
 from kalends.store import calendars
 from kalends.store import errors as store

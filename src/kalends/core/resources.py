@@ -9,9 +9,10 @@ from kalends.calquery.match import Subject
 from kalends.calquery.occasions import Occasions
 from kalends.calquery.plan import Plan, plan
 from kalends.calquery.tree import And, Condition, Constant, Inside, Occurs, State
-from kalends.core import rights, texts, veil
+from kalends.core import texts
+from kalends.core.access import rights, veil
+from kalends.core.access.sights import Sight
 from kalends.core.model import Caller
-from kalends.core.sights import Sight
 from kalends.ical.tzfile import Zone
 from kalends.ical.zones import Zones
 from kalends.store import found, instances, objects

@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from kalends.calquery.columns import CHANGE, TICK
 from kalends.calquery.project import Projection
 from kalends.calquery.tree import Column, Contained, Everything, Query
-from kalends.core import changed, containers, contents, freebusy, rights, selecting
-from kalends.core.circumstances import Standing
+from kalends.core import containers, contents, freebusy, selecting
+from kalends.core.access import rights
+from kalends.core.access.circumstances import Standing
+from kalends.core.access.parts import shows
+from kalends.core.access.rights import Authority
 from kalends.core.errors import NotFoundError
 from kalends.core.hits import Hit
 from kalends.core.model import Answer, Caller, Found, Selection, Target
-from kalends.core.parts import shows
-from kalends.core.rights import Authority
+from kalends.core.past import changed
 from kalends.ical.tree import Component
 from kalends.ical.zones import Zones
 from kalends.store.base import Tx, paced

@@ -14,7 +14,8 @@ from kalends.calquery.parse import parse_line
 from kalends.calquery.plan import plan
 from kalends.calquery.ranges import Range
 from kalends.calquery.tree import And, Column, Compare, Condition, In, Like, Null, Or, Query, State
-from kalends.core import agendas, containers, decrees, discreet, expansion, rights, texts
+from kalends.core import agendas, containers, expansion, texts
+from kalends.core.access import decrees, discreet, rights
 from kalends.core.errors import InvalidError, NotFoundError, TooComplexError
 from kalends.core.hits import PAGE, Hit, nodes_of
 from kalends.core.model import Caller, Selection, Target

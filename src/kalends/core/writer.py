@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
-from kalends.core import conflict
+from kalends.core.conflicts import conflict
 from kalends.core.errors import DuplicateError, NotFoundError
 from kalends.core.model import Caller, State
 from kalends.core.outside import digest, etag_of

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from kalends.core import agendas, grants, identity
-from kalends.core.grants import Grant, Privileges
-from kalends.core.upns import UpnFilter
+from kalends.core import agendas
+from kalends.core.access import grants
+from kalends.core.access.grants import Grant, Privileges
+from kalends.core.access.upns import UpnFilter
+from kalends.core.people import identity
 from kalends.dav import paths, privileges, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError

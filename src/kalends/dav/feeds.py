@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qsl
 
-from kalends.core import freebusy, identity, links, scheduling
+from kalends.core import freebusy, scheduling
+from kalends.core.access import links
+from kalends.core.access.links import Opened
 from kalends.core.defaults import PRODID
 from kalends.core.freebusy import MAX_DAYS
-from kalends.core.links import Opened
+from kalends.core.people import identity
 from kalends.dav import conditions, paths
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError, not_found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kalends.core import identity, mounting, rights
+from kalends.core.access import mounting, rights
+from kalends.core.people import identity
 from kalends.dav import paths
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError, not_found

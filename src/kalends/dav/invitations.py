@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from kalends.core import grants, identity, mounting, rights, sharing
-from kalends.core.grants import READ_WRITE, WRITE, Privileges
-from kalends.core.presets import carid
-from kalends.core.upns import parse_filter
+from kalends.core.access import grants, mounting, rights, sharing
+from kalends.core.access.grants import READ_WRITE, WRITE, Privileges
+from kalends.core.access.presets import carid
+from kalends.core.access.upns import parse_filter
+from kalends.core.people import identity
 from kalends.dav import acl, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError

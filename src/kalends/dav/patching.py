@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kalends.core import ledger, mounting, rights
+from kalends.core import ledger
+from kalends.core.access import mounting, rights
 from kalends.dav import answers, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.drafts import Draft

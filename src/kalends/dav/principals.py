@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kalends.core import identity
+from kalends.core.people import identity
 from kalends.dav import paths
 from kalends.dav.context import Context
 from kalends.dav.resources import Resource

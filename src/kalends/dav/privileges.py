@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from kalends.core import rights
-from kalends.core.grants import ALL, WRITE, Privilege, Privileges, held_by
+from kalends.core.access import rights
+from kalends.core.access.grants import ALL, WRITE, Privilege, Privileges, held_by
 from kalends.dav.context import Context
 from kalends.dav.principals import Principal, Proxy
 from kalends.dav.resources import Calendar, CalendarObject, Home, Inbox, Mounted, Outbox, Resource

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import ClassVar
 
-from kalends.core import agendas, grants, mounting, outside, rights, scheduling
+from kalends.core import agendas, outside, scheduling
+from kalends.core.access import grants, mounting, rights
+from kalends.core.access.sights import Shown, Sight
 from kalends.core.model import Target
-from kalends.core.sights import Shown, Sight
 from kalends.dav import paths
 from kalends.dav.context import Context
 from kalends.ical.tree import Component

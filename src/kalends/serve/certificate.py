@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from kalends.core import certificates, identity
 from kalends.core.errors import InvalidError
 from kalends.core.model import Policy
 from kalends.core.names import complete_upn
+from kalends.core.people import certificates, identity
 from kalends.serve.config import Config, ConfigError
 from kalends.store.base import Tx
 

@@ -23,10 +23,10 @@ from typing import Any, Protocol
 from kalends.beep.saslprep import saslprep
 from kalends.beep.scram import fake_verifier, read_verifier
 from kalends.beep.verify import PlainWork
-from kalends.core import identity
 from kalends.core.errors import InvalidError
 from kalends.core.model import Identity, Policy
 from kalends.core.names import ANONYMOUS, complete_upn
+from kalends.core.people import identity
 from kalends.serve.http.answers import RETRY, Answer, plain
 from kalends.serve.http.head import Head
 from kalends.serve.proxies import Seen

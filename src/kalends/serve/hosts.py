@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kalends.core.model import Policy
-from kalends.core.tokens import Uses, save
+from kalends.core.people.tokens import Uses, save
 from kalends.serve.config import Config
 from kalends.serve.executor import Executor
 from kalends.serve.feed import Feed

@@ -11,9 +11,9 @@ from kalends.beep import events
 from kalends.beep.codes import ReplyCode
 from kalends.beep.session import Session as Wire
 from kalends.beep.verify import Verified
-from kalends.core import acting, identity
 from kalends.core.errors import KalendsError
 from kalends.core.model import Identity
+from kalends.core.people import acting, identity
 from kalends.serve.hosts import VirtualHost
 from kalends.serve.throttle import Throttle
 

@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from kalends.core import containers, purging
+from kalends.core import containers
+from kalends.core.past import purging
 from kalends.dav import app as dav
 from kalends.serve import logs, systemd
 from kalends.serve.certificate import server_context, server_identity, server_secret

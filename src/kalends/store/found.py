@@ -10,8 +10,8 @@ from kalends.calquery.plan import Plan
 from kalends.calquery.ranges import Range
 from kalends.calquery.tree import Query
 from kalends.store.base import Tx, paced
-from kalends.store.compile import Wall, compile_query
-from kalends.store.compile_objects import CompiledObjects, compile_objects
+from kalends.store.compiling.objects import CompiledObjects, compile_objects
+from kalends.store.compiling.query import Wall, compile_query
 from kalends.store.objects import ObjectRow
 from kalends.store.sqltext import chunks, with_list
 

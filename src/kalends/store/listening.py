@@ -10,7 +10,7 @@ from collections.abc import Callable
 import psycopg
 
 from kalends.store.errors import StoreError
-from kalends.store.postgres_schema import Connection
+from kalends.store.postgres.schema import Connection
 
 CHANNEL = "kalends"
 PATIENCE_SECONDS = 1.0

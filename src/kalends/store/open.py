@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from kalends.store.base import Store
 from kalends.store.errors import StoreUnavailableError
-from kalends.store.sqlite import SqliteStore
+from kalends.store.sqlite.store import SqliteStore
 
 
 def open_store(url: str, *, create: bool = True, read_only: bool = False) -> Store:
@@ -29,7 +29,7 @@ def open_store(url: str, *, create: bool = True, read_only: bool = False) -> Sto
     if not separator:
         return SqliteStore(Path(url).expanduser(), create=create, read_only=read_only)
     if scheme in ("postgresql", "postgres"):
-        from kalends.store.postgres import PostgresStore  # noqa: PLC0415 - psycopg is optional and slow to load
+        from kalends.store.postgres.store import PostgresStore  # noqa: PLC0415 - psycopg is optional and slow to load
 
         return PostgresStore(url, read_only=read_only)
     if scheme != "sqlite" or not rest.startswith("/") or len(rest) < 2:

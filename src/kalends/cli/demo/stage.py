@@ -94,7 +94,7 @@ def furnish(path: Path, tell: Narrator) -> Scene:
 
 def _people(store: Store, policy: Policy, now: int) -> dict[str, str]:
     from kalends.beep.scram import make_verifier
-    from kalends.core import identity
+    from kalends.core.people import identity
     from kalends.store.base import Tx
 
     passwords = {person.user: secrets.token_urlsafe(9) for person in PEOPLE}

@@ -1,8 +1,8 @@
 """Scheduling: what a change of one object means for the calendars of others (RFC 6638, RFC 5546).
 
 The door (`core.ledger`) calls `write` and `remove` before it writes, and `receive` when a message was
-deposited; taking back (`core.undoing`) calls `change_back`, `bring_back` and `remove`. All of it happens in
-the caller's transaction. What a face needs on top:
+deposited; taking back (`core.past.undoing`) calls `change_back`, `bring_back` and `remove`. All of it happens
+in the caller's transaction. What a face needs on top:
 
 - `put_object`, `delete_object` and the other doors of `core.ledger` schedule by themselves;
   `Caller.schedule_reply` is Schedule-Reply, `ObjectRow.schedule_tag` the Schedule-Tag, and the stored text

@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 
 from kalends.core import agendas, languages
-from kalends.core.circumstances import Standing
+from kalends.core.access.circumstances import Standing
+from kalends.core.access.judges import Authority
 from kalends.core.errors import ConflictError, DuplicateError, TooComplexError
-from kalends.core.judges import Authority
 from kalends.core.model import Caller
 from kalends.core.outside import etag_of
 from kalends.core.scheduling import copies, locks, parties

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from kalends.core import agendas, availability, freebusy, rights
+from kalends.core import agendas, freebusy
+from kalends.core.access import rights
 from kalends.core.defaults import PRODID
 from kalends.core.errors import InvalidError
 from kalends.core.freebusy import MAX_DAYS, Span, merged, without
 from kalends.core.model import Caller, Target
+from kalends.core.people import availability
 from kalends.core.scheduling.people import People, Person
 from kalends.ical.component_times import line_moment
 from kalends.ical.errors import ICalError

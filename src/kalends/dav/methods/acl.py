@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kalends.core import grants, rights
+from kalends.core.access import grants, rights
 from kalends.core.errors import InvalidError
 from kalends.dav import acl, conditions
 from kalends.dav.context import Context

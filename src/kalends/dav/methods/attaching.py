@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, unquote
 
-from kalends.core import attachments, errors, identity, ledger
+from kalends.core import attachments, errors, ledger
+from kalends.core.people import identity
 from kalends.dav import conditions
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError, not_found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kalends.core import ledger, mounting, scheduling
+from kalends.core import ledger, scheduling
+from kalends.core.access import mounting
 from kalends.core.model import State
 from kalends.dav import conditions
 from kalends.dav.context import Context

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kalends.core import rights
+from kalends.core.access import rights
 from kalends.dav import invitations
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError, lacking

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from kalends.core import delegates, identity
-from kalends.core import groups as core_groups
+from kalends.core.access import delegates
+from kalends.core.people import groups as core_groups
+from kalends.core.people import identity
 from kalends.dav import acl, paths, privileges, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.drafts import Draft

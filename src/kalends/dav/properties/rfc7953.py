@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kalends.core import availability
 from kalends.core.errors import InvalidError, TooLargeError
+from kalends.core.people import availability
 from kalends.dav import paths, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.drafts import Draft

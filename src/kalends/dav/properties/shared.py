@@ -5,7 +5,8 @@ Source: caldav-sharing.txt and caldav-proxy.txt of CalendarServer; draft-pot-web
 
 from __future__ import annotations
 
-from kalends.core import delegates, identity, rights
+from kalends.core.access import delegates, rights
+from kalends.core.people import identity
 from kalends.dav import acl, invitations, privileges, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.errors import lacking

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from kalends.core import availability, freebusy, rights
+from kalends.core import freebusy
+from kalends.core.access import rights
 from kalends.core.defaults import PRODID
 from kalends.core.errors import InvalidError
+from kalends.core.people import availability
 from kalends.core.scheduling import unavailable
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError, not_found

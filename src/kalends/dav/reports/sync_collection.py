@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from kalends.core import changed, rights
+from kalends.core.access import rights
+from kalends.core.past import changed
 from kalends.dav import paths, sync_tokens, xmlwrite
 from kalends.dav.answers import Answers, Ask
 from kalends.dav.calendar_data import NAME

@@ -1,0 +1,1 @@
+"""What was: the history of calendars, what changed, taking back, the trash, forgetting."""

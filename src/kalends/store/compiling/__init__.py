@@ -1,0 +1,1 @@
+"""From bound queries to SQL, for both databases."""

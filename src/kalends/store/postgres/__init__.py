@@ -1,0 +1,1 @@
+"""The store on PostgreSQL: several servers on one database."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from scheduling_world import Village, wrapped
 
@@ -280,3 +282,37 @@ def test_rfc4324_deny_holds_against_what_follows_an_invitation(village: Village)
         with pytest.raises(DeniedError):
             arrive(village, mail(theirs(method, sequence=1, hour=15)))
     assert everything(village) == before
+
+
+def test_rfc5546_215_an_older_message_of_the_same_sender_makes_room_for_the_newer(village: Village) -> None:
+    arrive(village, mail(theirs()))
+    arrive(village, mail(theirs(sequence=1, hour=15)))
+    assert [(row.method, row.uid) for row in village.inbox("mary")] == [("REQUEST", "theirs")]
+    assert b"T150000Z" in village.inbox("mary")[0].ics
+    arrive(village, mail(theirs(stamp="20260101T000001Z")))  # it was late
+    assert b"T150000Z" in village.inbox("mary")[0].ics
+    assert "T150000Z" in village.text("mary", "theirs")
+    village.empty_inbox("mary")
+    arrive(village, mail(theirs(sequence=1, hour=15, stamp="20260101T000002Z")))
+    arrive(village, mail(theirs("CANCEL", sequence=2)))
+    assert [row.method for row in village.inbox("mary")] == ["CANCEL"]
+    forged = theirs(sequence=3, organizer="mallory@example.org")
+    arrive(village, mail(forged, "mallory@example.org"))
+    assert [row.method for row in village.inbox("mary")] == ["CANCEL", "REQUEST"]
+    invite(village)
+    arrive(village, mail(answer("TENTATIVE")))
+    arrive(village, mail(answer("ACCEPTED")))
+    assert [row.method for row in village.inbox("bill")] == ["REPLY"]
+    assert b"PARTSTAT=ACCEPTED" in village.inbox("bill")[0].ics
+
+
+def test_mails_that_come_at_the_same_moment_are_all_taken(village: Village) -> None:
+    """On PostgreSQL their transactions meet, in any order."""
+    guests = tuple(f"{name}@example.com" for name in ("mary", "bill", "cyrus", "lisa", "wilfredo", "room"))
+    mails = [
+        mail(theirs(uid=f"m{n}", hour=10 + n, guests=guests if n % 2 else guests[::-1])) for n in range(8)
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda data: arrive(village, data), mails))
+    assert [len(reached) for reached in found] == [6] * 8
+    assert all(village.text("lisa", f"m{n}") for n in range(8))

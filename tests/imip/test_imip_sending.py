@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import smtplib
 import ssl
 import threading
 from collections import Counter
@@ -384,3 +385,21 @@ def test_what_became_of_a_mail_is_not_what_an_undo_takes_back(world: MailWorld, 
     assert world.round() == Tally(sent=1)
     (back,) = world.store.write(lambda tx: undoing.undo(tx, caller, place, tick=told[3].tick))
     assert world.village.text("bill", "lunch") == ""
+
+
+def test_rfc5321_42_a_mail_refused_before_its_text_is_sent_fails_alone(
+    world: MailWorld, office: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = smtplib.SMTP.data
+    answers = [smtplib.SMTPDataError(554, b"5.7.1 not now"), None]
+
+    def refuses(self: smtplib.SMTP, text: bytes) -> tuple[int, bytes]:
+        error = answers.pop(0)
+        if error is not None:
+            raise error
+        return data(self, text)
+
+    monkeypatch.setattr(smtplib.SMTP, "data", refuses)
+    world.invite(JANE, KARL)
+    assert world.round() == Tally(sent=1, failed=1)
+    assert sorted([str(world.status(JANE)), str(world.status(KARL))]) == ["1.1", "5.3"]

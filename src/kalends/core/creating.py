@@ -263,7 +263,7 @@ def _deposit(batch: _Batch, draft: Draft, whole: Component) -> None:
                 part.to_ics() for part in parse(gone.ics).children(draft.kind)
             ]:
                 return
-    batch.writer.insert(
+    row = batch.writer.insert(
         calendar_id, whole, kind=draft.kind, uid=draft.uid, state="UNPROCESSED", method=batch.method
     )
     scheduling.receive(
@@ -274,6 +274,7 @@ def _deposit(batch: _Batch, draft: Draft, whole: Component) -> None:
         uid=draft.uid,
         sender=batch.caller.identity.addresses,
         books_first=batch.caller.via != "cap",
+        row=row,
     )
 
 

@@ -150,7 +150,7 @@ def deliver(
             raise UnprovenError(f"{one.sender} has a calendar here, and answers and invites in it")
         identity = Identity(ANONYMOUS, addresses=frozenset((one.sender,)))
         caller = Caller(identity, "imip", now, policy)
-        meant = _meant(people, one, recipients)
+        meant = sorted(_meant(people, one, recipients), key=lambda person: default_calendar(tx, person) or 0)
         reached += [person.row.upn for person in meant if _deposit(tx, caller, person, one)]
     return list(dict.fromkeys(reached))
 

@@ -125,7 +125,10 @@ class Relay:
             if code not in (250, 251):
                 server.rset()
                 return verdicts.judged(code, reply)
-            code, reply = server.data(mail.data)
+            try:
+                code, reply = server.data(mail.data)
+            except smtplib.SMTPDataError as error:  # refused before it was sent
+                code, reply = error.smtp_code, _octets(error.smtp_error)
             if code != 250:
                 server.rset()
             return verdicts.judged(code, reply)
@@ -145,6 +148,10 @@ class Relay:
             sock = None if self._server is None else self._server.sock
         if sock is not None:
             _shut(sock)
+
+
+def _octets(reply: bytes | str) -> bytes:
+    return reply if isinstance(reply, bytes) else reply.encode()
 
 
 def _shut(sock: object) -> None:

@@ -129,11 +129,25 @@ class Post:
         method = message.value("METHOD") or ""
         calendar = calendars.by_id(self.tx, inbox)
         if calendar is not None and calendar.auto_process:
-            for old in objects.by_uid(self.tx, inbox, self.uid, "UNPROCESSED", self.kind):
-                if _supersedes(message, method, old, self.kind):
-                    self.writer.remove(old)
+            self.clear(inbox, message)
         self.writer.insert(inbox, message, kind=self.kind, uid=self.uid, state="UNPROCESSED", method=method)
         return DELIVERED
+
+    def clear(self, inbox: int, message: Component, *, but: ObjectRow | None = None) -> None:
+        """Take messages away that say nothing any more beside a newer one of the same sender.
+
+        Args:
+            inbox: the calendar they lie in, which is locked.
+            message: the newer one.
+            but: where it lies already, for it came from elsewhere and may have come late; None as long as it
+                does not.
+        """
+        method = (message.value("METHOD") or "").strip().upper()
+        for old in objects.by_uid(self.tx, inbox, self.uid, "UNPROCESSED", self.kind):
+            if but is not None and (old.id == but.id or _age(parse(old.ics)) > _age(message)):
+                continue
+            if _supersedes(message, method, old, self.kind):
+                self.writer.remove(old)
 
     def book(self, person: Person, view: Component, *, news: bool) -> bool:
         """Let a person's copy follow the organizer's object.
@@ -283,6 +297,13 @@ def _supersedes(message: Component, method: str, old: ObjectRow, kind: str) -> b
         _senders(held, kind) == _senders(message, kind)
         and parts(held, kind).keys() <= parts(message, kind).keys()
     )
+
+
+def _age(message: Component) -> tuple[int, str]:
+    """What grows with each message about an object (RFC 5546 §2.1.5)."""
+    parts = [part for part in message.components if part.name in parties.SCHEDULED]
+    stamps = [(part.value("DTSTAMP") or "").strip() for part in parts]
+    return max(map(parties.sequence, parts), default=0), max(stamps, default="")
 
 
 def _senders(whole: Component, kind: str) -> set[str]:

@@ -13,6 +13,7 @@ from kalends.core.scheduling.people import Person
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component, parse
 from kalends.store import calendars
+from kalends.store.objects import ObjectRow
 
 
 def receive(
@@ -24,6 +25,7 @@ def receive(
     uid: str,
     sender: frozenset[str],
     books_first: bool,
+    row: ObjectRow,
 ) -> bool:
     """Act upon a message that was deposited in a calendar.
 
@@ -35,6 +37,7 @@ def receive(
         uid: its UID.
         sender: the addresses that are proven to be the sender's.
         books_first: whether a first invitation is booked. A CUA books it by itself (RFC 4324 §2.2).
+        row: the message where it lies now; what it makes obsolete goes, if it is whose it says it is.
 
     Returns:
         Whether anything was done with it; False leaves it to the owner.
@@ -57,13 +60,14 @@ def receive(
     if method in ("REQUEST", "CANCEL"):
         if by not in sender or by in owner.addresses:
             return False
+        post.clear(calendar_id, message, but=row)
         if method == "CANCEL":
             return _cancelled(post, owner, by, message)
         return _requested(post, owner, by, message, books_first=books_first)
     if by not in owner.addresses:
         return False
     if method == "REPLY":
-        return _replied(post, owner, message, sender)
+        return _replied(post, owner, message, sender, row)
     return method == "REFRESH" and _refreshed(post, owner, message, sender)
 
 
@@ -150,11 +154,14 @@ def _cancelled(post: Post, owner: Person, by: str, message: Component) -> bool:
     return True
 
 
-def _replied(post: Post, owner: Person, message: Component, sender: frozenset[str]) -> bool:
+def _replied(post: Post, owner: Person, message: Component, sender: frozenset[str], row: ObjectRow) -> bool:
     said = parts(message, post.kind)
     lines = [line for part in said.values() for line in part.all("ATTENDEE")[:1]]
     who = frozenset(parties.address(line) for line in lines)
-    return len(who) == 1 and who <= sender and attending.take(post, owner, said, who)
+    if len(who) != 1 or not who <= sender:
+        return False
+    post.clear(row.calendar_id, message, but=row)
+    return attending.take(post, owner, said, who)
 
 
 def _refreshed(post: Post, owner: Person, message: Component, sender: frozenset[str]) -> bool:

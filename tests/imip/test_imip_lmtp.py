@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 from test_imip_receiving import mail, theirs
@@ -154,7 +155,13 @@ def test_a_reply_is_one_line_whatever_it_says() -> None:
 # --- the listener ---
 
 
-def served(store: Store, folder: Path, work: Callable[[smtplib.LMTP], None], **more: object) -> None:
+def served(
+    store: Store,
+    folder: Path,
+    work: Callable[[smtplib.LMTP], None],
+    loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    **more: object,
+) -> None:
     """Let a mail server's client talk to a server with Bill and Mary on it."""
     config = config_for(folder, mail_lmtp="127.0.0.1:0", mail_require_authentication_results="off", **more)
     add_people(store, config, "bill", "mary")
@@ -170,7 +177,8 @@ def served(store: Store, folder: Path, work: Callable[[smtplib.LMTP], None], **m
 
             await asyncio.to_thread(talk)
 
-    asyncio.run(scenario())
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(scenario())
 
 
 def hand_in(client: smtplib.LMTP, data: bytes, *recipients: str) -> list[tuple[int, bytes]]:
@@ -185,7 +193,10 @@ def booked(store: Store) -> list[tuple[Any, ...]]:
     return sorted(store.read(lambda tx: list(tx.rows("select uid, state from object where kind = 'VEVENT'"))))
 
 
-def test_rfc2033_a_mail_server_hands_in_an_invitation(store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("loop", [None, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_rfc2033_a_mail_server_hands_in_an_invitation(
+    store: Store, tmp_path: Path, loop: Callable[[], asyncio.AbstractEventLoop] | None
+) -> None:
     def work(client: smtplib.LMTP) -> None:
         both = ("mary@example.com", "bill@example.com")
         nobody = (550, b"5.1.1 it invites nobody here whom the mail is for")
@@ -196,7 +207,7 @@ def test_rfc2033_a_mail_server_hands_in_an_invitation(store: Store, tmp_path: Pa
         assert (code, words) == (550, b"5.7.1 mallory@example.org is not the ORGANIZER of this REQUEST")
         assert client.quit()[0] == 221
 
-    served(store, tmp_path, work)
+    served(store, tmp_path, work, loop)
     assert booked(store) == [("theirs", "BOOKED"), ("theirs", "UNPROCESSED")]
 
 

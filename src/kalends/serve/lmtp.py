@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from typing import cast
 
 from kalends.core.guard import guard
 from kalends.imip import intake, lmtp
@@ -107,8 +108,7 @@ class _Door(asyncio.Protocol):
         self.task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
         if self._listener.enter(self):
             self._do([self._session.greeting()])
             self._wind()

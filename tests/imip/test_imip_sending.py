@@ -274,7 +274,7 @@ def test_a_mail_with_which_a_server_died_each_time_is_given_up(world: MailWorld,
         world.clock.now += HOLD + 1
     assert world.round() == Tally(failed=1)
     assert office.mails == []
-    assert world.status(JANE) == "5.2"
+    assert world.status(JANE) == "5.1"
 
 
 # --- TLS, logins, and what the log says ---
@@ -305,11 +305,20 @@ def test_rfc3207_a_login_goes_over_tls_to_a_server_that_is_known(
         world.invite(JANE, extra="DESCRIPTION:between us\n")
         assert world.round() == Tally(sent=1)
         assert office.logins == [("kalends", "s3cret words")]
-        secret.write_text("wrong words")
+        secret.write_text("s3cret wörds\nmore lines")
+        world.invite(ZOE, uid="first")
+        assert world.round() == Tally(waiting=1)
+        assert "beyond ASCII" in str(world.waiting()[0].last_error)
+        assert "rds" not in str(world.waiting()[0].last_error)
+        secret.unlink()
+        world.clock.now += 60
+        assert world.round() == Tally(waiting=1)
+        assert world.waiting()[0].last_error == f"localhost: {secret}: No such file or directory"
+        secret.write_text("wrong words\nmore lines")
         world.invite(KARL, uid="second")
         assert world.round() == Tally(waiting=1)
         assert world.mailer.troubled
-        (job,) = world.waiting()
+        job = next(one for one in world.waiting() if KARL in one.payload)
         assert job.last_error == "localhost: the login as kalends was refused (535)"
     finally:
         office.shut()

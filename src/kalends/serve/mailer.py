@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from kalends.core.scheduling import MAIL
+from kalends.core.scheduling import MAIL, NOT_DELIVERED
 from kalends.imip import letter, queue, verdicts, writing
 from kalends.imip.errors import LetterError
 from kalends.imip.queue import Limits, Tally
@@ -109,7 +109,7 @@ class Mailer:
     def _mail(self, job: JobRow) -> writing.Mail:
         """The mail of a job. Raises LetterError."""
         if job.attempts > self.limits.attempts:  # a server died with it each time
-            raise LetterError(job.last_error or "it was tried too often", verdicts.NO_WAY)
+            raise LetterError(job.last_error or "it was tried too often", NOT_DELIVERED)
         return writing.write(letter.read(job), self.config.mailbox, self.limits.octets)
 
 

@@ -89,7 +89,9 @@ class Relay:
             server.ehlo_or_helo_if_needed()
         if config.mail_user:
             assert config.mail_password_file is not None, "checked with the settings"
-            password = config.mail_password_file.read_text("utf-8").rstrip("\r\n")
+            password = config.mail_password_file.read_text("utf-8").partition("\n")[0].rstrip("\r")
+            if not password.isascii():  # the library would quote it when it fails
+                raise ValueError("the password has letters beyond ASCII, which SMTP's logins cannot carry")
             server.login(config.mail_user, password)
 
     def _said(self, error: Exception) -> str:
@@ -102,7 +104,8 @@ class Relay:
             words = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
             return where + verdicts.shown(f"{error.smtp_code} {words}")
         if isinstance(error, OSError) and error.strerror:
-            return where + verdicts.shown(error.strerror)
+            what = f"{error.filename}: " if error.filename else ""
+            return where + verdicts.shown(what + error.strerror)
         return where + verdicts.shown(str(error) or type(error).__name__)
 
     def send(self, mail: Mail) -> Verdict:

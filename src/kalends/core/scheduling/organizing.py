@@ -86,9 +86,8 @@ def spread(
     source = new if by else None
     if not by and old is not None:
         by = parties.organizer(old, post.kind)
-    lines = parties.invited(old, post.kind) | parties.invited(new, post.kind)
-    served = [who for who in everyone if parties.served(lines[who])]
     sheet = _Sheet(post, old, source, quiet=quiet)
+    served = [who for who in everyone if sheet.serves(who)]
     errands = [sheet.errand(who) for who in served]
     answering = any(errand.is_room and errand.action == "request" for errand in errands)
     post.hold([one.person for one in errands if one.person and (answering or one.action != "nothing")])
@@ -98,9 +97,9 @@ def spread(
         errands = [sheet.errand(who) for who in served]
     said |= {one.who: _run(post, by, one, new) for one in errands if not one.is_room}
     if new is not None:
-        parties.set_statuses(
-            new, post.kind, "ATTENDEE", {who: status for who, status in said.items() if status is not None}
-        )
+        told = {who: said[who] for who in said if sheet.serves_now(who)}
+        statuses = {who: status for who, status in told.items() if status is not None}
+        parties.set_statuses(new, post.kind, "ATTENDEE", statuses)
 
 
 class _Sheet:
@@ -116,11 +115,26 @@ class _Sheet:
     def __init__(self, post: Post, old: Component | None, new: Component | None, *, quiet: bool) -> None:
         self._post, self._new, self._quiet = post, new, quiet
         self._before, self._after = views.Views(old, post.kind), views.Views(new, post.kind)
+        self._served_before, self._served = _served(old, post.kind), _served(new, post.kind)
         self._differ: dict[tuple[int, int], changes.Difference] = {}
 
+    def serves(self, who: str) -> bool:
+        """Whether messages to somebody are, or were, the server's to send."""
+        return who in self._served_before or who in self._served
+
+    def serves_now(self, who: str) -> bool:
+        """Whether messages to somebody are the server's to send from now on."""
+        return who in self._served
+
     def errand(self, who: str) -> _Errand:
-        """What there is to say to one of them."""
-        before, after = self._before.of(who), self._after.of(who)
+        """What there is to say to one of them.
+
+        Whom a client saw to before had nothing from here, and whom it sees to from now on has nothing left.
+
+        Source: RFC 6638 §3.2.1.2 (the table of SCHEDULE-AGENT).
+        """
+        before = self._before.of(who) if who in self._served_before else None
+        after = self._after.of(who) if who in self._served else None
         return _Errand(who, self._post.people.at(who), before, after, self._action(who, before, after))
 
     def _action(self, who: str, before: Component | None, after: Component | None) -> Action:
@@ -137,6 +151,11 @@ class _Sheet:
         ):
             return "request"
         return "nothing" if differ == "none" else "quiet"
+
+
+def _served(whole: Component | None, kind: str) -> frozenset[str]:
+    """Those to whom the server is to send messages about an object."""
+    return frozenset(who for who, line in parties.invited(whole, kind).items() if parties.served(line))
 
 
 def _asked_anew(before: Component, after: Component, kind: str, who: str) -> bool:

@@ -80,6 +80,7 @@ def write(
         attending.attend(post, owner, old if was_by else None, whole)
     else:
         return plain
+    parties.settle_forced(whole, kind)
     return Written(whole, etag_of(whole.to_bytes(), whole))
 
 

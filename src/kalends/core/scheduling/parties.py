@@ -15,6 +15,10 @@ SCHEDULED = frozenset(("VEVENT", "VTODO"))
 NEEDS_ACTION = "NEEDS-ACTION"
 MAX_ATTENDEES = 1_000
 """Attendees of one object that messages are sent to: larger circles are served by a shared calendar."""
+_FORCED = frozenset(("REQUEST", "REPLY"))
+"""What SCHEDULE-FORCE-SEND may say."""
+IGNORED = "2.3"
+"""SCHEDULE-STATUS of a SCHEDULE-FORCE-SEND that says something else (RFC 6638 §7.2)."""
 _OURS = frozenset(("SCHEDULE-AGENT", "SCHEDULE-FORCE-SEND", "SCHEDULE-STATUS"))
 
 
@@ -77,6 +81,24 @@ def forced(line: Line | None, method: str) -> bool:
     return line is not None and (line.param("SCHEDULE-FORCE-SEND") or "").strip().upper() == method
 
 
+def settle_forced(whole: Component, kind: str) -> None:
+    """Keep no SCHEDULE-FORCE-SEND, and say of one that is not known that it was ignored, in place.
+
+    Source: RFC 6638 §7.2.
+    """
+    for part in whole.children(kind):
+        for name in ("ATTENDEE", "ORGANIZER"):
+            for line in part.all(name):
+                value = line.param("SCHEDULE-FORCE-SEND")
+                if value is None:
+                    continue
+                others = [param for param in line.params if param[0] != "SCHEDULE-FORCE-SEND"]
+                kept = with_params(line, others)
+                if value.strip().upper() not in _FORCED:
+                    kept = with_param(kept, "SCHEDULE-STATUS", IGNORED)
+                part.replace(line, kept)
+
+
 def with_param(line: Line, name: str, value: str | None) -> Line:
     """The line with a parameter set, or taken away; the same line when it is so already."""
     had = line.param(name)
@@ -117,7 +139,7 @@ def set_status(whole: Component, kind: str, prop: str, whose: Iterable[str], sta
 
 
 def set_statuses(whole: Component, kind: str, prop: str, statuses: Mapping[str, str]) -> None:
-    """Write SCHEDULE-STATUS on all lines of some parties, and take SCHEDULE-FORCE-SEND away, in place.
+    """Write SCHEDULE-STATUS on all lines of some parties, in place.
 
     Args:
         whole: the object.
@@ -125,7 +147,7 @@ def set_statuses(whole: Component, kind: str, prop: str, statuses: Mapping[str, 
         prop: ATTENDEE or ORGANIZER.
         statuses: by address; lines of others stay as they are.
 
-    Source: RFC 6638 §7.2, §7.3.
+    Source: RFC 6638 §7.3.
     """
     if not statuses:
         return
@@ -135,14 +157,7 @@ def set_statuses(whole: Component, kind: str, prop: str, statuses: Mapping[str, 
                 continue
             status = statuses.get(address(item))
             if status is not None:
-                part.items[at] = _with_status(item, status)
-
-
-def _with_status(line: Line, status: str) -> Line:
-    if line.param("SCHEDULE-FORCE-SEND") is None:
-        return with_param(line, "SCHEDULE-STATUS", status)
-    left = [param for param in line.params if param[0] != "SCHEDULE-FORCE-SEND"]
-    return with_param(with_params(line, left), "SCHEDULE-STATUS", status)
+                part.items[at] = with_param(item, "SCHEDULE-STATUS", status)
 
 
 def without_ours(component: Component) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from kalends.core.scheduling import parties
@@ -11,6 +12,9 @@ from kalends.ical.values import normal_address
 
 DONE = "2.0"
 """SCHEDULE-STATUS of an attendee who answered (RFC 6638 §3.2.9)."""
+MAX_CODES = 10
+"""Status codes that are kept of one answer."""
+_CODE = re.compile(r"[1-9]\.[0-9]{1,3}(\.[0-9]{1,3})?")
 MAX_DELEGATES = 10
 """Delegates of one attendee who are invited: each gets a message in the organizer's name."""
 _TAKEN = frozenset(("PARTSTAT", "DELEGATED-TO", "DELEGATED-FROM", "SENT-BY"))
@@ -34,7 +38,8 @@ def put_in(
         kind: its kind.
         said: by instance, components with the attendee's line.
         who: the attendee's addresses.
-        trusted: the answer is about the object as it is now, whatever SEQUENCE says.
+        trusted: the answer is about the object as it is now, whatever SEQUENCE says, and no message; the
+            REQUEST-STATUS of a message is kept as SCHEDULE-STATUS.
 
     Returns:
         The instances that were answered.
@@ -50,7 +55,7 @@ def put_in(
             continue
         if not trusted and parties.sequence(part) < parties.sequence(target):
             continue
-        if not _answer(target, line, part, who):
+        if not _answer(target, line, part, who, DONE if trusted else _status(part)):
             continue
         if fresh:
             add(whole, target)
@@ -58,17 +63,24 @@ def put_in(
     return done
 
 
-def _answer(target: Component, line: Line, part: Component, who: frozenset[str]) -> bool:
+def _status(part: Component) -> str:
+    """The codes of a reply's REQUEST-STATUS, several with commas (RFC 6638 §4.2)."""
+    said = [line.value.partition(";")[0].strip() for line in part.all("REQUEST-STATUS")]
+    codes = dict.fromkeys(code for code in said if _CODE.fullmatch(code))
+    return ",".join(list(codes)[:MAX_CODES]) or DONE
+
+
+def _answer(target: Component, line: Line, part: Component, who: frozenset[str], status: str) -> bool:
     had = parties.attendee(target, who)
     if had is None:
-        return _crash(target, line)
+        return _crash(target, line, status)
     params = [param for param in had.params if param[0] not in _TAKEN]
     params += [param for param in line.params if param[0] in _TAKEN]
     names = {name for name, _ in line.params}
     if "PARTSTAT" not in names:
         params.append(("PARTSTAT", (parties.NEEDS_ACTION,)))
     params = [param for param in params if param[0] not in ("RSVP", "SCHEDULE-STATUS")]
-    params.append(("SCHEDULE-STATUS", (DONE,)))
+    params.append(("SCHEDULE-STATUS", (status,)))
     target.replace(had, parties.with_params(had, params))
     for uri in list(line.param_values("DELEGATED-TO"))[:MAX_DELEGATES]:
         _invite_delegate(target, part, normal_address(uri), line)
@@ -86,7 +98,7 @@ def _invite_delegate(target: Component, part: Component, delegate: str, by: Line
     target.items.insert(_after_attendees(target), line)
 
 
-def _crash(target: Component, line: Line) -> bool:
+def _crash(target: Component, line: Line, status: str) -> bool:
     """An answer of somebody who is not on the list: a delegate of somebody who is, or nobody we know.
 
     That they were sent is believed of who sent them only: else anybody who knows the UID gets on the list.
@@ -96,7 +108,7 @@ def _crash(target: Component, line: Line) -> bool:
     sent = () if sender is None else map(normal_address, sender.param_values("DELEGATED-TO"))
     if parties.address(line) not in sent:
         return False
-    target.items.insert(_after_attendees(target), parties.with_param(line, "SCHEDULE-STATUS", DONE))
+    target.items.insert(_after_attendees(target), parties.with_param(line, "SCHEDULE-STATUS", status))
     return True
 
 

@@ -9,7 +9,7 @@ from kalends.calquery.match import Subject
 from kalends.calquery.plan import plan
 from kalends.calquery.ranges import bounds
 from kalends.calquery.tree import And, Compare, Condition, Constant, Or, Query
-from kalends.core import selecting
+from kalends.core import floating, selecting
 from kalends.core.access.sights import Sight
 from kalends.core.errors import InvalidError
 from kalends.core.model import Caller, Target
@@ -18,7 +18,6 @@ from kalends.ical.moment import DAY, utc_moment
 from kalends.ical.occurrences import occurrences
 from kalends.ical.tree import Component, parse
 from kalends.ical.tzfile import Zone
-from kalends.ical.zones import Zones
 from kalends.store import instances, objects
 from kalends.store.base import Tx, paced
 from kalends.store.spans import busy_of
@@ -111,7 +110,7 @@ def busy_spans(tx: Tx, caller: Caller, target: Target, lo: int, hi: int) -> tupl
     Returns:
         Merged spans, cut to the range, in order.
     """
-    zone = Zones().zone(selecting.floating_zone(tx, caller, target.calendar_id))
+    zone = floating.zone_of(tx, caller, target.calendar_id)
     rows = instances.overlapping(
         tx,
         (target.calendar_id,),

@@ -14,16 +14,15 @@ from kalends.calquery.parse import parse_line
 from kalends.calquery.plan import plan
 from kalends.calquery.ranges import Range
 from kalends.calquery.tree import And, Column, Compare, Condition, In, Like, Null, Or, Query, State
-from kalends.core import agendas, containers, expansion, texts
+from kalends.core import agendas, containers, expansion, floating, texts
 from kalends.core.access import decrees, discreet, rights
 from kalends.core.errors import InvalidError, NotFoundError, TooComplexError
 from kalends.core.hits import PAGE, Hit, nodes_of
 from kalends.core.model import Caller, Selection, Target
 from kalends.core.names import qualified
 from kalends.ical.tree import Component
-from kalends.ical.zones import Zones
-from kalends.store import calendars, instances, objects
 from kalends.store import found as store_found
+from kalends.store import instances, objects
 from kalends.store.base import Tx, paced
 from kalends.store.calendars import VCALSTORE, CalendarRow
 from kalends.store.found import FoundRow
@@ -115,27 +114,11 @@ def bindings(tx: Tx, caller: Caller, target: Target) -> Bindings:
     )
 
 
-def floating_zone(tx: Tx, caller: Caller, calendar_id: int) -> str:
-    """The zone of floating times: the client's, else the calendar's first DEFAULT-TZID, else the store's.
-
-    Source: RFC 4324 §6.1.1.7, §8.13; QRY-17, A-34.
-    """
-    if caller.default_tz:
-        return caller.default_tz
-    calendar = calendars.by_id(tx, calendar_id)
-    zones = agendas.time_zones(agendas.properties(tx, calendar)) if calendar is not None else []
-    return zones[0] if zones else caller.policy.default_tz
-
-
-_UTC_ZONES = frozenset(("UTC", "Etc/UTC"))
-
-
 def _wall(tx: Tx, caller: Caller, target: Target, query: Query) -> Callable[[int], int] | None:
     """What the clocks of the zone of floating times show, for a query that compares times; None for UTC."""
     if not any(comparison(Column(name)) in ("moment", "trigger") for name in names_of(query.where)):
         return None
-    name = floating_zone(tx, caller, target.calendar_id)
-    zone = None if name in _UTC_ZONES else Zones().zone(name)
+    zone = floating.zone_of(tx, caller, target.calendar_id)
     return None if zone is None else zone.wall
 
 
@@ -224,7 +207,7 @@ def _found(
     """What is stored in the container itself."""
     place, wall = target.calendar_id, _wall(tx, caller, target, query)
     if not authority.free("SEARCH"):
-        zone = floating_zone(tx, caller, place)
+        zone = floating.name_of(tx, caller, place)
         asked = discreet.Search(tx, caller, authority.judge, place, query, permission, wall, zone)
         yield from asked.find(expand=expand, light=light)
         return
@@ -269,7 +252,7 @@ def _expanded(
     limit = caller.policy.recur_limit
     hi = None if window.high is None else window.high + 1
     later = _later(tx, target, query, _FAR if hi is None else hi)
-    zone = floating_zone(tx, caller, target.calendar_id) if later else None
+    zone = floating.name_of(tx, caller, target.calendar_id) if later else None
     by_id = {group[0].object_id: group for group in groups}
     for part in chunks(sorted({*by_id, *later}), PAGE):
         found = [row for object_id in part for row in by_id.get(object_id, ())]

@@ -15,14 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from kalends.core import agendas
+from kalends.core import agendas, floating
 from kalends.core.conflicts.courses import Clashes, Stretch
 from kalends.core.conflicts.proof import STEPS
 from kalends.core.model import Policy
 from kalends.ical.budget import Budget
 from kalends.ical.tzfile import Zone
-from kalends.ical.zones import Zones
-from kalends.store import objects
 from kalends.store.base import Tx
 from kalends.store.calendars import CalendarRow
 from kalends.store.instances import BUSY, BUSY_NOCONFLICT, BUSY_TENTATIVE, FREE, FREE_NOCONFLICT, SlotRow
@@ -89,11 +87,7 @@ class Place:
         """The zone that floating times and dates are read in; None for UTC."""
         names = agendas.time_zones(agendas.properties(self.tx, self.row))
         tzid = names[0] if names else self.policy.default_tz
-        found = Zones().zone(tzid)
-        if found is None:
-            held = objects.by_uid(self.tx, self.row.id, tzid, "BOOKED", "VTIMEZONE")
-            found = Zones(agendas.parsed(held[0])).zone(tzid) if held else None
-        return found
+        return floating.defined(self.tx, self.row.id, tzid)
 
     def placed(self, slot: SlotRow | Stretch) -> Stretch:
         """An occurrence in instants."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Final, cast
 
 from kalends.calquery.tree import Condition
+from kalends.core import floating
 from kalends.core import resources as found_resources
-from kalends.core import selecting
 from kalends.dav.answers import Answers
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError
@@ -123,7 +123,7 @@ def _and(rows: Iterator[str], last: str) -> Iterator[str]:
 
 def floating_zone(tx: Tx, context: Context, calendar: Calendar) -> Zone | None:
     """The zone of floating times in a calendar: its own, else the store's; None for UTC (RFC 4791 §7.3)."""
-    return named_zone(selecting.floating_zone(tx, context.caller, calendar.row.id))
+    return floating.zone_of(tx, context.caller, calendar.row.id)
 
 
 def named_zone(name: str) -> Zone | None:

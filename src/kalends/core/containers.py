@@ -14,10 +14,12 @@ from kalends.core.timezones import definition
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component
 from kalends.ical.values import escape_text, unescape_text
+from kalends.ical.zones import iana_name
 from kalends.store import calendars, ids, meta, objects, principals
 from kalends.store import errors as store
 from kalends.store.base import Tx
 from kalends.store.calendars import VCALSTORE, CalendarRow
+from kalends.store.objects import ObjectRow
 
 RESERVED_SLUGS = frozenset(("inbox", "outbox"))
 """Segments under a home that CalDAV gives to something else (RFC 6638 §2)."""
@@ -313,8 +315,10 @@ def _delegations(tx: Tx, home: int | None) -> list[Component]:
     return [agendas.parsed(row).children("VCAR")[0] for row in rows if row.uid.startswith(DELEGATED)]
 
 
-def provide_zones(writer: Writer, calendar_id: int, held: Component, given: Mapping[str, Component]) -> None:
+def provide_zones(writer: Writer, calendar_id: int, held: Component, given: Mapping[str, Component]) -> bool:
     """Make sure that there is one VTIMEZONE for each value of DEFAULT-TZID.
+
+    One that came along takes the place of another definition, unless the tz database knows the name better.
 
     Args:
         writer: has locked the container.
@@ -322,18 +326,34 @@ def provide_zones(writer: Writer, calendar_id: int, held: Component, given: Mapp
         held: its VAGENDA or VCALSTORE.
         given: VTIMEZONEs that came with the command, by TZID.
 
+    Returns:
+        Whether a name means something else now.
+
     Raises:
         InvalidError: a zone that nobody knows.
 
     Source: RFC 4324 §8.13; STO-04, STO-05.
     """
+    redefined = False
     for tzid in dict.fromkeys(agendas.time_zones(held)):
-        if objects.by_uid(writer.tx, calendar_id, tzid, "BOOKED", "VTIMEZONE"):
+        there = objects.by_uid(writer.tx, calendar_id, tzid, "BOOKED", "VTIMEZONE")
+        if there:
+            redefined = _redefine(writer, there[0], tzid, given.get(tzid)) or redefined
             continue
         zone = given.get(tzid) or definition(tzid) or _store_zone(writer.tx, tzid)
         if zone is None:
             raise InvalidError(f"the time zone {tzid[:80]} of DEFAULT-TZID is not known here")
         writer.insert(calendar_id, agendas.wrap(zone), kind="VTIMEZONE", uid=tzid)
+    return redefined
+
+
+def _redefine(writer: Writer, row: ObjectRow, tzid: str, given: Component | None) -> bool:
+    if given is None or iana_name(tzid) is not None:
+        return False
+    if agendas.parsed(row).children("VTIMEZONE")[0].to_ics() == given.to_ics():
+        return False
+    writer.update(row, agendas.wrap(given))
+    return True
 
 
 def _store_zone(tx: Tx, tzid: str) -> Component | None:

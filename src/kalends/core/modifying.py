@@ -281,11 +281,11 @@ def _keep_properties(
     if row.kind == "VAGENDA" and not caller.identity.admin and agendas.home_of(tx, held) is None:
         raise InvalidError("a calendar needs an OWNER who is known here")
     writer.update(row, whole)
-    containers.provide_zones(writer, calendar.id, held, zones)
+    redefined = containers.provide_zones(writer, calendar.id, held, zones)
     fresh = calendars.by_id(tx, calendar.id)
     if fresh is not None and calendar.id != VCALSTORE:
         containers.settle(tx, fresh, held)
-    strictness.follow(writer, calendar, before, held)
+    strictness.follow(writer, calendar, before, held, redefined=redefined)
 
 
 def _refuse_changes(old: Component, new: Component, names: frozenset[str]) -> None:

@@ -10,7 +10,9 @@ from kalends.store import calendars
 from kalends.store.calendars import VCALSTORE, CalendarRow
 
 
-def follow(writer: Writer, calendar: CalendarRow, before: Component, after: Component) -> None:
+def follow(
+    writer: Writer, calendar: CalendarRow, before: Component, after: Component, *, redefined: bool
+) -> None:
     """Let a change of a container's properties have its effect on overlaps, or refuse it.
 
     Args:
@@ -18,6 +20,7 @@ def follow(writer: Writer, calendar: CalendarRow, before: Component, after: Comp
         calendar: its row as it was.
         before: its properties as they were.
         after: as they are now.
+        redefined: whether a name of a time zone means something else than before.
 
     Raises:
         ConflictError: something overlaps already that may not any more; the words say what.
@@ -30,7 +33,7 @@ def follow(writer: Writer, calendar: CalendarRow, before: Component, after: Comp
         if forbids:
             _forbid_everywhere(writer)
         return
-    other_zone = agendas.time_zones(before)[:1] != agendas.time_zones(after)[:1]
+    other_zone = redefined or agendas.time_zones(before)[:1] != agendas.time_zones(after)[:1]
     if forbids or other_zone:  # a zone moves what floats
         fresh = calendars.by_id(writer.tx, calendar.id)
         assert fresh is not None, "a locked calendar"

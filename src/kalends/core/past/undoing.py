@@ -218,6 +218,6 @@ def _properties_back(writer: Writer, held: ObjectRow, was: Past) -> None:
     if not writer.caller.identity.admin and agendas.home_of(tx, then) is None:
         raise InvalidError("a calendar needs an OWNER who is known here")
     writer.update(held, whole)
-    containers.provide_zones(writer, calendar.id, then, {})
+    redefined = containers.provide_zones(writer, calendar.id, then, {})
     containers.settle(tx, calendar, then)
-    strictness.follow(writer, calendar, now_is, then)
+    strictness.follow(writer, calendar, now_is, then, redefined=redefined)

@@ -104,8 +104,18 @@ def test_the_queue_is_shown_and_flushed(place: Place, office: PostOffice) -> Non
     told = json.loads(apart(place.environ, "mail", "status", "--json", *words).out)
     assert (told["server"], told["waiting"]) == ("127.0.0.1", 1)
     (one,) = told["mails"]
-    assert (one["method"], one["tried"], one["sending"]) == ("REQUEST", 1, False)
+    assert (one["method"], one["tried"], one["held_until"]) == ("REQUEST", 1, None)
     assert "Tea" not in str(told)
+    store = open_store(place.store)
+    store.write(lambda tx: jobs.hasten(tx, "imip", int(time.time())))
+    assert len(store.write(lambda tx: jobs.due(tx, int(time.time()) + 1, kind="imip", hold=300))) == 1
+    store.close()
+    assert "held until" in apart(place.environ, "mail", "status", *words).out
+    assert apart(place.environ, "mail", "send-now", *words).out == "0 sent, 0 failed, 1 waiting\n"
+    store = open_store(place.store)
+    (held,) = store.read(lambda tx: jobs.waiting(tx, "imip", 2))
+    store.write(lambda tx: jobs.failed(tx, held.id, "451", int(time.time())))
+    store.close()
     office.answers.clear()
     assert apart(place.environ, "mail", "send-now", *words).out == "1 sent, 0 failed, 0 waiting\n"
     assert len(office.mails) == 1

@@ -78,8 +78,8 @@ def _as_data(job: JobRow, now: int) -> dict[str, object]:
     from kalends.imip import letter
     from kalends.imip.errors import LetterError
 
-    held = job.held_until is not None and job.held_until > now
-    shown: dict[str, object] = {"tried": job.attempts, "sending": held, "next": _when(job.due_at),
+    held = None if job.held_until is None or job.held_until <= now else _when(job.held_until)
+    shown: dict[str, object] = {"tried": job.attempts, "held_until": held, "next": _when(job.due_at),
                                 "error": job.last_error}  # fmt: skip
     try:
         one = letter.read(job)
@@ -97,8 +97,12 @@ def _when(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
+def _minute(moment: object) -> str:
+    return str(moment)[:16].replace("T", " ")
+
+
 def _row(told: dict[str, object]) -> tuple[str, ...]:
-    due = "now" if told["sending"] else str(told["next"])[:16].replace("T", " ")
+    due = f"held until {str(told['held_until'])[11:16]}" if told["held_until"] else _minute(told["next"])
     to = str(told["to"] or "?").removeprefix("mailto:")
     cells = (to, told["method"] or "?", told["tried"], due, told["error"] or "")
     return tuple(map(str, cells))

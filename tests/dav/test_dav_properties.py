@@ -280,3 +280,33 @@ def test_principals_are_searched_from_the_top_and_listed_without_a_term(
     beside = f"<D:principal-property-search{DECLARED}>{term}<D:prop/><D:displayname/></D:principal-property-search>"
     assert bill("REPORT", "/dav/", beside).prop("D:displayname") == "bill"  # as python-caldav asks
     assert search("").hrefs() == [f"/dav/principals/{name}/" for name in ("bill", "mary", "root")]
+
+
+LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+
+
+@pytest.mark.parametrize("name", ["C:calendar-description", "D:displayname"])
+def test_the_language_of_a_text_comes_back(bill: Client, name: str) -> None:  # RFC 4791 §5.2.1; RFC 4918 §4.3
+    patch(bill, CALENDAR, f'<{name} xml:lang="fr-CA">Calendrier de Mathilde Desruisseaux</{name}>')
+    found = bill.propfind(CALENDAR, name).props()[name]
+    assert (found.text, found.get(LANG)) == ("Calendrier de Mathilde Desruisseaux", "fr-CA")
+    patch(bill, CALENDAR, f"<{name}>Calendar</{name}>")
+    found = bill.propfind(CALENDAR, name).props()[name]
+    assert (found.text, found.get(LANG)) == ("Calendar", None)
+    answer = patch(bill, CALENDAR, f'<{name} xml:lang="f r">x</{name}>')
+    assert list(answer.props(status=409)) == [name]
+
+
+def test_names_in_other_languages_stay(bill: Client, world: DavWorld) -> None:  # RFC 4324 §8.23
+    world.modify("SELECT * FROM VAGENDA", "", "NAME:Dienst\nNAME;LANGUAGE=en:Duty", kind="VAGENDA")
+    patch(bill, CALENDAR, '<D:displayname xml:lang="fr">Service</D:displayname>')
+    assert bill.propfind(CALENDAR, "D:displayname").prop("D:displayname") == "Service"
+    (held,) = world.find("SELECT * FROM VAGENDA")
+    names = {line.param("LANGUAGE"): line.value for line in held.all("NAME")}
+    assert names == {"fr": "Service", "en": "Duty"}
+
+
+def test_a_name_that_is_too_long_is_refused_and_not_cut(bill: Client) -> None:  # RFC 4918 §9.2.1
+    answer = patch(bill, CALENDAR, f"<D:displayname>{'n' * 1001}</D:displayname>")
+    assert list(answer.props(status=409)) == ["D:displayname"]
+    assert bill.propfind(CALENDAR, "D:displayname").prop("D:displayname") == "calendar"

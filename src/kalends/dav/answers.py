@@ -146,7 +146,9 @@ class Answers:
             except DavError as error:
                 refusals += refused(empty, error)
                 continue
-            if value:
+            if value and known.spoken:
+                found.append(f"{_said(start, known.language(tx, context, resource))}{value}{end}")
+            elif value:
                 found.append(f"{start}{value}{end}")
             else:
                 (missing if value is None else found).append(empty)
@@ -197,6 +199,11 @@ class Answers:
                 missing.append(tags(name)[2])
             elif self.ask.mode == "prop":
                 found.append(dead[name])
+
+
+def _said(start: str, language: str | None) -> str:
+    """An opening tag with the language of the text behind it (RFC 4918 §4.3)."""
+    return start if language is None else f'{start[:-1]} xml:lang="{xmlwrite.attribute(language)}">'
 
 
 def refused(empty: str, error: DavError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -16,6 +17,9 @@ from kalends.store.base import Tx
 DEAD = "X-KALENDS-PROPERTY"
 """The line of a VAGENDA that keeps a dead property: TEXT, the element as XML; X-NAME is its name."""
 DEAD_NAME = "X-NAME"
+LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+"""The attribute xml:lang."""
+_LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,8}\Z")
 MAX_DEAD = 100
 """Dead properties of one resource."""
 MAX_VALUE = 100_000
@@ -64,13 +68,13 @@ class Draft:
             for line in found:
                 held.remove(line)
             return
-        made = _line(name, value, params)
+        made = line_of(name, value, params)
         for line in found[1:]:
             held.remove(line)
         if found:
             held.replace(found[0], made)
         else:
-            held.items.insert(_after_lines(held), made)
+            held.items.insert(after_lines(held), made)
 
     def set_dead(self, name: str, xml: str | None) -> None:
         """Set a dead property, or remove it with None.
@@ -88,22 +92,50 @@ class Draft:
             if xml is not None:
                 self.dead[name] = xml
             return
-        made = None if xml is None else _line(DEAD, escape_text(xml), ((DEAD_NAME, (name,)),))
+        made = None if xml is None else line_of(DEAD, escape_text(xml), ((DEAD_NAME, (name,)),))
         for line in self.held.all(DEAD):
             if line.param(DEAD_NAME) == name:
                 self.held.remove(line)
         if made is not None:
-            self.held.items.insert(_after_lines(self.held), made)
+            self.held.items.insert(after_lines(self.held), made)
 
 
-def _line(name: str, value: str, params: tuple[Param, ...]) -> Line:
+def line_of(name: str, value: str, params: tuple[Param, ...]) -> Line:
+    """A line of a VAGENDA as it stands on the wire.
+
+    Raises:
+        DavError: 409; no content line can hold it.
+    """
     try:
         return Line.make(name, value, params)
     except ICalError as error:
         raise DavError(409, None, f"{error}.") from error
 
 
-def _after_lines(held: Component) -> int:
+def language_params(element: xmlread.Element) -> tuple[Param, ...]:
+    """The LANGUAGE that an element's xml:lang says; nothing where it says none.
+
+    Raises:
+        DavError: 409 for what is no language tag.
+
+    Source: RFC 4918 §4.3; RFC 5545 §3.2.10.
+    """
+    given = (element.attributes.get(LANG) or "").strip()
+    if not given:
+        return ()
+    if not _LANGUAGE.match(given):
+        raise DavError(409, None, "xml:lang is a language tag such as fr-CA.")
+    return (("LANGUAGE", (given,)),)
+
+
+def language_of(line: Line) -> str | None:
+    """The language tag that a line's LANGUAGE says, for xml:lang; None where it says none."""
+    given = (line.param("LANGUAGE") or "").replace("_", "-")  # RFC 4324 writes en_US
+    return given if _LANGUAGE.match(given) else None
+
+
+def after_lines(held: Component) -> int:
+    """The place behind the last line of a component."""
     return max((i for i, item in enumerate(held.items) if isinstance(item, Line)), default=-1) + 1
 
 

@@ -8,7 +8,7 @@ from kalends.core import ledger
 from kalends.core.access import mounting, rights
 from kalends.dav import answers, xmlwrite
 from kalends.dav.context import Context
-from kalends.dav.drafts import Draft
+from kalends.dav.drafts import LANG, Draft
 from kalends.dav.errors import DavError, not_found
 from kalends.dav.properties.base import PROPERTIES
 from kalends.dav.resources import Calendar, CalendarObject, Mounted, Resource
@@ -59,18 +59,15 @@ def instructions(element: Element, *, remove: bool) -> list[Instruction]:
         language = _language(prop) or _language(part) or _language(element)
         for one in prop.children:
             if language and _language(one) is None:
-                one.attributes[_LANG] = language
+                one.attributes[LANG] = language
             found.append(Instruction(one.tag, one if part.tag == f"{DAV}set" else None))
     if len(found) > answers.MAX_PROPERTIES:
         raise DavError(413, None, f"At most {answers.MAX_PROPERTIES} properties can be set at once.")
     return found
 
 
-_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-
-
 def _language(element: Element) -> str | None:
-    return element.attributes.get(_LANG)
+    return element.attributes.get(LANG)
 
 
 def apply(context: Context, draft: Draft, wanted: list[Instruction]) -> list[Outcome]:

@@ -24,12 +24,14 @@ class Property:
         on: the kinds of resources it stands on.
         allprop: whether D:allprop brings it (RFC 4918 §9.1, §14.2).
         protected: whether PROPPATCH may not set it.
+        spoken: whether it is text for people, which may say its language.
     """
 
     name: ClassVar[str]
     on: ClassVar[tuple[str, ...]] = EVERYWHERE
     allprop: ClassVar[bool] = False
     protected: ClassVar[bool] = True
+    spoken: ClassVar[bool] = False
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
         """Its value: a fragment, escaped already; None where it is not set.
@@ -38,6 +40,10 @@ class Property:
             DavError: the caller may not see it.
         """
         raise NotImplementedError
+
+    def language(self, tx: Tx, context: Context, resource: Resource) -> str | None:
+        """The language tag that its text was set with, for one that is `spoken` (RFC 4918 §4.3)."""
+        return None
 
     def asked(self, element: Element) -> Property:
         """The property as an element of a request asks for it, which may say more than its name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kalends.core import agendas
 from kalends.core.timezones import definition
-from kalends.dav import incoming, paths, xmlwrite
+from kalends.dav import drafts, incoming, paths, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.drafts import Draft
 from kalends.dav.errors import DavError
@@ -49,6 +49,12 @@ class CalendarDescription(Property):
     name = f"{CALDAV}calendar-description"
     on = ("calendar",)
     protected = False
+    spoken = True
+
+    def language(self, tx: Tx, context: Context, resource: Resource) -> str | None:
+        """LANGUAGE of the DESCRIPTION."""
+        line = resource.seen(tx, context).first("DESCRIPTION") if isinstance(resource, Calendar) else None
+        return None if line is None else drafts.language_of(line)
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
         """DESCRIPTION."""
@@ -59,7 +65,8 @@ class CalendarDescription(Property):
         """Set DESCRIPTION."""
         if element is not None and len(element.text) > MAX_DESCRIPTION:
             raise DavError(409, None, f"A description has at most {MAX_DESCRIPTION} characters.")
-        draft.text("DESCRIPTION", None if element is None else element.text)
+        params = () if element is None else drafts.language_params(element)
+        draft.text("DESCRIPTION", None if element is None else element.text, *params)
 
 
 @register

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from kalends.core import agendas
-from kalends.dav import xmlwrite
+from kalends.dav import drafts, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.dates import http_date, iso_date
 from kalends.dav.drafts import Draft
+from kalends.dav.errors import DavError
 from kalends.dav.principals import Principal, Proxy
 from kalends.dav.properties.base import COLLECTIONS, Property, register
 from kalends.dav.resources import Calendar, CalendarObject, Home, Resource
@@ -58,6 +59,7 @@ class DisplayName(Property):
     on = COLLECTIONS
     allprop = True
     protected = False
+    spoken = True
 
     def get(self, tx: Tx, context: Context, resource: Resource) -> str | None:
         """NAME, or what stands for it."""
@@ -70,20 +72,40 @@ class DisplayName(Property):
             return xmlwrite.text(f"{'Write' if resource.write else 'Read'} delegates of {resource.row.name}")
         return _TITLES.get(resource.kind)
 
+    def language(self, tx: Tx, context: Context, resource: Resource) -> str | None:
+        """LANGUAGE of the NAME."""
+        line = named(resource.seen(tx, context)) if isinstance(resource, Calendar) else None
+        return None if line is None else drafts.language_of(line)
+
     def set(self, context: Context, draft: Draft, element: Element | None) -> None:
-        """Set NAME."""
+        """Set NAME; names in other languages stay as they are.
+
+        Raises:
+            DavError: 409 for one that is too long.
+        """
         if draft.held is None:
             super().set(context, draft, element)
-            return
-        held, line = draft.held, named(draft.held)
-        if line is not None and line.params and element is not None:
-            held.replace(line, line.with_value(Line.make("X", _escaped(element)).value))
-            return
-        draft.wire("NAME", None if element is None else _escaped(element))
+        elif element is None:
+            draft.wire("NAME", None)
+        elif len(element.text) > MAX_NAME:
+            raise DavError(409, None, f"A name has at most {MAX_NAME} characters.")
+        else:
+            _rename(draft.held, element)
 
 
-def _escaped(element: Element) -> str:
-    return escape_text(element.text[:MAX_NAME])
+def _rename(held: Component, element: Element) -> None:
+    """Put a new NAME in the first place, so that it is the one that is shown."""
+    shown, names = named(held), held.all("NAME")
+    params = drafts.language_params(element)
+    if not params and shown is not None and len(names) > 1:  # each needs its own (RFC 4324 §8.23)
+        params = tuple(shown.params)
+    made = drafts.line_of("NAME", escape_text(element.text), params)
+    language = (drafts.language_of(made) or "").lower()
+    gone = [line for line in names if line is shown or (drafts.language_of(line) or "").lower() == language]
+    at = held.items.index(names[0]) if names else drafts.after_lines(held)
+    for line in gone:
+        held.remove(line)
+    held.items.insert(at, made)
 
 
 @register

@@ -106,8 +106,7 @@ def test_what_proppatch_sets_is_a_vagenda_for_cap(world: DavWorld, bill: Client)
 def test_a_refused_instruction_refuses_all(bill: Client) -> None:  # RFC 4918 §9.2.1
     answer = patch(bill, CALENDAR, "<D:displayname>New</D:displayname><D:getetag>x</D:getetag>")
     assert answer.status == 207
-    assert list(answer.props(status=403)) == []
-    assert list(answer.props(status=409)) == ["D:getetag"]
+    assert list(answer.props(status=403)) == ["D:getetag"]  # §16: cannot-modify-protected-property
     assert list(answer.props(status=424)) == ["D:displayname"]
     assert "cannot-modify-protected-property" in answer.text
     assert bill.propfind(CALENDAR, "D:displayname").prop("D:displayname") == "calendar"
@@ -310,3 +309,10 @@ def test_a_name_that_is_too_long_is_refused_and_not_cut(bill: Client) -> None:  
     answer = patch(bill, CALENDAR, f"<D:displayname>{'n' * 1001}</D:displayname>")
     assert list(answer.props(status=409)) == ["D:displayname"]
     assert bill.propfind(CALENDAR, "D:displayname").prop("D:displayname") == "calendar"
+
+
+def test_an_object_has_a_displayname_once_a_client_gives_it_one(bill: Client) -> None:  # RFC 4918 §15.2
+    etag = bill.put(EVENT, ics(event("a"))).headers["etag"]
+    patch(bill, EVENT, "<D:displayname>Lunch</D:displayname>")
+    seen = bill.propfind(EVENT, "D:displayname", "D:getetag")
+    assert (seen.prop("D:displayname"), seen.prop("D:getetag")) == ("Lunch", etag)

@@ -87,8 +87,8 @@ def _apply_one(context: Context, draft: Draft, one: Instruction) -> None:
     known = PROPERTIES.get(one.name)
     if known is not None and draft.kind in known.on:
         known.set(context, draft, one.element)
-    elif one.name in PROPERTIES and one.name.startswith(DAV):
-        raise DavError(409, f"{DAV}cannot-modify-protected-property", "It has no meaning on this resource.")
+    elif known is not None and known.protected and one.name.startswith(DAV):
+        raise DavError(403, f"{DAV}cannot-modify-protected-property", "It has no meaning on this resource.")
     else:
         draft.set_dead(one.name, None if one.element is None else xmlwrite.written(one.element))
 

@@ -1,7 +1,8 @@
 """An attendee's copy: how it follows the organizer's object, and what may be changed in it.
 
-What is the attendee's own in a copy, and survives the organizer's changes: alarms, TRANSP, CATEGORIES,
-COLOR, how far a task is done, x-properties, and instances that they declined and took out.
+What an attendee may make their own in a copy, and what then survives the organizer's changes: alarms,
+TRANSP, CATEGORIES, COLOR, COMMENT, URL, how far a task is done, x-properties, and instances that they
+declined and took out. As long as they left such a property as it came, it follows the organizer.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from kalends.ical.values import normal_address
 from kalends.ical.zones import Zones
 
 _OWN = frozenset(("CATEGORIES", "COLOR", "COMPLETED", "PERCENT-COMPLETE", "TRANSP"))
+_ASIDE = frozenset(("COMMENT", "URL"))
+"""May be either's too: an attendee's where it is known that the organizer's was another."""
 _FREE = _OWN | frozenset(
     (
         "COMMENT",
@@ -43,7 +46,9 @@ def _is_own(item: Line | Component) -> bool:
 # --- following the organizer ---
 
 
-def follow(copy: Component | None, view: Component, kind: str, me: Iterable[str]) -> Component:
+def follow(
+    copy: Component | None, view: Component, kind: str, me: Iterable[str], *, before: Component | None = None
+) -> Component:
     """The copy an attendee is to have now.
 
     Args:
@@ -51,6 +56,8 @@ def follow(copy: Component | None, view: Component, kind: str, me: Iterable[str]
         view: what the organizer's object says (`views.view`); it may be used up.
         kind: its kind.
         me: the attendee's addresses.
+        before: what it said before: the copy's differences from that are the attendee's. None when it is not
+            known; then what may be the attendee's is taken for theirs.
 
     Returns:
         The new copy, a VCALENDAR without METHOD.
@@ -58,12 +65,13 @@ def follow(copy: Component | None, view: Component, kind: str, me: Iterable[str]
     view.items = [item for item in view.items if item.name != "METHOD"]
     if copy is None:
         return view
-    had = parts(copy, kind)
+    had, was = parts(copy, kind), parts(before, kind)
     _keep_own_instances(had, view, kind)
     for key, part in parts(view, kind).items():
         mine = had.get(key) or had.get(None)
         if mine is not None:
-            _keep_own(part, mine)
+            came = (was.get(key) if key in had else None) or was.get(None)
+            _keep_own(part, mine, came)
             _keep_status(part, mine)
     _keep_absences(copy, view, kind, frozenset(me))
     return keep_zones(view, kind)
@@ -92,16 +100,41 @@ def _own(part: Component) -> set[str]:
     return {changes.fact(item) if isinstance(item, Line) else item.to_ics() for item in own}
 
 
-def _keep_own(part: Component, mine: Component) -> None:
-    own = [item for item in mine.items if _is_own(item)]
-    numbers = {item.value("SEQUENCE") for item in own if isinstance(item, Component)} - {None}
+def _keep_own(part: Component, mine: Component, came: Component | None) -> None:
+    """Put into a component what the attendee made their own in the copy's, in place.
+
+    Args:
+        part: as the organizer has it now.
+        mine: as the attendee has it.
+        came: as the organizer had it; None when that is not known.
+    """
+    names = {item.name for one in (part, mine) for item in one.lines if _is_own(item) or item.name in _ASIDE}
+    theirs = {name for name in names if _is_theirs(name, mine, came)}
+    lines = [line for line in part.lines if line.name not in theirs]
+    lines += [line for line in mine.lines if line.name in theirs]
+    part.items = [*lines, *_inner(part, mine, came)]
+
+
+def _is_theirs(name: str, mine: Component, came: Component | None) -> bool:
+    """Whether an attendee made a property their own: it is not as it came."""
+    held = {changes.fact(line) for line in mine.all(name)}
+    if came is None:
+        return bool(held) and name not in _ASIDE
+    return held != {changes.fact(line) for line in came.all(name)}
+
+
+def _inner(part: Component, mine: Component, came: Component | None) -> list[Component]:
+    """The components within a component: the organizer's, and the alarms that are the attendee's.
+
+    An alarm that CAP numbered is everybody's, until an attendee changes it.
+    """
+    sent = set() if came is None else {item.to_ics() for item in came.children("VALARM")}
+    own = [alarm for alarm in mine.children("VALARM") if alarm.to_ics() not in sent]
+    numbers = {alarm.value("SEQUENCE") for alarm in own} - {None}
     kept = [
-        item
-        for item in part.items
-        if not _is_own(item) or (isinstance(item, Component) and item.value("SEQUENCE") not in numbers)
+        item for item in part.components if item.name != "VALARM" or item.value("SEQUENCE") not in numbers
     ]
-    lines = [item for item in (*kept, *own) if isinstance(item, Line)]
-    part.items = [*lines, *(item for item in (*kept, *own) if isinstance(item, Component))]
+    return [*kept, *own]
 
 
 def _keep_status(part: Component, mine: Component) -> None:

@@ -149,7 +149,7 @@ class Post:
             if _supersedes(message, method, old, self.kind):
                 self.writer.remove(old)
 
-    def book(self, person: Person, view: Component, *, news: bool) -> bool:
+    def book(self, person: Person, view: Component, *, news: bool, before: Component | None = None) -> bool:
         """Let a person's copy follow the organizer's object.
 
         Args:
@@ -157,6 +157,7 @@ class Post:
             view: what they are to have.
             news: whether this is more than what others answered: then the Schedule-Tag changes, and a copy
                 is made where there is none.
+            before: what they had to have until now; None when that is not known.
 
         Returns:
             Whether the copy is as it should be; not where the calendar's owner processes messages
@@ -170,7 +171,7 @@ class Post:
         if row is None and _declined(view, self.kind, person.addresses):
             return False  # they took it away; it comes back when they are asked anew
         copy = None if row is None else parse(row.ics)
-        whole = copies.follow(copy, view, self.kind, person.addresses)
+        whole = copies.follow(copy, view, self.kind, person.addresses, before=before)
         return self.put(person, calendar.id, whole, news=news)
 
     def cancel(self, person: Person, keys: Sequence[Key], sequence: int) -> None:

@@ -191,7 +191,7 @@ def _run(post: Post, by: str, errand: _Errand, new: Component | None) -> str | N
         return _request(post, by, errand, new)
     if errand.action == "quiet" and errand.person is not None and not errand.is_room:
         assert errand.after is not None, "quiet about nothing"
-        post.book(errand.person, errand.after.copy(), news=False)
+        post.book(errand.person, errand.after.copy(), news=False, before=errand.before)
     return None
 
 
@@ -241,7 +241,7 @@ def _request(post: Post, by: str, errand: _Errand, new: Component | None) -> str
     if taken is not None:
         post.deposit(person, taken)
     status = post.deposit(person, message)
-    post.book(person, after.copy(), news=True)
+    post.book(person, after.copy(), news=True, before=errand.before)
     return status
 
 

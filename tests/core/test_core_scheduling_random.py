@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from scheduling_world import Village, wrapped
 
 from kalends.core.errors import KalendsError
-from kalends.core.scheduling import changes, parties, views
+from kalends.core.scheduling import changes, facts, parties, views
 from kalends.core.scheduling.instances import excluded, made, parts
 from kalends.ical.tree import Component, Line, parse
 from kalends.store import maintenance
@@ -218,7 +218,7 @@ class Play:
 
 def _facts(part: Component) -> set[str]:
     bare = Component(part.name, [item for item in part.items if item.name not in OWN])
-    return changes.facts(bare)
+    return facts.facts(bare)
 
 
 def _instant(tree: Component, master: Component, day: str) -> int:

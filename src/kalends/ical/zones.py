@@ -89,6 +89,13 @@ def match_iana(zone: Zone) -> str | None:
     return _signatures().get(key) if key[1] else None
 
 
+def alike(one: Zone | None, other: Zone | None) -> bool:
+    """Whether two zones have the same offsets in the years that are looked at; None is no zone."""
+    if one is None or other is None or one is other:
+        return one is other
+    return _signature(one) == _signature(other)
+
+
 class Zones:
     """The zones of one iCalendar object.
 

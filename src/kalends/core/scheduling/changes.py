@@ -2,48 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
-from kalends.core import series
-from kalends.core.scheduling import parties
-from kalends.core.scheduling.instances import excluded, made, parts
-from kalends.ical.alarms import travels
+from kalends.core.scheduling import facts, parties
+from kalends.core.scheduling.instances import Key, excluded, made, parts
 from kalends.ical.component_times import read_times
 from kalends.ical.errors import ICalError
-from kalends.ical.tree import Component, Line
+from kalends.ical.recur import Rule
+from kalends.ical.tree import Component
 from kalends.ical.zones import Zones
 
 Difference = Literal["none", "status", "content"]
 """Nothing; only who said what; anything else."""
 
-_BOOKKEEPING = frozenset(("CREATED", "DTSTAMP", "LAST-MODIFIED", "SEQUENCE", "REQUEST-STATUS"))
-TIME = ("DTSTART", "DTEND", "DUE", "DURATION")
-"""The properties that say when a component happens."""
-_STATUS = frozenset(("PARTSTAT", "RSVP", "SCHEDULE-STATUS", "SCHEDULE-FORCE-SEND", "SCHEDULE-AGENT"))
-_ROUTE = frozenset(("SCHEDULE-STATUS", "SCHEDULE-FORCE-SEND", "SCHEDULE-AGENT"))
-
-
-def facts(component: Component, *, without: frozenset[str] = _ROUTE) -> set[str]:
-    """A component's lines in a form that can be compared: parameters sorted, addresses normal."""
-    found: set[str] = set()
-    for item in component.items:
-        if item.name in _BOOKKEEPING:
-            continue
-        if isinstance(item, Line):
-            found.add(fact(item, without))
-        elif item.name != "VALARM" or travels(item):
-            found.add(item.to_ics())
-    return found
-
-
-def fact(line: Line, without: frozenset[str] = _ROUTE) -> str:
-    """One line in a form that can be compared."""
-    people = line.name in ("ATTENDEE", "ORGANIZER")
-    value = parties.address(line) if people else line.value.strip()
-    kept = sorted((key, values) for key, values in line.params if not people or key not in without)
-    if people and "PARTSTAT" not in without:
-        kept = [param for param in kept if param != ("PARTSTAT", (parties.NEEDS_ACTION,))]
-    return f"{line.name};{kept}:{value}"
+_STATUS = facts.ROUTE | {"PARTSTAT", "RSVP"}
 
 
 def difference(old: Component | None, new: Component | None, kind: str) -> Difference:
@@ -51,43 +24,18 @@ def difference(old: Component | None, new: Component | None, kind: str) -> Diffe
     before, after = parts(old, kind), parts(new, kind)
     if before.keys() != after.keys():
         return "content"
-    if any(facts(before[key], without=_STATUS) != facts(after[key], without=_STATUS) for key in before):
+    if old is not None and new is not None and _other_zones(old, new, after):
         return "content"
-    return "none" if all(facts(before[key]) == facts(after[key]) for key in before) else "status"
+    pairs = [(before[key], after[key]) for key in before]
+    if any(facts.facts(one, without=_STATUS) != facts.facts(two, without=_STATUS) for one, two in pairs):
+        return "content"
+    return "none" if all(facts.facts(one) == facts.facts(two) for one, two in pairs) else "status"
 
 
-def _values(component: Component, names: tuple[str, ...]) -> list[str]:
-    return sorted(fact(line) for name in names for line in component.all(name))
-
-
-def when(component: Component, zones: Zones) -> list[str]:
-    """When a component happens, in a form that can be compared.
-
-    An app may write an instance that it changed in another zone, or its DURATION as DTEND: that moves
-    nothing. In a series the zone tells where the other instances are, so that its lines count as they are.
-
-    Args:
-        component: a VEVENT, VTODO or VJOURNAL.
-        zones: those of its object.
-
-    Returns:
-        Facts that begin with the name of a property.
-    """
-    lines = _values(component, TIME)
-    if series.recurs(component):
-        return lines
-    try:
-        times = read_times(component, zones)
-    except ICalError:
-        return lines
-    if times is None:
-        return lines
-    kind = "date" if times.start.is_date else "floating" if zones.is_floating(times.start) else "instant"
-    found = [f"DTSTART;{kind}:{times.begin}"] if component.first("DTSTART") is not None else []
-    if any(component.first(name) is not None for name in TIME[1:]):
-        end = "DUE" if component.name == "VTODO" else "DTEND"
-        found.append(f"{end};{kind}:{times.end(times.begin, times.start.wall, times.length)}")
-    return found
+def _other_zones(old: Component, new: Component, after: Mapping[Key, Component]) -> bool:
+    """Whether the same names of zones mean other times than before."""
+    was, now = Zones(old), Zones(new)
+    return any(facts.redefined(part, was, now) for part in after.values())
 
 
 def rescheduled(old: Component, new: Component, was: Component, now: Component) -> bool:
@@ -101,22 +49,48 @@ def rescheduled(old: Component, new: Component, was: Component, now: Component) 
 
     Source: RFC 6638 §3.2.8.
     """
-    if _values(old, TIME) != _values(new, TIME) and when(old, Zones(was)) != when(new, Zones(now)):
+    zones_was, zones_now = Zones(was), Zones(now)
+    told = facts.values(old, facts.TIME) != facts.values(new, facts.TIME)
+    if told and facts.when(old, zones_was) != facts.when(new, zones_now):
         return True
-    if new.first("RRULE") is not None and _values(old, ("RRULE",)) != _values(new, ("RRULE",)):
+    if facts.redefined(new, zones_was, zones_now):
         return True
-    if not set(_values(new, ("RDATE",))) <= set(_values(old, ("RDATE",))):
+    rules = facts.values(old, ("RRULE",)) != facts.values(new, ("RRULE",))
+    if rules and new.first("RRULE") is not None and not _shortened(old, new, zones_now):
+        return True
+    if not set(facts.values(new, ("RDATE",))) <= set(facts.values(old, ("RDATE",))):
         return True
     back = excluded(old, was) - excluded(new, now)
     return bool(back)
 
 
+def _shortened(old: Component, new: Component, zones: Zones) -> bool:
+    """Whether a rule has become another only in that it ends earlier: that moves nothing, and adds nothing.
+
+    So is a series split: the old one ends, and what was said of it counts.
+    """
+    try:
+        times = read_times(new, zones)
+        had = [Rule.parse(line.value) for line in old.all("RRULE")]
+        if times is None or len(had) != 1 or len(times.rules) != 1:
+            return False
+        ends = [
+            rule.last(times.start.wall, is_date=times.start.is_date, zone=times.zone)
+            for rule in (had[0], times.rules[0])
+        ]
+    except ICalError:
+        return False
+    endless = [facts.endless(rule) for rule in (had[0], times.rules[0])]
+    was, now = ends
+    return endless[0] == endless[1] and now is not None and (was is None or now <= was)
+
+
 def raises(old: Component, new: Component) -> bool:
     """Whether a component's change demands a higher SEQUENCE (RFC 5546 §2.1.4)."""
-    names = (*TIME, "RRULE", "RDATE", "EXDATE")
-    if _values(old, names) != _values(new, names):
+    names = (*facts.TIME, "RRULE", "RDATE", "EXDATE")
+    if facts.values(old, names) != facts.values(new, names):
         return True
-    return cancelled(new) and not cancelled(old)
+    return cancelled(new) != cancelled(old)
 
 
 def cancelled(component: Component) -> bool:
@@ -148,7 +122,7 @@ def settle(
         if was is None:
             continue
         moved = rescheduled(was, part, old, new)
-        if raises(was, part):
+        if moved or raises(was, part):
             top = max([parties.sequence(was), *([parties.sequence(known[None])] if None in known else [])])
             if parties.sequence(part) <= top:
                 parties.set_value(part, "SEQUENCE", str(top + 1))

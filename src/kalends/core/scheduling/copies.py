@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from kalends.core import series
 from kalends.core.errors import AttendeeChangeError
-from kalends.core.scheduling import changes, parties
+from kalends.core.scheduling import changes, facts, parties
 from kalends.core.scheduling.instances import Key, add, excluded, made, parts
 from kalends.core.scheduling.views import keep_zones
 from kalends.ical.tree import Component, Line
@@ -35,7 +35,7 @@ _FREE = _OWN | frozenset(
     )
 )
 """What an attendee may change, ATTENDEE and x-properties apart (RFC 6638 §3.2.2.1)."""
-_ELSEWHERE = frozenset(("ATTENDEE", *changes.TIME))
+_ELSEWHERE = frozenset(("ATTENDEE", *facts.TIME))
 """What is compared in ways of its own."""
 
 
@@ -97,7 +97,7 @@ def _keep_own_instances(had: Mapping[Key, Component], view: Component, kind: str
 def _own(part: Component) -> set[str]:
     """What is an attendee's own in a component, in a form that can be compared."""
     own = (item for item in part.items if _is_own(item))
-    return {changes.fact(item) if isinstance(item, Line) else item.to_ics() for item in own}
+    return {facts.fact(item) if isinstance(item, Line) else item.to_ics() for item in own}
 
 
 def _keep_own(part: Component, mine: Component, came: Component | None) -> None:
@@ -117,10 +117,10 @@ def _keep_own(part: Component, mine: Component, came: Component | None) -> None:
 
 def _is_theirs(name: str, mine: Component, came: Component | None) -> bool:
     """Whether an attendee made a property their own: it is not as it came."""
-    held = {changes.fact(line) for line in mine.all(name)}
+    held = {facts.fact(line) for line in mine.all(name)}
     if came is None:
         return bool(held) and name not in _ASIDE
-    return held != {changes.fact(line) for line in came.all(name)}
+    return held != {facts.fact(line) for line in came.all(name)}
 
 
 def _inner(part: Component, mine: Component, came: Component | None) -> list[Component]:
@@ -252,13 +252,13 @@ def _delegates(line: Line) -> frozenset[str]:
 
 def _fixed(part: Component, zones: Zones) -> set[str]:
     """What an attendee must leave alone, in a form that can be compared."""
-    found = set(changes.when(part, zones))
+    found = set(facts.when(part, zones))
     for item in part.items:
         if item.name in _FREE or item.name in _ELSEWHERE or item.name.startswith("X-"):
             continue
         if item.name == "RECURRENCE-ID" or (item.name == "STATUS" and part.name == "VTODO"):
             continue
-        found.add(changes.fact(item) if isinstance(item, Line) else item.to_ics())
+        found.update(facts.told(item) if isinstance(item, Line) else [item.to_ics()])
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kalends.core import series, texts
+from kalends.ical.component_times import ComponentTimes, read_times
 from kalends.ical.errors import ICalError
 from kalends.ical.moment import DAY, parse_moment
 from kalends.ical.occurrences import expand_component, occurrences
@@ -28,13 +29,24 @@ def excluded(master: Component | None, whole: Component) -> set[int]:
     if master is None:
         return found
     zones = Zones(whole)
+    times = _start_of(master, zones)
     for line in master.all("EXDATE"):
         for text in line.value.split(","):
             try:
-                found.add(zones.to_epoch(parse_moment(text, line.param("TZID"))))
+                moment = parse_moment(text, line.param("TZID"))
             except ICalError:
                 continue  # it excludes nothing
+            found.add(zones.to_epoch(moment) if times is None else times.like_start(moment, zones))
     return found
+
+
+def _start_of(master: Component, zones: Zones) -> ComponentTimes | None:
+    """When a series begins: an EXDATE in another form than its start is read in that of the start."""
+    lines = [item for item in master.items if item.name in ("DTSTART", "DUE")]
+    try:
+        return read_times(Component(master.name, lines), zones)
+    except ICalError:
+        return None
 
 
 def made(whole: Component, kind: str, key: int) -> Component | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kalends.core.scheduling import changes, parties, replies
+from kalends.core.scheduling import facts, parties, replies
 from kalends.core.scheduling.instances import Key, excluded, made, parts
 from kalends.ical.tree import Component, Line
 
@@ -53,4 +53,4 @@ def _tells_answers_only(old: Component, kind: str, key: Key, was: Component) -> 
 
 def _apart_from_answers(component: Component) -> set[str]:
     without = frozenset((*_TOLD, "RSVP", "SCHEDULE-STATUS", "SCHEDULE-FORCE-SEND", "SCHEDULE-AGENT"))
-    return changes.facts(component, without=without)
+    return facts.facts(component, without=without)

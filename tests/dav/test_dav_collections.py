@@ -185,3 +185,30 @@ def test_a_calendar_gets_another_path(bill: Client, world: DavWorld) -> None:
     assert bill("GET", HOME + "life/a.ics").status == 200
     assert bill("MOVE", HOME + "life/", destination=HOME + "inbox/").status == 403
     assert bill("MOVE", HOME + "life/", destination="/dav/calendars/mary/life/").status == 403
+
+
+EPOCH = "Thu, 01 Jan 1970 00:00:01 GMT"
+NAMED = f"<D:propertyupdate{DECLARED}><D:set><D:prop><D:displayname>X</D:displayname></D:prop></D:set></D:propertyupdate>"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("if_match", '"x"'), ("if_none_match", "*"), ("if_unmodified_since", EPOCH)]
+)
+@pytest.mark.parametrize("method", ["DELETE", "MOVE", "PROPPATCH", "ACL"])
+def test_conditions_hold_for_calendars_too(  # RFC 9110 §13.1
+    bill: Client, method: str, name: str, value: str
+) -> None:
+    place = HOME + "old/"
+    bill("MKCALENDAR", place)
+    bill.put(place + "a.ics", ics(event("a")))
+    body = {"PROPPATCH": NAMED, "ACL": f"<D:acl{DECLARED}/>"}.get(method, "")
+    answer = bill(method, place, body, destination=HOME + "new/", **{name: value})
+    assert answer.status == 412, answer.text
+    assert bill("GET", place + "a.ics").status == 200
+    assert bill.propfind(place, "D:displayname").prop("D:displayname") == "old"
+    assert bill(method, place, body, destination=HOME + "new/", if_match="*").status < 300
+
+
+def test_no_calendar_is_made_where_one_has_to_be(bill: Client) -> None:  # RFC 9110 §13.1.1
+    assert bill("MKCALENDAR", HOME + "new/", if_match="*").status == 412
+    assert bill("MKCALENDAR", HOME + "new/", if_none_match="*").status == 201

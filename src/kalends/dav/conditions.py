@@ -43,7 +43,7 @@ def check_write(context: Context, etag: str | None) -> None:
 
     Args:
         context: the request.
-        etag: of the resource as it is, in quotes; None when there is none.
+        etag: of the resource as it is, in quotes; '' for one that has none; None when there is no resource.
 
     Raises:
         DavError: 412 when a condition does not hold.

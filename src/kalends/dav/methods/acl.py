@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from kalends.core.access import grants, rights
 from kalends.core.errors import InvalidError
-from kalends.dav import acl, conditions
+from kalends.dav import acl
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError, lacking
 from kalends.dav.finding import resolve
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import Method, register
-from kalends.dav.methods.put import etag_at
+from kalends.dav.methods.put import check_collection
 from kalends.dav.properties.base import EVERYWHERE
 from kalends.dav.resources import Calendar
 from kalends.dav.xmlwrite import DAV
@@ -38,7 +38,7 @@ class Acl(Method):
                 raise acl.refuse_elsewhere(found)
             if not rights.privileges(tx, context.caller, found.row.id).write_rights:
                 raise lacking(found.path, "D:write-acl", "You may not say who may do what here.")
-            conditions.check_if(context, lambda path: etag_at(tx, context, path, None))
+            check_collection(tx, context, found)
             wanted = acl.wanted_of(tx, context, found, aces)
             try:
                 grants.settle(tx, context.caller, found.target, wanted)

@@ -13,6 +13,7 @@ from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import Method, not_allowed, register
 from kalends.dav.methods.get import validators
 from kalends.dav.methods.put import (
+    check_collection,
     check_conditions,
     check_hidden,
     check_kind,
@@ -158,7 +159,7 @@ class Move(_ToDestination):
         if find(tx, context, to) is not None:  # what is there is never thrown away, whatever Overwrite says
             status = 403 if context.overwrite else 412
             raise DavError(status, None, "There is a calendar at the Destination; delete it first.")
-        conditions.check_if(context, lambda path: etag_at(tx, context, path, None))
+        check_collection(tx, context, found)
         renaming.move_slug(tx, context.caller, found.target, to.calendar or "")
         return Response(201)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from kalends.core import ledger, scheduling
 from kalends.core.access import mounting
 from kalends.core.model import State
-from kalends.dav import conditions
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError, not_found
 from kalends.dav.finding import resolve
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import Method, not_allowed, register
-from kalends.dav.methods.put import check_conditions, etag_at
+from kalends.dav.methods.put import check_collection, check_conditions
 from kalends.dav.resources import Calendar, CalendarObject, Message, Mounted
 from kalends.store.base import Tx
 from kalends.store.objects import ObjectRow
@@ -55,9 +54,7 @@ def _delete_object(tx: Tx, context: Context, found: CalendarObject) -> Response:
 def _delete_calendar(tx: Tx, context: Context, found: Calendar) -> Response:
     if context.depth("infinity") != "infinity":
         raise DavError(400, None, "A collection is deleted with Depth infinity (RFC 4918 §9.6.1).")
-    if (context.header("if-match") or "*") != "*":
-        raise conditions.failed("If-Match: a calendar has no ETag.")
-    conditions.check_if(context, lambda path: etag_at(tx, context, path, None))
+    check_collection(tx, context, found)
     if isinstance(found, Mounted):  # one leaves it; it stays its owner's
         mounting.leave(tx, context.caller, found.mount)
         return Response(204)

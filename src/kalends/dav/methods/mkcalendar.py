@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from kalends.core import containers
-from kalends.dav import conditions, patching, paths, xmlwrite
+from kalends.dav import patching, paths, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.drafts import Draft
 from kalends.dav.errors import DavError
 from kalends.dav.finding import find
 from kalends.dav.messages import XML, Plan, Response
 from kalends.dav.methods.base import Method, allowed_on, register
-from kalends.dav.methods.put import etag_at
+from kalends.dav.methods.put import check_collection
 from kalends.dav.patching import Instruction
 from kalends.dav.paths import Address
 from kalends.dav.resources import Home, Resource
@@ -42,7 +42,7 @@ class _Making(Method):
 
         def work(tx: Tx) -> Response:
             home = _home_for(tx, context, address)
-            conditions.check_if(context, lambda path: etag_at(tx, context, path, None))
+            check_collection(tx, context, None)
             agenda = Component("VAGENDA")
             slug = address.calendar or ""
             agenda.add("CALID", containers.unused_calid(tx, home.row.slug, slug))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from kalends.dav import conditions, patching, xmlwrite
+from kalends.dav import patching, xmlwrite
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError
 from kalends.dav.finding import resolve
 from kalends.dav.messages import XML, Plan, Response
 from kalends.dav.methods.base import Method, register
-from kalends.dav.methods.put import check_conditions, etag_at
+from kalends.dav.methods.put import check_collection, check_conditions
 from kalends.dav.properties.base import EVERYWHERE
 from kalends.dav.resources import CalendarObject
 from kalends.dav.xmlwrite import DAV
@@ -39,7 +39,7 @@ class PropPatch(Method):
             if isinstance(found, CalendarObject):
                 check_conditions(tx, context, found.calendar, objects.get(tx, found.row.id))
             else:
-                conditions.check_if(context, lambda path: etag_at(tx, context, path, None))
+                check_collection(tx, context, found)
             draft = patching.draft_of(tx, context, found)
             outcomes = patching.apply(context, draft, wanted)
             if patching.failed(outcomes):

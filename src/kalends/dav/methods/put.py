@@ -10,12 +10,12 @@ from kalends.dav.finding import calendar_at, find
 from kalends.dav.messages import Plan, Response
 from kalends.dav.methods.base import Method, not_allowed, register
 from kalends.dav.methods.get import validators
-from kalends.dav.properties.rfc4918 import content_type
-from kalends.dav.resources import Calendar, CalendarObject
+from kalends.dav.properties.rfc4918 import content_type, last_change
+from kalends.dav.resources import Calendar, CalendarObject, Resource
 from kalends.dav.xmlwrite import CALDAV
 from kalends.ical.alarms import keep_cap
 from kalends.ical.tree import Component, parse
-from kalends.store import objects
+from kalends.store import calendars, objects
 from kalends.store.base import Tx
 from kalends.store.objects import ObjectRow
 
@@ -136,6 +136,28 @@ def check_conditions(
         raise not_found()
     if seen is not None and seen.cut:
         raise DavError(403, NEED, "You see only a part of this object.")
+
+
+def check_collection(tx: Tx, context: Context, found: Resource | None) -> None:
+    """Check what a request that changes or makes a collection demands.
+
+    Collections have no ETag that a write could name: `If-Match` holds for `*` alone.
+
+    Args:
+        tx: a write transaction; a calendar is locked here.
+        context: the request.
+        found: the collection; None for one that is being made.
+
+    Raises:
+        DavError: 412.
+
+    Source: RFC 9110 §13.1; RFC 4918 §10.4.
+    """
+    conditions.check_write(context, None if found is None else "")
+    if isinstance(found, Calendar) and context.header("if-unmodified-since") is not None:
+        calendars.lock(tx, (found.row.id,))
+        conditions.check_unmodified(context, last_change(tx, context, found))
+    conditions.check_if(context, lambda path: etag_at(tx, context, path, None))
 
 
 def check_hidden(

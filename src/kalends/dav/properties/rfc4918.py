@@ -144,12 +144,16 @@ class GetLastModified(Property):
         """Of the row; of a calendar the last change of anything in it, for who may see LAST-MODIFIED."""
         if isinstance(resource, CalendarObject):
             return None if resource.changed_at is None else http_date(resource.changed_at)
-        if isinstance(resource, Calendar):
-            if resource.seen(tx, context).first("LAST-MODIFIED") is None:
-                return None
-            value = agendas.changed_at(tx, resource.row.id, resource.held(tx))
-            return http_date(Zones().to_epoch(parse_moment(value))) if value else None
+        at = last_change(tx, context, resource) if isinstance(resource, Calendar) else None
+        return None if at is None else http_date(at)
+
+
+def last_change(tx: Tx, context: Context, calendar: Calendar) -> int | None:
+    """When anything in a calendar was last changed, seconds UTC; None for who may not see LAST-MODIFIED."""
+    if calendar.seen(tx, context).first("LAST-MODIFIED") is None:
         return None
+    value = agendas.changed_at(tx, calendar.row.id, calendar.held(tx))
+    return Zones().to_epoch(parse_moment(value)) if value else None
 
 
 @register

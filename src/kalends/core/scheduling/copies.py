@@ -74,6 +74,8 @@ def follow(
             _keep_own(part, mine, came)
             _keep_status(part, mine)
     _keep_absences(copy, view, kind, frozenset(me))
+    if None not in had:
+        _keep_single_absences(had, view, kind, frozenset(me))
     return keep_zones(view, kind)
 
 
@@ -159,6 +161,18 @@ def _keep_absences(copy: Component, view: Component, kind: str, me: frozenset[st
         override = found.get(key)
         if override is not None and parties.partstat(parties.attendee(override, me)) == "DECLINED":
             series.exclude(view, kind, key)
+
+
+def _keep_single_absences(
+    had: Mapping[Key, Component], view: Component, kind: str, me: frozenset[str]
+) -> None:
+    """The same for somebody who is invited to some instances only: there is no series to take them out of."""
+    found = parts(view, kind)
+    if None in found:
+        return
+    for key in found.keys() - had.keys():
+        if parties.partstat(parties.attendee(found[key], me)) == "DECLINED":
+            view.remove(found[key])
 
 
 def cancel(copy: Component, kind: str, keys: Iterable[Key], sequence: int) -> Component | None:

@@ -172,6 +172,9 @@ class Post:
             return False  # they took it away; it comes back when they are asked anew
         copy = None if row is None else parse(row.ics)
         whole = copies.follow(copy, view, self.kind, person.addresses, before=before)
+        if not whole.children(self.kind):
+            self.unbook(person)  # they took out all that is left
+            return True
         return self.put(person, calendar.id, whole, news=news)
 
     def cancel(self, person: Person, keys: Sequence[Key], sequence: int) -> None:

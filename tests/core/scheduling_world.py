@@ -16,6 +16,7 @@ to it:
     > tag WHO UID same|changed  how the Schedule-Tag is since the last look
     > send FROM WHO METHOD      FROM deposits this component in WHO's calendar, over CAP
     > jobs                      `METHOD address` of each message handed to the mail
+    > mail METHOD ADDRESS       the newest mail of that kind to somebody has these lines (looked at without `jobs`)
 """
 
 from __future__ import annotations
@@ -168,6 +169,7 @@ class Script:
 
     def __init__(self, path: Path, village: Village) -> None:
         self.path, self.village = path, village
+        self.mails: list[dict[str, str]] = []
 
     def play(self) -> int:
         """Play all steps; returns how many there were."""
@@ -284,6 +286,12 @@ class Script:
     def do_jobs(self, body: list[str]) -> None:
         found = [f"{job['method']} {job['to']}" for job in self.village.jobs()]
         assert found == body, found
+
+    def do_mail(self, body: list[str], method: str, to: str) -> None:
+        self.mails += self.village.jobs()
+        found = [job["ics"] for job in self.mails if (job["method"], job["to"]) == (method, to)]
+        assert found, [f"{job['method']} {job['to']}" for job in self.mails]
+        self._expect(found[-1], body)
 
 
 def unfold_all(text: str) -> list[str]:

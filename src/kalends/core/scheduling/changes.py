@@ -93,6 +93,16 @@ def raises(old: Component, new: Component) -> bool:
     return cancelled(new) != cancelled(old)
 
 
+def _uninvites(old: Component, new: Component, mine: frozenset[str]) -> bool:
+    """Whether somebody is taken off a list, who gets a CANCEL: invited again, they have to believe it.
+
+    Source: RFC 5546 §2.1.4 (a CANCEL raises SEQUENCE), §4.2.10.
+    """
+    left = {parties.address(line) for line in new.all("ATTENDEE") if parties.served(line)}
+    had = {parties.address(line) for line in old.all("ATTENDEE") if parties.served(line)}
+    return bool(had - left - mine)
+
+
 def cancelled(component: Component) -> bool:
     """Whether a component says that it does not take place."""
     return (component.value("STATUS") or "").strip().upper() == "CANCELLED"
@@ -122,7 +132,7 @@ def settle(
         if was is None:
             continue
         moved = rescheduled(was, part, old, new)
-        if moved or raises(was, part):
+        if moved or raises(was, part) or _uninvites(was, part, mine):
             top = max([parties.sequence(was), *([parties.sequence(known[None])] if None in known else [])])
             if parties.sequence(part) <= top:
                 parties.set_value(part, "SEQUENCE", str(top + 1))

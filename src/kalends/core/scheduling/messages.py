@@ -55,7 +55,16 @@ def request(view: Component, kind: str, now: int) -> Component:
     return made
 
 
-def cancel(view: Component, kind: str, who: str, now: int, *, keys: Iterable[Key] = ()) -> Component:
+def cancel(
+    view: Component,
+    kind: str,
+    who: str,
+    now: int,
+    *,
+    keys: Iterable[Key] = (),
+    off: bool = True,
+    step: int = 1,
+) -> Component:
     """The CANCEL that takes an attendee out.
 
     Args:
@@ -64,6 +73,8 @@ def cancel(view: Component, kind: str, who: str, now: int, *, keys: Iterable[Key
         who: their address.
         now: seconds since 1970 UTC.
         keys: the instances they lose; empty for all.
+        off: nobody comes any more; else it takes place without them, and no STATUS says otherwise.
+        step: what SEQUENCE has to grow by; 0 where it has grown already.
 
     Source: RFC 5546 §3.2.5, §3.4.5.
     """
@@ -79,8 +90,10 @@ def cancel(view: Component, kind: str, who: str, now: int, *, keys: Iterable[Key
             if parties.address(line) != who:
                 twin.remove(line)
         _stamp(twin, now)
-        parties.set_value(twin, "SEQUENCE", str(parties.sequence(part) + 1))
-        parties.set_value(twin, "STATUS", "CANCELLED")
+        parties.set_value(twin, "SEQUENCE", str(max(1, parties.sequence(part) + step)))
+        twin.items = [item for item in twin.items if item.name != "STATUS"]
+        if off:
+            parties.set_value(twin, "STATUS", "CANCELLED")
         made.items.append(twin)
         if key is None and not wanted:
             break  # the series is gone with all its instances

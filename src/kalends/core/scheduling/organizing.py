@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
 from kalends.core.errors import InvalidError
 from kalends.core.scheduling import changes, merging, messages, parties, rooms, views
 from kalends.core.scheduling.delivery import DELIVERED, NOT_ALLOWED, Post
-from kalends.core.scheduling.instances import parts
+from kalends.core.scheduling.instances import Key, made, parts
 from kalends.core.scheduling.people import Person
 from kalends.core.scheduling.replies import DONE
 from kalends.ical.tree import Component
@@ -186,7 +188,7 @@ def _run(post: Post, by: str, errand: _Errand, new: Component | None) -> str | N
     if errand.person is not None and post.holds_another(errand.person, by):
         return NOT_ALLOWED
     if errand.action == "cancel":
-        return _cancel(post, by, errand)
+        return _cancel(post, by, errand, new)
     if errand.action == "request":
         return _request(post, by, errand, new)
     if errand.action == "quiet" and errand.person is not None and not errand.is_room:
@@ -195,13 +197,14 @@ def _run(post: Post, by: str, errand: _Errand, new: Component | None) -> str | N
     return None
 
 
-def _cancel(post: Post, by: str, errand: _Errand) -> str:
+def _cancel(post: Post, by: str, errand: _Errand, new: Component | None) -> str:
     """Take somebody out of all of it."""
     before, person = errand.before, errand.person
     assert before is not None, "a CANCEL of nothing"
     if person is None and (status := post.refused(errand.who)) is not None:
         return status
-    message = messages.cancel(before, post.kind, errand.who, post.caller.now)
+    off = not _takes_place(new, post.kind, parts(before, post.kind))
+    message = messages.cancel(before, post.kind, errand.who, post.caller.now, off=off)
     if person is None:
         return post.mail(by, errand.who, message)
     if person.answers_itself:
@@ -212,6 +215,18 @@ def _cancel(post: Post, by: str, errand: _Errand) -> str:
     return status
 
 
+def _takes_place(whole: Component | None, kind: str, keys: Iterable[Key]) -> bool:
+    """Whether any of some instances is still to be, with whomever."""
+    found = parts(whole, kind)
+    for key in keys:
+        part = found.get(key)
+        if part is None and whole is not None and key is not None:
+            part = made(whole, kind, key)
+        if part is not None and not changes.cancelled(part):
+            return True
+    return False
+
+
 def _request(post: Post, by: str, errand: _Errand, new: Component | None) -> str:
     """Tell somebody what they are invited to now."""
     after, person = errand.after, errand.person
@@ -219,13 +234,14 @@ def _request(post: Post, by: str, errand: _Errand, new: Component | None) -> str
     if person is None and (refused := post.refused(errand.who)) is not None:
         return refused
     found = parts(after, post.kind)
-    lost = parts(errand.before, post.kind).keys() - found.keys() if None not in found else set()
-    taken: Component | None = None
-    if lost and None not in lost and errand.before is not None:
-        taken = messages.cancel(errand.before, post.kind, errand.who, post.caller.now, keys=lost)
+    taken = (
+        None
+        if None in found
+        else _lost(post, errand, parts(errand.before, post.kind).keys() - found.keys(), new)
+    )
     off = None in found and changes.cancelled(found[None])
     message = (
-        messages.cancel(after, post.kind, errand.who, post.caller.now)
+        messages.cancel(after, post.kind, errand.who, post.caller.now, step=0)
         if off
         else messages.request(after, post.kind, post.caller.now)
     )
@@ -243,6 +259,18 @@ def _request(post: Post, by: str, errand: _Errand, new: Component | None) -> str
     status = post.deposit(person, message)
     post.book(person, after.copy(), news=True, before=errand.before)
     return status
+
+
+def _lost(post: Post, errand: _Errand, lost: AbstractSet[Key], new: Component | None) -> Component | None:
+    """The CANCEL of the instances that somebody loses who keeps others; None when they lose none.
+
+    Who is not invited to the series any more loses all of it: a REQUEST for what is left follows.
+    """
+    if not lost or errand.before is None:
+        return None
+    off = not _takes_place(new, post.kind, lost)
+    keys = () if None in lost else lost
+    return messages.cancel(errand.before, post.kind, errand.who, post.caller.now, keys=keys, off=off)
 
 
 def _sequence(message: Component, kind: str) -> int:

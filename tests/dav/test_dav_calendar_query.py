@@ -131,6 +131,7 @@ class TestTime:
             ("DTSTART:20260310T080000Z\nDURATION:PT1H", True),
             ("DTSTART:20260310T080000Z\nDUE:20260310T090000Z", False),
             ("DTSTART:20260310T120000Z", False),
+            ("DTSTART;VALUE=DATE:20260310", False),
         ],
     )
     def test_a_todo_overlaps_by_what_it_has(

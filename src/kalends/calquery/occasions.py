@@ -44,6 +44,11 @@ def _due_only(start: int, end: int, low: Bound, high: Bound) -> bool:
     return (low is None or start > low) and (high is None or start <= high)
 
 
+def _at_start(start: int, end: int, low: Bound, high: Bound) -> bool:
+    """A to-do with DTSTART alone: it lasts no time, whether it starts at a time or on a day."""
+    return _open(start, start, low, high)
+
+
 def _test_of(component: Component) -> Touch:
     """How instances of a component with dates touch a range."""
     if component.name != "VTODO":
@@ -53,7 +58,7 @@ def _test_of(component: Component) -> Touch:
         return _due_only
     if "DUE" in names:
         return _until_due
-    return _closed if "DURATION" in names else _open
+    return _closed if "DURATION" in names else _at_start
 
 
 class Occasions:

@@ -63,6 +63,8 @@ def test_mkcol_makes_calendars_only(bill: Client) -> None:  # RFC 5689 §3
     body = making(types + "<D:displayname>M</D:displayname>", "D:mkcol")
     assert bill("MKCOL", HOME + "m/", body).status == 201
     assert bill.propfind(HOME + "m/", "D:displayname").prop("D:displayname") == "M"
+    assert bill("MKCOL", HOME + "m/").status == 405  # RFC 4918 §9.3.1
+    assert bill("MKCOL", "/dav/calendars/nobody/m/").status == 409
     plain = bill("MKCOL", HOME + "p/")
     assert (plain.status, plain.precondition) == (403, "D:valid-resourcetype")
     failed = bill("MKCOL", HOME + "q/", making(types + "<D:getetag/>", "D:mkcol"))

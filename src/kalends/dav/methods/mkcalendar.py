@@ -36,12 +36,12 @@ class _Making(Method):
     def plan(self, context: Context) -> Plan:
         """Read the instructions; write."""
         element = context.xml(root=self.root)
-        wanted = [] if element is None else patching.instructions(element, remove=False)
-        wanted = self.checked(wanted)
+        given = [] if element is None else patching.instructions(element, remove=False)
         address = context.address
 
         def work(tx: Tx) -> Response:
-            home = _home_for(tx, context, address)
+            home = _home_for(tx, context, address)  # first: what is there already is 405 whatever is asked
+            wanted = self.checked(given)
             check_collection(tx, context, None)
             agenda = Component("VAGENDA")
             slug = address.calendar or ""

@@ -3,6 +3,7 @@
 A script is a text file. `#` begins a remark; a line `> verb argument…` begins a step, and the lines below it belong
 to it:
 
+    > alias WHO ADDRESS         WHO has this address too
     > put WHO UID [ERROR]       WHO's CalDAV client stores this component (or several) as UID.ics
     > edit WHO UID [ERROR]      it stores what it reads, each `old => new` replaced
     > delete WHO UID [silently] it deletes it; silently: Schedule-Reply: F
@@ -35,6 +36,7 @@ from kalends.core.past.history import entries
 from kalends.core.past.trash import restore
 from kalends.core.past.undoing import undo
 from kalends.core.people import identity
+from kalends.core.people.addresses import add_address
 from kalends.ical.folds import unfold
 from kalends.ical.tree import Component, Line, parse
 from kalends.store import calendars, jobs, objects, principals
@@ -201,6 +203,9 @@ class Script:
 
     def do_put(self, body: list[str], who: str, uid: str, refusal: str | None = None) -> None:
         self._put(who, uid, wrapped("\n".join(body)), refusal)
+
+    def do_alias(self, body: list[str], who: str, address: str) -> None:
+        self.village.store.write(lambda tx: add_address(tx, f"{who}@example.com", address))
 
     def do_edit(self, body: list[str], who: str, uid: str, refusal: str | None = None) -> None:
         text = "\r\n".join(unfold_all(self.village.text(who, uid)))

@@ -188,7 +188,8 @@ class Play:
         whole = parse(text) if text else None
         for name in GUESTS:
             held = self.village.text(name, "e")
-            self._agree(name, parse(held) if held else None, views.view(whole, "VEVENT", address(name)))
+            theirs = frozenset((address(name),))
+            self._agree(name, parse(held) if held else None, views.view(whole, "VEVENT", theirs))
 
     def _agree(self, name: str, copy: Component | None, view: Component | None) -> None:
         me = (address(name),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from kalends.core.defaults import PRODID
 from kalends.core.scheduling import parties
@@ -58,7 +58,7 @@ def request(view: Component, kind: str, now: int) -> Component:
 def cancel(
     view: Component,
     kind: str,
-    who: str,
+    who: Collection[str],
     now: int,
     *,
     keys: Iterable[Key] = (),
@@ -70,7 +70,7 @@ def cancel(
     Args:
         view: what they had.
         kind: its kind.
-        who: their address.
+        who: their addresses.
         now: seconds since 1970 UTC.
         keys: the instances they lose; empty for all.
         off: nobody comes any more; else it takes place without them, and no STATUS says otherwise.
@@ -87,7 +87,7 @@ def cancel(
         twin = part.copy()
         twin.items = [item for item in twin.items if item.name not in ("VALARM", "REQUEST-STATUS")]
         for line in twin.all("ATTENDEE"):
-            if parties.address(line) != who:
+            if parties.address(line) not in who:
                 twin.remove(line)
         _stamp(twin, now)
         parties.set_value(twin, "SEQUENCE", str(max(1, parties.sequence(part) + step)))

@@ -23,12 +23,14 @@ class _Errand:
     """What there is to say to one attendee.
 
     Attributes:
-        who: their address. person: them, when they are known here.
+        who: their address. addresses: all of theirs, for they may be invited by several.
+        person: them, when they are known here.
         before: what they had. after: what they are to have.
         action: nothing; let the copy follow without a word; a REQUEST; a CANCEL.
     """
 
     who: str
+    addresses: frozenset[str]
     person: Person | None
     before: Component | None
     after: Component | None
@@ -89,7 +91,7 @@ def spread(
     if not by and old is not None:
         by = parties.organizer(old, post.kind)
     sheet = _Sheet(post, old, source, quiet=quiet)
-    served = [who for who in everyone if sheet.serves(who)]
+    served = _each_once(post, [who for who in everyone if sheet.serves(who)])
     errands = [sheet.errand(who) for who in served]
     answering = any(errand.is_room and errand.action == "request" for errand in errands)
     post.hold([one.person for one in errands if one.person and (answering or one.action != "nothing")])
@@ -99,9 +101,22 @@ def spread(
         errands = [sheet.errand(who) for who in served]
     said |= {one.who: _run(post, by, one, new) for one in errands if not one.is_room}
     if new is not None:
-        told = {who: said[who] for who in said if sheet.serves_now(who)}
-        statuses = {who: status for who, status in told.items() if status is not None}
+        statuses = {
+            who: status
+            for one in errands
+            for who in one.addresses
+            if sheet.serves_now(who) and (status := said[one.who]) is not None
+        }
         parties.set_statuses(new, post.kind, "ATTENDEE", statuses)
+
+
+def _each_once(post: Post, everyone: list[str]) -> list[str]:
+    """One address of each attendee: invited by two of theirs, they have one copy of all that invites them."""
+    found: dict[int | str, str] = {}
+    for who in everyone:
+        person = post.people.at(who)
+        found.setdefault(who if person is None else person.row.id, who)
+    return list(found.values())
 
 
 class _Sheet:
@@ -135,11 +150,12 @@ class _Sheet:
 
         Source: RFC 6638 §3.2.1.2 (the table of SCHEDULE-AGENT).
         """
-        before = self._before.of(who) if who in self._served_before else None
-        after = self._after.of(who) if who in self._served else None
-        return _Errand(who, self._post.people.at(who), before, after, self._action(who, before, after))
+        person = self._post.people.at(who)
+        theirs = frozenset((who,)) if person is None else person.addresses
+        before, after = self._before.of(theirs & self._served_before), self._after.of(theirs & self._served)
+        return _Errand(who, theirs, person, before, after, self._action(theirs, before, after))
 
-    def _action(self, who: str, before: Component | None, after: Component | None) -> Action:
+    def _action(self, who: frozenset[str], before: Component | None, after: Component | None) -> Action:
         if after is None:
             return "nothing" if before is None else "cancel"
         if before is None or _is_forced(self._new, self._post.kind, who):
@@ -160,24 +176,27 @@ def _served(whole: Component | None, kind: str) -> frozenset[str]:
     return frozenset(who for who, line in parties.invited(whole, kind).items() if parties.served(line))
 
 
-def _asked_anew(before: Component, after: Component, kind: str, who: str) -> bool:
+def _asked_anew(before: Component, after: Component, kind: str, who: frozenset[str]) -> bool:
     """Whether the organizer took an attendee's answer back: they have to answer again, or to hear of it.
 
     Who declined may have no copy any more.
     """
     had = parts(before, kind)
     for key, part in parts(after, kind).items():
-        was = parties.partstat(parties.attendee(had[key], (who,))) if key in had else parties.NEEDS_ACTION
-        now = parties.partstat(parties.attendee(part, (who,)))
+        was = parties.partstat(parties.attendee(had[key], who)) if key in had else parties.NEEDS_ACTION
+        now = parties.partstat(parties.attendee(part, who))
         if now != was and (now == parties.NEEDS_ACTION or was == "DECLINED"):
             return True
     return False
 
 
-def _is_forced(new: Component | None, kind: str, who: str) -> bool:
+def _is_forced(new: Component | None, kind: str, who: frozenset[str]) -> bool:
     """Whether SCHEDULE-FORCE-SEND demands a message (RFC 6638 §3.2.7)."""
     return new is not None and any(
-        parties.forced(parties.attendee(part, (who,)), "REQUEST") for part in new.children(kind)
+        parties.forced(line, "REQUEST")
+        for part in new.children(kind)
+        for line in part.all("ATTENDEE")
+        if parties.address(line) in who
     )
 
 
@@ -204,7 +223,7 @@ def _cancel(post: Post, by: str, errand: _Errand, new: Component | None) -> str:
     if person is None and (status := post.refused(errand.who)) is not None:
         return status
     off = not _takes_place(new, post.kind, parts(before, post.kind))
-    message = messages.cancel(before, post.kind, errand.who, post.caller.now, off=off)
+    message = messages.cancel(before, post.kind, errand.addresses, post.caller.now, off=off)
     if person is None:
         return post.mail(by, errand.who, message)
     if person.answers_itself:
@@ -241,7 +260,7 @@ def _request(post: Post, by: str, errand: _Errand, new: Component | None) -> str
     )
     off = None in found and changes.cancelled(found[None])
     message = (
-        messages.cancel(after, post.kind, errand.who, post.caller.now, step=0)
+        messages.cancel(after, post.kind, errand.addresses, post.caller.now, step=0)
         if off
         else messages.request(after, post.kind, post.caller.now)
     )
@@ -270,7 +289,7 @@ def _lost(post: Post, errand: _Errand, lost: AbstractSet[Key], new: Component | 
         return None
     off = not _takes_place(new, post.kind, lost)
     keys = () if None in lost else lost
-    return messages.cancel(errand.before, post.kind, errand.who, post.caller.now, keys=keys, off=off)
+    return messages.cancel(errand.before, post.kind, errand.addresses, post.caller.now, keys=keys, off=off)
 
 
 def _sequence(message: Component, kind: str) -> int:
@@ -300,4 +319,4 @@ def remind(post: Post, by: str, who: str, view: Component) -> None:
     person = post.people.at(who)
     if person is not None:
         post.hold([person])
-    _request(post, by, _Errand(who, person, None, view, "request"), view)
+    _request(post, by, _Errand(who, frozenset((who,)), person, None, view, "request"), view)

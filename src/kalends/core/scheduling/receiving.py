@@ -171,7 +171,7 @@ def _refreshed(post: Post, owner: Person, message: Component, sender: frozenset[
     asking = [who for who in parties.invited(message, post.kind) if who in sender]
     done = False
     for who in asking[:1]:
-        view = views.view(whole, post.kind, who)
+        view = views.view(whole, post.kind, sender)
         if view is not None:
             organizing.remind(post, parties.organizer(message, post.kind), who, view)
             done = True

@@ -80,7 +80,7 @@ def bring_back(
     if organizer is not None:
         post.hold([organizer])
         row = post.booked(organizer)
-        view = None if row is None else _invitation(parse(row.ics), kind, owner)
+        view = None if row is None else views.view(parse(row.ics), kind, owner.addresses)
         if view is None and tag is not None:
             newer = 1 + max(parties.sequence(part) for part in whole.children(kind))
             whole = copies.cancel(whole, kind, [None], newer) or whole
@@ -90,12 +90,6 @@ def bring_back(
     whole = whole.copy()
     attending.attend(post, owner, _declined(whole, kind, owner), whole)
     return Written(whole, etag_of(whole.to_bytes(), whole))
-
-
-def _invitation(held: Component, kind: str, owner: Person) -> Component | None:
-    """What an organizer's object invites somebody to; None for nothing."""
-    seen = (views.view(held, kind, who) for who in sorted(owner.addresses))
-    return next((one for one in seen if one is not None), None)
 
 
 def _as_it_is_now(copy: Component, view: Component, kind: str, owner: Person) -> Component:

@@ -12,13 +12,13 @@ from kalends.ical.tree import Component, Line
 from kalends.ical.zones import Zones
 
 
-def view(whole: Component | None, kind: str, who: str) -> Component | None:
+def view(whole: Component | None, kind: str, who: frozenset[str]) -> Component | None:
     """The object as one attendee is to have it.
 
     Args:
         whole: the organizer's object; it stays as it is. None for an object that is no more.
         kind: its kind.
-        who: an address.
+        who: the attendee's addresses.
 
     Returns:
         A new VCALENDAR without METHOD: the master with the overrides that invite them, other overrides
@@ -29,7 +29,7 @@ def view(whole: Component | None, kind: str, who: str) -> Component | None:
     """
     if whole is None:
         return None
-    mine = {key for key, part in parts(whole, kind).items() if parties.attendee(part, (who,)) is not None}
+    mine = {key for key, part in parts(whole, kind).items() if parties.attendee(part, who) is not None}
     return _view(whole, kind, mine) if mine else None
 
 
@@ -49,12 +49,11 @@ class Views:
                 self._mine.setdefault(parties.address(line), set()).add(key)
         self._made: dict[frozenset[Key], Component] = {}
 
-    def of(self, who: str) -> Component | None:
-        """As `view`; it is shared: copy it before changing it."""
-        mine = self._mine.get(who)
-        if self._whole is None or mine is None:
+    def of(self, who: Iterable[str]) -> Component | None:
+        """As `view`, for any of some addresses; it is shared: copy it before changing it."""
+        shared = frozenset(key for one in who for key in self._mine.get(one, ()))
+        if self._whole is None or not shared:
             return None
-        shared = frozenset(mine)
         found = self._made.get(shared)
         if found is None:
             found = self._made[shared] = _view(self._whole, self._kind, shared)

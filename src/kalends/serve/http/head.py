@@ -9,7 +9,7 @@ _HOST = re.compile(
     r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?\.?)(?::\d{1,5})?\Z"
 )
 """A host as we repeat it in links: a name, an IPv4 or a bracketed IPv6 address, perhaps a port."""
-SINGLE = ("host", "authorization", "content-length", "content-type", "if-match", "depth", "destination")
+SINGLE = ("host", "authorization", "content-length", "content-type", "depth", "destination")
 """Fields that a request may have once: of two different hosts or users nobody knows which is meant."""
 
 

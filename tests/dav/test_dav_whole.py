@@ -117,3 +117,10 @@ def test_one_gets_what_one_may_see_and_no_more(world: DavWorld, bill: Client, ma
 )
 def test_RFC6266_43_no_name_breaks_out_of_the_header(name: str, said: str) -> None:
     assert disposition(name) == said
+
+
+@pytest.mark.parametrize("path", [f"{HOME}nothing.ics", "/dav/calendars/bill/"])
+def test_HEAD_of_what_cannot_be_read_is_as_long_as_its_GET(bill: Client, path: str) -> None:  # RFC 9110 §8.6
+    head, got = bill("HEAD", path), bill("GET", path)
+    assert (head.status, head.body) == (got.status, b"")
+    assert head.headers["content-length"] == str(len(got.body))

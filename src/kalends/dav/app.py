@@ -153,8 +153,9 @@ def _told(request: Request, error: DavError) -> Response:
             path = path.rstrip("/").rpartition("/")[0] + "/"
         error = lacking(path, _NEEDS.get(request.method, "D:read"), error.sentence)
     response = error.response()
-    if request.method == "HEAD":
-        return Response(response.status, response.headers)
+    if request.method == "HEAD" and isinstance(response.body, bytes):  # as long as GET's (RFC 9110 §8.6)
+        length = ("Content-Length", str(len(response.body)))
+        return Response(response.status, (*response.headers, length))
     return response
 
 

@@ -316,3 +316,12 @@ def test_an_object_has_a_displayname_once_a_client_gives_it_one(bill: Client) ->
     patch(bill, EVENT, "<D:displayname>Lunch</D:displayname>")
     seen = bill.propfind(EVENT, "D:displayname", "D:getetag")
     assert (seen.prop("D:displayname"), seen.prop("D:getetag")) == ("Lunch", etag)
+
+
+def test_elements_that_nobody_knows_are_passed_over(bill: Client) -> None:  # RFC 4918 §17
+    body = (
+        f'<D:propertyupdate{DECLARED}><X:hint xmlns:X="urn:x"><D:prop><D:displayname>No</D:displayname></D:prop></X:hint>'
+        "<D:set><D:prop><D:displayname>Yes</D:displayname></D:prop></D:set></D:propertyupdate>"
+    )
+    assert list(bill("PROPPATCH", CALENDAR, body).props()) == ["D:displayname"]
+    assert bill.propfind(CALENDAR, "D:displayname").prop("D:displayname") == "Yes"

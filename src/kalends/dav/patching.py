@@ -38,21 +38,23 @@ Outcome = tuple[str, "DavError | None"]
 
 
 def instructions(element: Element, *, remove: bool) -> list[Instruction]:
-    """Read D:set and D:remove, in their order.
+    """Read D:set and D:remove, in their order; what nobody knows is passed over (RFC 4918 §17).
 
     Args:
         element: D:propertyupdate, C:mkcalendar or D:mkcol.
         remove: whether D:remove is possible.
 
     Raises:
-        DavError: 400 for anything else; 413 for too many.
+        DavError: 400 for a D:remove where none is possible; 413 for too many.
 
     Source: RFC 4918 §9.2, §14.19; xml:lang of D:prop and above is inherited (§4.3).
     """
     found: list[Instruction] = []
     for part in element.children:
-        if part.tag != f"{DAV}set" and not (remove and part.tag == f"{DAV}remove"):
-            raise DavError(400, None, f"{part.tag[:100]} is no instruction about properties.")
+        if part.tag not in (f"{DAV}set", f"{DAV}remove"):
+            continue
+        if part.tag == f"{DAV}remove" and not remove:
+            raise DavError(400, None, "There is nothing to be removed of what is being made.")
         prop = part.child(f"{DAV}prop")
         if prop is None:
             raise DavError(400, None, "An instruction needs a D:prop.")

@@ -13,7 +13,7 @@ import click
 import pytest
 from cli_tools import KALENDS, Here, apart
 
-from kalends.cli import failures
+from kalends.cli import entry, failures
 from kalends.cli.group import COMMANDS, kalends, wordiness
 from kalends.cli.manual import reference, with_reference
 from kalends.cli.text import clean, harmless
@@ -248,3 +248,31 @@ def test_a_terminal_of_few_letters_is_no_failure(tmp_path: Path) -> None:
     assert done.code == 0
     listed = subprocess.run([*KALENDS, "user", "list"], env=environ, capture_output=True, check=True).stdout
     assert "Zoë ??" in listed.decode("latin-1")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("words", ["user list", "--version", "port 1 --no-probe", "nix"])
+def test_closed_standard_streams_are_no_defect(tmp_path: Path, words: str, closed: str) -> None:
+    """What a closed stream would have held is dropped; the exit code is what it is with all of them open."""
+    environ = clean_environ(tmp_path) | {"KALENDS_STORE": str(tmp_path / "s.db")}
+    assert apart(environ, "user", "add", "zoe@example.com", "--no-password").code == 0
+    expected = apart(environ, *words.split()).code
+    line = f'"$@" {words} {closed}'
+    done = subprocess.run(["sh", "-c", line, "sh", *KALENDS], env=environ, capture_output=True, check=False)
+    assert done.returncode == expected
+    assert b"Traceback" not in done.stderr
+    assert b"internal error" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["user", "list"], ["port", "1"], ["--version"]])
+def test_an_interrupt_before_the_command_runs_is_told_like_any_other(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Modules are being imported then, for a tenth of a second."""
+
+    def interrupted(_words: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(entry, "_run", interrupted)
+    assert entry.main(words) == failures.INTERRUPTED
+    assert capsys.readouterr().err == "\nkalends: stopped\n"

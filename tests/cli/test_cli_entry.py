@@ -276,3 +276,12 @@ def test_an_interrupt_before_the_command_runs_is_told_like_any_other(
     monkeypatch.setattr(entry, "_run", interrupted)
     assert entry.main(words) == failures.INTERRUPTED
     assert capsys.readouterr().err == "\nkalends: stopped\n"
+
+
+@pytest.mark.parametrize(
+    "option", ["--fingerprint", "--ca-file", "--server-name", "--server", "--user", "--as", "--language"]
+)
+def test_an_empty_option_of_a_login_is_not_taken_for_none(run: Here, option: str) -> None:
+    """`--fingerprint "$UNSET"` trusted whatever certificate was shown first."""
+    done = run("capability", option, "")
+    assert (done.code, done.err.splitlines()[0]) == (2, f"kalends: {option}: expected some text")

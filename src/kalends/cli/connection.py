@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from kalends.cli.failures import UsageError
+from kalends.cli.files import FileName
 from kalends.cli.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _LOGIN = (
     click.option("--password-stdin", is_flag=True, help="Read the password from standard input."),
     click.option(
         "--password-file",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=FileName(dir_okay=False),
         metavar="FILE",
         help="Read it from a file of mode 600; also KALENDS_PASSWORD.",
     ),
@@ -45,6 +46,7 @@ def login_options(command: F) -> F:
     names = [option_name for option_name in Login.__dataclass_fields__ if option_name != "settings"]
 
     def wrapped(**options: Any) -> object:
+        _expect_texts(options, names)
         login = Login(settings=load(), **{name: options.pop(name) for name in names})
         return command(login=login, **options)
 
@@ -53,6 +55,19 @@ def login_options(command: F) -> F:
     for option in reversed(_LOGIN):
         wrapped = option(wrapped)
     return wrapped  # type: ignore[return-value]  # click only calls it with options
+
+
+def _expect_texts(options: Mapping[str, object], names: list[str]) -> None:
+    """Refuse an empty text (`--fingerprint "$UNSET"`): taken for none, it would trust whom nobody named.
+
+    Raises:
+        UsageError: an option is empty.
+    """
+    for name in names:
+        value = options[name]
+        if isinstance(value, str) and not value.strip():
+            option = "as" if name == "act_as" else name.replace("_", "-")
+            raise UsageError(f"--{option}: expected some text")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import click
 
+from kalends.cli.files import FileName
 from kalends.core.model import Caller, Policy
 from kalends.serve.config import Config, load_config
 from kalends.store.base import Store, Tx
@@ -28,7 +29,7 @@ def store_options(command: F) -> F:
     command = click.option(
         "--config",
         "config_file",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=FileName(dir_okay=False),
         metavar="FILE",
         help="Settings of the server, in TOML.",
     )(command)

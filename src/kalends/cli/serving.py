@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from kalends.cli.files import FileName
 from kalends.cli.group import Command
 from kalends.serve.config import SETTINGS, load_config
 
@@ -39,7 +40,7 @@ def _option(name: str, text: str, default: object) -> click.Option:
         *(_option(*setting) for setting in SETTINGS),
         click.Option(
             ["--config", "config_file"],
-            type=click.Path(dir_okay=False, path_type=Path),
+            type=FileName(dir_okay=False),
             metavar="FILE",
             help="TOML file with settings, e.g. cap-port = 1026; also KALENDS_CONFIG",
         ),

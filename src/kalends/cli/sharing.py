@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kalends.cli.failures import UsageError
+from kalends.cli.files import FileName
 from kalends.cli.group import Command
 from kalends.cli.offline import Office, office, store_options
 from kalends.cli.text import clean
@@ -212,7 +213,7 @@ def _because(one: Reason) -> str:
     epilog="\b\nexamples:\n  kalends decree no-strangers.ics\n  kalends decree --list\n"
     "  kalends decree --repeal NO-STRANGERS",
 )
-@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path, allow_dash=True))
+@click.argument("file", required=False, type=FileName(dir_okay=False, allow_dash=True))
 @click.option("--calendar", "calid", metavar="CALID", help="Only for this calendar, not for all.")
 @click.option("--repeal", "carid", metavar="CARID", help="Remove the decreed right of that name.")
 @click.option("--list", "listing", is_flag=True, help="List the decreed rights.")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from kalends.cli.files import FileName
 from kalends.cli.group import Command
 
 
@@ -20,7 +21,7 @@ from kalends.cli.group import Command
 @click.option("--once", is_flag=True, help="End after the narrated session.")
 @click.option(
     "--keep",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FileName(file_okay=False),
     metavar="DIR",
     help="Keep the store in this folder; else it is gone when the demo ends.",
 )

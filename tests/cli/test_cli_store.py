@@ -252,3 +252,34 @@ def test_servers_hear_at_once_of_what_is_written_beside_them(postgres_url: str) 
         assert heard.wait(10)
     finally:
         listening.close()
+
+
+@pytest.mark.parametrize("store", ["", "cap://localhost"])
+def test_the_store_is_no_calendar_to_export(at: Here, store: str) -> None:
+    """`kalends export "$UNSET" > backup.ics` made an empty backup and said that all was well."""
+    done = at("export", store)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "kalends: the calendar store itself holds no events: name a calendar\n"
+
+
+def test_an_export_that_cannot_be_written_names_its_file(at: Here, tmp_path: Path) -> None:
+    missing = tmp_path / "nowhere" / "a.ics"
+    done = at("export", "amira/calendar", "-o", str(missing))
+    assert (done.code, done.err) == (1, f"kalends: {missing}: no such file or directory\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("export", "amira/calendar", "-o", ""),
+        ("import", "amira/calendar", ""),
+        ("decree", ""),
+        ("user", "list", "--config", ""),
+        ("capability", "--password-file", ""),
+    ],
+)
+def test_an_empty_file_name_is_wrong_usage(at: Here, words: tuple[str, ...]) -> None:
+    """It is not the current folder, as it is to `Path`."""
+    done = at(*words)
+    assert done.code == 2
+    assert "expected the name of a file" in done.err

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from kalends.cli.failures import REFUSED, RefusalError
+from kalends.cli.files import FileName
 from kalends.cli.group import Command, verbosity
 from kalends.cli.intake import Entry, Report, read_file, take_in
 from kalends.cli.offline import Office, office, store_options
 
 SHOWN = 20
 """Refused objects told one by one; the rest is counted (all of them with -v)."""
+_NO_CALENDAR = "the calendar store itself holds no events: name a calendar"
 
 
 @click.command(
@@ -28,7 +31,7 @@ SHOWN = 20
     "files",
     nargs=-1,
     required=True,
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    type=FileName(exists=True, dir_okay=False, allow_dash=True),
     metavar="FILE…",
 )
 @click.option("--dry-run", is_flag=True, help="Tell what would happen, change nothing.")
@@ -53,7 +56,7 @@ def import_(
     with office(store, config_file) as at:
         target = at.read(lambda tx: resolve(tx, at.caller, calid))
         if target.is_store:
-            raise RefusalError("the calendar store itself holds no events: name a calendar")
+            raise RefusalError(_NO_CALENDAR)
         reports = [_one(at, calid, file, dry_run) for file in files]
     if as_json:
         data([report.as_data() for report in reports])
@@ -108,7 +111,7 @@ def _line(entry: Entry) -> str:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    type=FileName(dir_okay=False, allow_dash=True),
     metavar="FILE",
     help="Where to; standard output if not named.",
 )
@@ -116,18 +119,34 @@ def _line(entry: Entry) -> str:
 def export(calid: str, output: Path | None, store: str | None, config_file: Path | None) -> None:
     """Write the booked objects of a calendar as one iCalendar file."""
     from kalends.cli.outlet import calendar_octets
+    from kalends.core.containers import resolve
 
     with office(store, config_file) as at:
+        if at.read(lambda tx: resolve(tx, at.caller, calid)).is_store:
+            raise RefusalError(_NO_CALENDAR)
         if output is None or str(output) == "-":
             for piece in calendar_octets(at, calid):
                 sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()
             return
-        half = output.with_name(output.name + ".part")
-        try:
-            with half.open("wb") as file:
-                for piece in calendar_octets(at, calid):
+        _write_whole(output, calendar_octets(at, calid))
+
+
+def _write_whole(output: Path, pieces: Iterable[bytes]) -> None:
+    """Write a file that is there whole or as it was before.
+
+    Raises:
+        RefusalError: it cannot be written.
+    """
+    half = output.with_name(output.name + ".part")
+    try:
+        with half.open("wb") as file:
+            try:
+                for piece in pieces:
                     file.write(piece)
-            half.replace(output)
-        finally:
-            half.unlink(missing_ok=True)
+                file.flush()
+                half.replace(output)
+            finally:
+                half.unlink(missing_ok=True)
+    except OSError as error:
+        raise RefusalError(f"{output}: {(error.strerror or str(error)).lower()}") from None

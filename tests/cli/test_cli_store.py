@@ -283,3 +283,10 @@ def test_an_empty_file_name_is_wrong_usage(at: Here, words: tuple[str, ...]) -> 
     done = at(*words)
     assert done.code == 2
     assert "expected the name of a file" in done.err
+
+
+def test_a_question_that_nobody_can_answer_says_how_to_do_without(at: Here) -> None:
+    done = at("calendar", "remove", "amira/tasks")
+    assert done.code == 2
+    assert done.err.splitlines()[1] == "kalends: nobody is there to answer: say --yes"
+    assert "amira/tasks" in at("calendar", "list").out

@@ -115,12 +115,13 @@ def _described(at: Office, owner: str | None) -> list[dict[str, object]]:
 @store_options
 def remove(calid: str, yes: bool, store: str | None, config_file: Path | None) -> None:
     """Remove a calendar and all it contains; asks unless --yes."""
+    from kalends.cli.output import ask
     from kalends.core.containers import resolve
     from kalends.core.ledger import remove_calendar
 
     with office(store, config_file) as at:
         target = at.read(lambda tx: resolve(tx, at.caller, calid))
         if not yes:
-            click.confirm(f"Remove {target.calid} and all it contains?", abort=True, err=True)
+            ask(f"Remove {target.calid} and all it contains?")
         at.write(lambda tx: remove_calendar(tx, at.caller, target))
     click.echo(f"removed {target.calid} and all it contained")

@@ -13,6 +13,7 @@ import click
 
 from kalends.cli.connection import Login, login_options, target_option
 from kalends.cli.failures import REFUSED, RefusalError, UsageError
+from kalends.cli.files import FileName
 from kalends.cli.group import Command
 from kalends.cli.text import clean
 from kalends.ical.tree import Component, Line, parse_all
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from kalends.client.sync import Client
 
 _ASSIGNMENT = re.compile(r"([A-Za-z][A-Za-z0-9-]*)((?:;[^=:]+=[^:]*)?)[=:](.*)\Z", re.DOTALL)
-_file = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+_file = FileName(exists=True, dir_okay=False, allow_dash=True)
 uid_option = click.option("--uid", metavar="UID", help="Instead of a query: everything with this UID.")
 
 
@@ -267,11 +268,13 @@ def delete(
     login: Login, query: str | None, uid: str | None, mark: bool, yes: bool, targets: tuple[str, ...]
 ) -> None:
     """Delete what a query or a UID selects; on a terminal it asks unless --yes."""
+    from kalends.cli.output import ask
+
     queries = selection(query, uid)
     where = login.targets(targets)
     if not yes and not mark and sys.stdin.isatty() and not login.password_stdin:
         what = query if uid is None else f"everything with UID {uid}"
-        click.confirm(f"Delete {clean(what or '', 200)} in {', '.join(where)}?", abort=True, err=True)
+        ask(f"Delete {clean(what or '', 200)} in {', '.join(where)}?")
     with login.open() as client:
         outcomes = client.delete(queries or by_uid(client, uid or "", where), *where, mark=mark, check=False)
     report(outcomes, "marked" if mark else "deleted", "nothing matched")

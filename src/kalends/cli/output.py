@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import click
 
+from kalends.cli.failures import UsageError
 from kalends.cli.text import clean, colour
 
 NARROW, WIDE = 40, 160
@@ -76,6 +77,23 @@ def note(text: str) -> None:
 
     if verbosity() >= 0:
         click.echo(f"kalends: {clean(text, 500)}", err=True)
+
+
+def ask(question: str) -> None:
+    """Ask on stderr for a yes, and go on only with one.
+
+    Raises:
+        Abort: it was a no, or Ctrl-C. UsageError: nobody is there to answer.
+    """
+    try:
+        agreed = click.confirm(clean(question, 500), err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        click.echo(err=True)
+        raise UsageError("nobody is there to answer: say --yes") from None
+    if not agreed:
+        raise click.Abort
 
 
 @contextmanager

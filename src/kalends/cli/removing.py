@@ -38,12 +38,13 @@ def removal(
         def remove(
             upn: str, with_calendars: bool, yes: bool, store: str | None, config_file: Path | None
         ) -> None:
+            from kalends.cli.output import ask
             from kalends.core.names import complete_upn
 
             with office(store, config_file) as at:
                 full = complete_upn(upn, at.policy)
                 if not yes and with_calendars:
-                    click.confirm(f"Remove {full} and every calendar only {owners}?", abort=True, err=True)
+                    ask(f"Remove {full} and every calendar only {owners}?")
                 gone = at.write(lambda tx: work(tx, at, full, with_calendars))
             calendars = f" and {gone} calendar{'s' if gone != 1 else ''}" if gone else ""
             click.echo(f"removed {said}{full}{calendars}")

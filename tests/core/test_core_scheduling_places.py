@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from core_world import NOW, component, selection
+from core_world import NOW, POLICY, component, selection
 from scheduling_world import Village, wrapped
 
 from kalends.core import ledger, scheduling
@@ -237,3 +237,22 @@ def test_rfc6047_what_comes_by_mail_is_acted_upon_when_the_sender_is_proven(stor
     later = theirs.replace("SEQUENCE:0", "SEQUENCE:1").replace("T090000Z", "T110000Z")
     arrives(later, "REQUEST", "mailto:jane@example.org")
     assert "DTSTART:20260310T110000Z" in village.text("bill", "theirs")
+
+
+def test_329_a_calendar_that_is_full_takes_no_invitation_and_what_was_taken_still_follows(
+    store: Store,
+) -> None:
+    village = Village(store, replace(POLICY, quota=3))
+    village.put("bill", "x", invitation("VEVENT"))
+    village.put("bill", "y", invitation("VEVENT", uid="y"))  # a copy and a message each
+    village.put("bill", "z", invitation("VEVENT", uid="z"))
+    assert "SCHEDULE-STATUS=5.1:mailto:mary" in village.text("bill", "z")
+    assert village.text("mary", "z") == ""
+    village.put("bill", "z", invitation("VEVENT", uid="z").replace("SUMMARY:x", "SUMMARY:again"))
+    assert village.text("mary", "z") == ""
+    village.put("bill", "y", invitation("VEVENT", uid="y").replace("SUMMARY:x", "SUMMARY:new"))
+    assert "SUMMARY:new" in village.text("mary", "y")
+    village.empty_inbox("mary")  # later it fits
+    village.put("bill", "z", invitation("VEVENT", uid="z").replace("SUMMARY:x", "SUMMARY:fits"))
+    assert "SUMMARY:fits" in village.text("mary", "z")
+    assert "SCHEDULE-STATUS=1.2:mailto:mary" in village.text("bill", "z")

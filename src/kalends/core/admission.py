@@ -149,12 +149,17 @@ def check_quota(tx: Tx, caller: Caller, calendar_id: int, kind: str) -> None:
     Raises:
         QuotaError: the calendar is full (RFC 4324 §10.15: 10.4; CRE-13).
     """
+    if is_full(tx, caller, calendar_id, kind):
+        raise QuotaError(f"the calendar holds {caller.policy.quota} objects, which is its limit")
+
+
+def is_full(tx: Tx, caller: Caller, calendar_id: int, kind: str) -> bool:
+    """Whether there is no room for one more object of a kind; arguments as for `check_quota`."""
     quota = caller.policy.quota
     if not quota or not _counts(kind):
-        return
+        return False
     held = objects.counts(tx, calendar_id)
-    if sum(count for (one, _), count in held.items() if _counts(one)) >= quota:
-        raise QuotaError(f"the calendar holds {quota} objects, which is its limit")
+    return sum(count for (one, _), count in held.items() if _counts(one)) >= quota
 
 
 def _counts(kind: str) -> bool:

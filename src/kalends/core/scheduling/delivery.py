@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from kalends.core import agendas, languages
+from kalends.core import admission, agendas, languages
 from kalends.core.access.circumstances import Standing
 from kalends.core.access.judges import Authority
 from kalends.core.errors import ConflictError, DuplicateError, TooComplexError
@@ -20,7 +20,7 @@ from kalends.ical.tree import Component, parse
 from kalends.store import calendars, ids, jobs, objects
 from kalends.store.objects import ObjectRow
 
-PENDING, DELIVERED, UNKNOWN, NO_WAY, NOT_ALLOWED = "1.0", "1.2", "3.7", "5.2", "5.3"
+PENDING, DELIVERED, UNKNOWN, FULL, NO_WAY, NOT_ALLOWED = "1.0", "1.2", "3.7", "5.1", "5.2", "5.3"
 """SCHEDULE-STATUS (RFC 6638 §3.2.9)."""
 MAIL = "imip"
 """The kind of the jobs that are mails."""
@@ -111,6 +111,15 @@ class Post:
         return authority.free("CREATE") or all(
             authority.judge.may("CREATE", part, standing) for part in message.children(self.kind)
         )
+
+    def is_full(self, person: Person) -> bool:
+        """Whether a calendar that an invitation would go to holds all that it may hold.
+
+        Only a first invitation asks: who took one has what follows it too.
+
+        Source: RFC 6638 §4 (the preconditions of the calendars count), §3.2.9 (5.1: later it may fit).
+        """
+        return any(admission.is_full(self.tx, self.caller, place, self.kind) for place in self.places(person))
 
     def deposit(self, person: Person, message: Component) -> str:
         """Put a message into a person's inbox; what it makes obsolete goes.

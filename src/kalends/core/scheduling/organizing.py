@@ -9,7 +9,7 @@ from typing import Literal
 
 from kalends.core.errors import InvalidError
 from kalends.core.scheduling import changes, merging, messages, parties, rooms, views
-from kalends.core.scheduling.delivery import DELIVERED, NOT_ALLOWED, Post
+from kalends.core.scheduling.delivery import DELIVERED, FULL, NOT_ALLOWED, Post
 from kalends.core.scheduling.instances import Key, made, parts
 from kalends.core.scheduling.people import Person
 from kalends.core.scheduling.replies import DONE
@@ -268,8 +268,11 @@ def _request(post: Post, by: str, errand: _Errand, new: Component | None) -> str
         if taken is not None:
             post.mail(by, errand.who, taken)
         return post.mail(by, errand.who, message)
-    if post.booked(person) is None and not off and not post.may_ask(person, message):
-        return NOT_ALLOWED
+    if post.booked(person) is None and not off:
+        if not post.may_ask(person, message):
+            return NOT_ALLOWED
+        if post.is_full(person):
+            return FULL
     if person.answers_itself:
         assert new is not None, "an invitation to nothing"
         return _ask_room(post, person, after, new)

@@ -276,6 +276,18 @@ def _fixed(part: Component, zones: Zones) -> set[str]:
     return found
 
 
+def is_own(part: Component, usual: Component, zones: Zones) -> bool:
+    """Whether an override differs from its series in nothing but what an attendee may change.
+
+    Args:
+        part: the override in an attendee's copy.
+        usual: what the series says of that instance.
+        zones: those of the copy.
+    """
+    lists = [{parties.address(line) for line in one.all("ATTENDEE")} for one in (usual, part)]
+    return lists[0] == lists[1] and _fixed(usual, zones) == _fixed(part, zones)
+
+
 def restore_others(old: Component, new: Component, kind: str, me: frozenset[str]) -> None:
     """Let the others' ATTENDEE lines be as they were: the client read them some time ago; in place."""
     before = parts(old, kind)

@@ -6,12 +6,14 @@ for the owner's client to look at: COUNTER, DECLINECOUNTER, ADD and PUBLISH ask 
 
 from __future__ import annotations
 
-from kalends.core.scheduling import attending, changes, messages, organizing, parties, rooms, views
+from kalends.core import series
+from kalends.core.scheduling import attending, changes, copies, messages, organizing, parties, rooms, views
 from kalends.core.scheduling.delivery import Post
-from kalends.core.scheduling.instances import Key, parts
+from kalends.core.scheduling.instances import Key, add, excluded, made, parts
 from kalends.core.scheduling.people import Person
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component, parse
+from kalends.ical.zones import Zones
 from kalends.store import calendars
 from kalends.store.objects import ObjectRow
 
@@ -92,7 +94,7 @@ def _requested(post: Post, owner: Person, by: str, message: Component, *, books_
     copy = None if row is None else parse(row.ics)
     if copy is not None and (parties.organizer(copy, post.kind) != by or _is_old(copy, message, post.kind)):
         return False
-    view = _joined(copy, message, post.kind)
+    view = _joined(copy, message, post.kind, owner.addresses)
     if owner.answers_itself:
         _answer_for_room(post, owner, by, view)
         return True
@@ -101,24 +103,63 @@ def _requested(post: Post, owner: Person, by: str, message: Component, *, books_
     return post.book(owner, view, news=True)
 
 
-def _joined(copy: Component | None, message: Component, kind: str) -> Component:
-    """What an attendee is invited to, when a message tells of some instances only (RFC 5546 §3.2.2)."""
+def _joined(copy: Component | None, message: Component, kind: str, me: frozenset[str]) -> Component:
+    """What an attendee is invited to, when a message tells of some instances only (RFC 5546 §3.2.2).
+
+    Nobody says of an override in a copy whose it is. One that differs from its series in nothing but what an
+    attendee may change follows the series, and they keep what is theirs in it; any other one was told apart
+    by the organizer, and stays until a message tells of it.
+    """
     fresh = Component("VCALENDAR", [item for item in message.items if item.name != "METHOD"]).copy()
     if copy is None:
         return fresh
     said = parts(fresh, kind)
     known = parts(copy, kind)
-    if None in said and None in known and changes.rescheduled(known[None], said[None], copy, fresh):
-        return fresh  # another series: nothing is known of its instances but what it says
+    if None in said and None in known:
+        _leave_out(fresh, copy, kind, me)
+        if changes.rescheduled(known[None], said[None], copy, fresh):
+            return fresh  # another series: nothing is known of its instances but what it says
     zones = {zone.value("TZID") for zone in fresh.children("VTIMEZONE")}
     at = next(i for i, item in enumerate(fresh.items) if item.name == kind)
     fresh.items[at:at] = [
         zone.copy() for zone in copy.children("VTIMEZONE") if zone.value("TZID") not in zones
     ]
+    known_zones = Zones(copy)
     for key, part in known.items():
-        if key not in said:
-            fresh.items.append(part.copy())
+        if key in said:
+            continue
+        usual = made(copy, kind, key) if key is not None and None in said else None
+        if key is None or usual is None or not copies.is_own(part, usual, known_zones):
+            add(fresh, part.copy())
+            continue
+        follower = made(fresh, kind, key)
+        if follower is not None:
+            _answer_as(follower, part, usual, me)
+            add(fresh, follower)
     return fresh
+
+
+def _leave_out(fresh: Component, copy: Component, kind: str, me: frozenset[str]) -> None:
+    """Leave out the instances that the attendee took out of their copy, unless they are asked anew; in place.
+
+    Whose an EXDATE is, a copy does not say either. An organizer who brings an instance back raises SEQUENCE
+    and asks for an answer (RFC 5546 §2.1.4, RFC 6638 §3.2.8).
+    """
+    said, known = parts(fresh, kind), parts(copy, kind)
+    newer = parties.sequence(said[None]) > parties.sequence(known[None])
+    if newer and parties.partstat(parties.attendee(said[None], me)) == parties.NEEDS_ACTION:
+        return
+    for key in sorted(excluded(known[None], copy) - excluded(said[None], fresh)):
+        if key not in said:
+            series.exclude(fresh, kind, key)
+
+
+def _answer_as(part: Component, mine: Component, usual: Component, me: frozenset[str]) -> None:
+    """Let an attendee's answer be that of their own override, where that is not the series'; in place."""
+    line, had = parties.attendee(part, me), parties.attendee(mine, me)
+    was = parties.attendee(usual, me)
+    if line is not None and had is not None and parties.partstat(had) != parties.partstat(was):
+        parties.set_param(part, line, "PARTSTAT", parties.partstat(had))
 
 
 def _answer_for_room(post: Post, room: Person, by: str, view: Component) -> None:

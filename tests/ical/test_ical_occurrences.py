@@ -157,6 +157,20 @@ def test_until_is_an_instant() -> None:
     assert len(starts(calendar(event(*DAILY, "RRULE:FREQ=DAILY;UNTIL=20260107")))) == 3
 
 
+def test_until_in_a_folds_second_pass_keeps_the_first_s3_3_5() -> None:
+    """06:15Z is 01:15 for the second time: 01:30 was there before it."""
+    cal = calendar(
+        event("DTSTART;TZID=America/New_York:20241101T013000", "RRULE:FREQ=DAILY;UNTIL=20241103T061500Z")
+    )
+    assert starts(cal) == ["20241101T053000", "20241102T053000", "20241103T053000"]
+    half = "RRULE:FREQ=MINUTELY;INTERVAL=30;UNTIL=20241103T061500Z"
+    assert starts(calendar(event("DTSTART;TZID=America/New_York:20241103T003000", half))) == [
+        "20241103T043000",
+        "20241103T050000",
+        "20241103T053000",
+    ]
+
+
 def test_floating_times_and_dates_are_marked() -> None:
     for line, floating, is_date in (
         ("DTSTART:20260105T090000", True, False),

@@ -109,7 +109,10 @@ class Rule(Parts):
             return until.wall + DAY - 1
         if is_date:
             return until.wall - until.wall % DAY + DAY - 1
-        return zone.wall(until.wall) if until.utc and zone is not None else until.wall
+        if not until.utc or zone is None:
+            return until.wall
+        wall = zone.wall(until.wall)
+        return wall + until.wall - zone.epoch(wall)  # after a fold's first pass all of that pass is before it
 
     def fits(self, start: int, *, is_date: bool = False, budget: Budget | None = None) -> bool:
         """Whether DTSTART (wall seconds) is itself an instance of the rule."""

@@ -320,6 +320,8 @@ def test_alarms_ring_around_each_instance() -> None:
 def test_a_day_before_is_nominal_and_windows_reach() -> None:
     cal = calendar(event("DTSTART;TZID=Europe/Berlin:20260329T120000", alarm("TRIGGER:-P1D")))
     assert rings(cal) == ["20260328T110000"]
+    due = calendar(event("DUE;TZID=Europe/Berlin:20260329T120000", alarm("TRIGGER:-P1D"), kind="VTODO"))
+    assert rings(due) == ["20260328T110000"]
     far = calendar(event("DTSTART:20270101T000000Z", alarm("TRIGGER:-P52W")))
     assert rings(far, "20260101", "20260201") == ["20260102T000000"]
 

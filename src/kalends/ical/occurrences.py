@@ -263,7 +263,7 @@ def _ring(vcalendar: Component, lo: int, hi: int, zones: Zones, budget: int) -> 
 
 
 def _zone_of(found: Occurrence, zones: Zones) -> Zone | None:
-    line = found.component.first("DTSTART")
+    line = found.component.first("DTSTART") or found.component.first("DUE")
     return zones.zone(line.param("TZID")) if line is not None else None
 
 

@@ -368,6 +368,23 @@ def test_an_instance_with_a_length_of_its_own_as_a_component() -> None:
     ]
 
 
+def test_a_nominal_day_written_beside_utc_keeps_its_end_s3_3_6() -> None:
+    """CalDAV's expand: noon to noon over the night that lacks an hour takes 23 hours."""
+    cal = calendar(
+        event("DTSTART;TZID=Europe/Berlin:20260328T120000", "DURATION:P1D", "RRULE:FREQ=DAILY;COUNT=2")
+    )
+    assert expanded(cal, 0, utc=True)[3] == "DURATION:PT23H"
+    assert expanded(cal, 1, utc=True)[3] == "DURATION:P1D"
+    assert expanded(cal, 0)[3] == "DURATION:P1D"
+
+
+def test_a_due_date_beside_a_zoned_start_stays_its_day() -> None:
+    cal = calendar(
+        event("DTSTART;TZID=Europe/Berlin:20260105T100000", "DUE;VALUE=DATE:20260107", kind="VTODO")
+    )
+    assert expanded(cal, 0)[2] == expanded(cal, 0, utc=True)[2] == "DUE;VALUE=DATE:20260107"
+
+
 def test_hostile_objects_end() -> None:
     endless = calendar(event("DTSTART:19700101T000000Z", "RRULE:FREQ=SECONDLY"))
     with pytest.raises(StepBudgetError):

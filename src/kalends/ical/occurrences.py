@@ -312,7 +312,9 @@ def expand_component(
         if isinstance(item, Line) and item.name in values:
             out.replace(item, _placed(item, values[item.name], occurrence, utc, zones))
     if occurrence.own_length:
-        _set_end(out, occurrence, zones, utc)
+        _set_end(out, occurrence)
+    elif utc and not occurrence.floating:
+        _make_exact(out, occurrence)
     if occurrence.identified:
         _identify(out, occurrence, utc, zones)
     return out
@@ -321,15 +323,23 @@ def expand_component(
 def _placed(line: Line, epoch: int, occurrence: Occurrence, utc: bool, zones: Zones) -> Line:
     """A DTSTART, DTEND or DUE with another instant in it."""
     old = line_moment(line)
-    zone = zones.of(old)
-    if zone is not None and utc:
+    zone = None if occurrence.floating else zones.of(old) or _zone_of(occurrence, zones)
+    if zone is not None and utc and not old.is_date:
         keep = tuple(param for param in line.params if param[0] not in {"TZID", "VALUE"})
         return Line.make(line.name, str(utc_moment(epoch)), keep)
     new = old.moved(epoch if zone is None else zone.wall(epoch))
     return line if new == old else line.with_value(str(new))
 
 
-def _set_end(out: Component, occurrence: Occurrence, zones: Zones, utc: bool) -> None:
+def _make_exact(out: Component, occurrence: Occurrence) -> None:
+    """A DURATION in days as it really is: beside a DTSTART in UTC, days have 24 hours (RFC 5545 §3.3.6)."""
+    line = out.first("DURATION")
+    length = Duration(0, occurrence.end - occurrence.start)
+    if line is not None and parse_duration(line.value).total != length.total:
+        out.replace(line, line.with_value(format_duration(length)))
+
+
+def _set_end(out: Component, occurrence: Occurrence) -> None:
     """The end of an instance that a PERIOD in RDATE gave a length of its own."""
     for name in ("DTEND", "DUE"):
         if out.first(name) is not None:

@@ -205,6 +205,17 @@ class TestDates:
             ("DUE = '20020304T130000Z'", ("DTSTART:20020304T120000Z", "DURATION:PT1H"), "VTODO"),
             ("DTEND = '20020305'", ("DTSTART;VALUE=DATE:20020304",), "VEVENT"),
             ("DURATION = 'P1D'", ("DTSTART;VALUE=DATE:20020304",), "VEVENT"),
+            (
+                "DURATION = 'PT1H'",  # one floats: both hang in one zone
+                ("DTSTART;TZID=Europe/Berlin:20020304T120000", "DTEND:20020304T130000"),
+                "VEVENT",
+            ),
+            ("DURATION = 'PT14H'", ("DTSTART:20020304T100000Z", "DUE;VALUE=DATE:20020305"), "VTODO"),
+            (
+                "DURATION = 'PT14H'",
+                ("DTSTART;TZID=Europe/Berlin:20020304T100000", "DUE;VALUE=DATE:20020305"),
+                "VTODO",
+            ),
             ("DTEND = '20020304T120000Z'", ("DTSTART:20020304T120000Z",), "VEVENT"),
         ],
     )

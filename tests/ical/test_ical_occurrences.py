@@ -123,6 +123,18 @@ def test_lengths() -> None:
     assert lengths(exact) == [23 * 3600, 23 * 3600]
 
 
+def test_an_end_that_floats_hangs_in_the_zone_of_its_start_s3_8_2_2() -> None:
+    zoned = calendar(event("DTSTART;TZID=America/New_York:20260105T100000", "DTEND:20260105T110000"))
+    assert lengths(zoned) == [3600]
+    assert expanded(zoned, 0)[2] == "DTEND:20260105T110000"
+    assert expanded(zoned, 0, utc=True)[2] == "DTEND:20260105T160000Z"
+    floating = calendar(event("DTSTART:20260105T100000", "DTEND;TZID=America/New_York:20260105T110000"))
+    assert lengths(floating) == [3600]
+    assert expanded(floating, 0)[2] == "DTEND;TZID=America/New_York:20260105T110000"
+    unknown = calendar(event("DTSTART;TZID=Mine:20260105T100000", "DTEND;TZID=Europe/Berlin:20260105T110000"))
+    assert lengths(unknown) == [3600]
+
+
 def test_gaps_and_folds() -> None:
     """§3.3.5: 02:30 on the day of the gap is 03:30; 02:30 in the fold is the first."""
     rule = "RRULE:FREQ=DAILY;COUNT=3"

@@ -325,6 +325,7 @@ def _span(
     end = moments.get(end_name)
     written = component.value("DURATION")
     if end is not None:
+        end = _beside(start, end)
         return _Span(start, start_at, end, instants.epoch(end), True, written is not None)
     if component.first(end_name) is not None:
         return None  # an end that cannot be read: nothing is known of how long it takes
@@ -337,6 +338,11 @@ def _span(
     if start.is_date:
         return _Span(start, start_at, start.moved(start.wall + DAY), start_at + DAY, False, False)
     return _Span(start, start_at, start, start_at, False, False)
+
+
+def _beside(start: Moment, end: Moment) -> Moment:
+    """An end where one of the two floats: both hang in one zone, as `ical.component_times` reads them."""
+    return end if start.floating == end.floating else Moment(end.wall, start.tzid, start.utc)
 
 
 def _derive_span(end_name: str) -> Callable[..., None]:

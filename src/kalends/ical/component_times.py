@@ -187,10 +187,10 @@ def _length(kind: str, lines: dict[str, list[Line]], times: ComponentTimes, zone
     ending = lines.get("DUE" if kind == "VTODO" else "DTEND")
     if ending and "DTSTART" in lines and kind != "VJOURNAL":
         end = line_moment(ending[0])
-        if end.is_date:
+        if times.zone is None or zones.is_floating(end):  # one of them floats: both hang in one zone
             seconds = times.epoch(end.wall) - times.begin
         else:
-            seconds = (end.wall if start.is_date else zones.to_epoch(end)) - times.begin
+            seconds = zones.to_epoch(end) - times.begin
         return Duration(0, seconds) if seconds > 0 else whole_day
     if "DURATION" in lines:
         length = parse_duration(lines["DURATION"][0].value)

@@ -143,6 +143,25 @@ def test_the_if_header(bill: Client) -> None:  # RFC 4918 §10.4
         assert put(malformed) == 400
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PROPFIND"])
+def test_the_if_header_counts_for_reading_too(bill: Client, method: str) -> None:  # RFC 4918 §10.4
+    tag = bill.put(EVENT, ics(event("a"))).headers["etag"]
+
+    def status(header: str, path: str = EVENT) -> int:
+        return bill(method, path, depth="0", **{"if": header}).status
+
+    done = 207 if method == "PROPFIND" else 200
+    assert status(f"([{tag}])") == done
+    assert status('(["old"])') == 412
+    assert status("(<urn:lock>)") == 412
+    assert status("nonsense") == 400
+    assert status('(["old"])', EVENT + "x") == 404
+    token = bill.propfind(CALENDAR, "D:sync-token").prop("D:sync-token")
+    assert status(f"<{CALENDAR}> (<{token}>)") == done
+    bill.put(EVENT, ics(event("a", "SUMMARY:new")))
+    assert status(f"<{CALENDAR}> (<{token}>)") == 412
+
+
 def test_only_one_of_many_writers_with_one_etag_wins(world: DavWorld) -> None:
     etag = world.client().put(EVENT, ics(event("a"))).headers["etag"]
     statuses: list[int] = []

@@ -13,7 +13,8 @@ from kalends.dav.errors import NEED, DavError, lacking, of_any
 from kalends.dav.finding import find
 from kalends.dav.messages import Plan, Request, Response, ready
 from kalends.dav.methods import METHODS, attaching
-from kalends.dav.resources import Calendar
+from kalends.dav.methods.put import etag_at
+from kalends.dav.resources import Calendar, CalendarObject
 from kalends.dav.xmlwrite import CALDAV
 from kalends.store import calendars
 from kalends.store.base import Tx
@@ -58,22 +59,23 @@ def plan(request: Request, caller: Caller) -> Plan:
         caller = replace(caller, merge_answers=True)
     context = Context(request, caller)
     try:
-        return _with_tokens(context, _plan(context))
+        return _with_if(context, _plan(context))
     except DavError as error:
         return ready(_told(request, error))
 
 
-def _with_tokens(context: Context, made: Plan) -> Plan:
-    """The plan of a write; the sync tokens of calendars that an If header names are read before it begins.
+def _with_if(context: Context, made: Plan) -> Plan:
+    """The plan of a request with an If header.
 
-    Source: RFC 6578 §5.
+    The sync tokens of calendars that it names are read before a write begins (RFC 6578 §5), which checks the
+    header under its lock; what only reads is checked here.
+
+    Source: RFC 4918 §10.4.
     """
-    named = (
-        conditions.paths_of_tokens(context)
-        if made.kind == "write" and "if" in context.request.headers
-        else []
-    )
-    if not named:
+    if "if" not in context.request.headers or made.kind == "none" or _elsewhere(context.request):
+        return made
+    named = conditions.paths_of_tokens(context)
+    if made.kind == "write" and not named:
         return made
 
     def work(tx: Tx) -> Response:
@@ -81,18 +83,33 @@ def _with_tokens(context: Context, made: Plan) -> Plan:
         for path in named:
             found = find(tx, context, paths.read(path))
             if isinstance(found, Calendar):
-                calendars.lock(tx, (found.row.id,))
+                if made.kind == "write":
+                    calendars.lock(tx, (found.row.id,))
                 row = calendars.by_id(tx, found.row.id)
                 if row is not None:
                     context.tokens[path] = sync_tokens.write(row)
+        if made.kind == "read":
+            _check_if(tx, context)
         return made.work(tx)
 
     return replace(made, work=work)
 
 
+def _check_if(tx: Tx, context: Context) -> None:
+    """412 where a resource is there and no list of the If header holds."""
+    found = find(tx, context, context.address)
+    if found is not None:
+        etag = found.etag if isinstance(found, CalendarObject) else None
+        conditions.check_if(context, lambda path: etag_at(tx, context, path, etag))
+
+
+def _elsewhere(request: Request) -> Callable[[Context], Plan] | None:
+    return ELSEWHERE.get(request.path[1:].partition("/")[0])
+
+
 def _plan(context: Context) -> Plan:
     request = context.request
-    elsewhere = ELSEWHERE.get(request.path[1:].partition("/")[0])
+    elsewhere = _elsewhere(request)
     if elsewhere is not None and request.method != "OPTIONS":
         return elsewhere(context)
     address = context.address

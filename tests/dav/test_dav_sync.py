@@ -240,3 +240,15 @@ def test_a_write_can_demand_that_its_calendar_was_not_changed_since(bill: Client
     untagged = demand().partition("> ")[2]
     assert bill("PROPPATCH", at, patch, **{"if": untagged}).status == 207
     assert bill("PROPPATCH", at, patch, **{"if": untagged}).status == 412
+
+
+def test_floating_times_of_expanded_data_are_the_calendars(bill: Client) -> None:  # RFC 4791 §5.2.2, §9.6.5
+    """Bill's calendar is in Berlin: noon there is 11:00 UTC in January."""
+    lines = ("DTSTART:20260112T120000", "DURATION:PT10M", "RRULE:FREQ=DAILY;COUNT=3")
+    text = "\n".join(("BEGIN:VEVENT", "UID:f", "DTSTAMP:20260101T000000Z", *lines, "END:VEVENT"))
+    assert bill.put(f"{WORK}f.ics", ics(text)).status == 201
+    body = (
+        f"<D:sync-collection{DECLARED}><D:sync-token/><D:sync-level>1</D:sync-level><D:prop><C:calendar-data>"
+        '<C:expand start="20260113T110000Z" end="20260113T113000Z"/></C:calendar-data></D:prop></D:sync-collection>'
+    )
+    assert "DTSTART:20260113T120000" in bill("REPORT", WORK, body).text

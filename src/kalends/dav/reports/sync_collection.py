@@ -14,8 +14,9 @@ from kalends.dav.calendar_data import NAME
 from kalends.dav.context import Context
 from kalends.dav.errors import DavError
 from kalends.dav.messages import Response
-from kalends.dav.reports.asking import ask_of_objects, cut_short, limit_of, multistatus, too_many
+from kalends.dav.reports.asking import ask_of_objects, cut_short, limit_of, multistatus, too_many, zoned
 from kalends.dav.reports.base import Report, register
+from kalends.dav.reports.calendar_query import floating_zone
 from kalends.dav.resources import Calendar, CalendarObject, Resource
 from kalends.dav.xmlread import Element
 from kalends.dav.xmlwrite import DAV
@@ -50,7 +51,7 @@ class SyncCollection(Report):
         if given not in ("1", "infinite", "infinity"):
             raise DavError(400, None, "D:sync-level is 1 or infinite.")
         self.limit = limit_of(element)
-        self.ask, _ = ask_of_objects(element, context)
+        self.ask, self.data = ask_of_objects(element, context)
 
     def quick(self) -> bool:
         """Whoever knows something already is mostly told that nothing has changed."""
@@ -60,6 +61,8 @@ class SyncCollection(Report):
         """Tell what changed; cost follows the changes, not the calendar."""
         assert isinstance(resource, Calendar)
         row = resource.row
+        if self.data is not None and not self.data.wanted.plain:
+            self.ask = zoned(self.ask, self.data, floating_zone(tx, context, resource))
         tick = self._tick(tx, context, resource)
         whole = resource.sight(tx, context).whole
         if tick == 0 and self.limit is None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kalends.core import texts
 from kalends.core.errors import InvalidError
+from kalends.ical.component_times import line_dates, read_times
 from kalends.ical.errors import ICalError
-from kalends.ical.moment import Moment, parse_moment, utc_moment
+from kalends.ical.moment import DAY, Moment, parse_moment, utc_moment
 from kalends.ical.param_text import Param
+from kalends.ical.recur import Rule
 from kalends.ical.tree import Component, Line
 from kalends.ical.zones import Zones
 
@@ -84,6 +88,55 @@ def exclude(whole: Component, kind: str, epoch: int) -> None:
     last = max(i for i, item in enumerate(master.items) if isinstance(item, Line))
     same = [i for i, item in enumerate(master.items) if item.name == "EXDATE" and isinstance(item, Line)]
     master.items.insert((same[-1] if same else last) + 1, line)
+
+
+def end_before(whole: Component, kind: str, epoch: int) -> None:
+    """Let a series end before an instant, in place; its overrides stay as they are.
+
+    Args:
+        whole: the object's text.
+        kind: its component name.
+        epoch: the first instant that is no more, seconds UTC (wall seconds when it floats).
+
+    Raises:
+        InvalidError: its dates or rules cannot be read.
+
+    Source: RFC 5545 §3.3.10 (UNTIL is in UTC unless DTSTART is a DATE or floats).
+    """
+    master = master_of(whole, kind)
+    zones = Zones(whole)
+    try:
+        times = None if master is None else read_times(master, zones)
+        if master is None or times is None:
+            return
+        start = times.start
+        last = start.moved(epoch - DAY) if start.is_date else start.moved(epoch - 1)
+        until = utc_moment(epoch - 1) if times.zone is not None else last
+        for line in master.all("RRULE"):
+            rule = Rule.parse(line.value)
+            end = rule.last(start.wall, is_date=start.is_date, zone=times.zone)
+            if end is None or times.epoch(end) >= epoch:
+                master.replace(line, line.with_value(str(replace(rule, count=None, until=until))))
+        for line in master.all("RDATE"):
+            texts_ = [text for text in line.value.split(",") if text.strip()]
+            dates = line_dates(line, zones)
+            kept = [
+                text
+                for text, (moment, _) in zip(texts_, dates, strict=True)
+                if times.like_start(moment, zones) < epoch
+            ]
+            if not kept:
+                master.remove(line)
+            elif len(kept) < len(texts_):
+                master.replace(line, line.with_value(",".join(kept)))
+    except ICalError as error:
+        raise InvalidError(f"this series cannot be ended: {error.reason}") from error
+
+
+def is_range(component: Component) -> bool:
+    """Whether an override stands for its instance and all that follow it (RFC 5545 §3.2.13)."""
+    line = component.first("RECURRENCE-ID")
+    return line is not None and (line.param("RANGE") or "").strip().upper() == "THISANDFUTURE"
 
 
 def alone(whole: Component, component: Component) -> Component:

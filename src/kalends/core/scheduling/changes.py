@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from kalends.core.scheduling import facts, parties
-from kalends.core.scheduling.instances import Key, excluded, made, parts
+from kalends.core.scheduling.instances import Key, excluded, made, parts, ranges
 from kalends.ical.component_times import read_times
 from kalends.ical.errors import ICalError
 from kalends.ical.recur import Rule
@@ -124,11 +124,11 @@ def settle(
     """
     if old is None:
         return
-    known = parts(old, kind)
+    known, spans = parts(old, kind), ranges(old, kind)
     for key, part in parts(new, kind).items():
         was = known.get(key)
         if was is None and key is not None:
-            was = made(old, kind, key)
+            was = made(old, kind, key, spans=spans)
         if was is None:
             continue
         moved = rescheduled(was, part, old, new)

@@ -7,12 +7,12 @@ declined and took out. As long as they left such a property as it came, it follo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from kalends.core import series
 from kalends.core.errors import AttendeeChangeError
 from kalends.core.scheduling import changes, facts, parties
-from kalends.core.scheduling.instances import Key, add, excluded, made, parts
+from kalends.core.scheduling.instances import Key, add, excluded, made, parts, ranges
 from kalends.core.scheduling.views import keep_zones
 from kalends.ical.tree import Component, Line
 from kalends.ical.values import normal_address
@@ -87,11 +87,11 @@ def _keep_own_instances(had: Mapping[Key, Component], view: Component, kind: str
     found, master = parts(view, kind), had.get(None)
     if master is None or None not in found:
         return
-    usual = _own(master)
+    usual, spans = _own(master), ranges(view, kind)
     for key, mine in had.items():
         if key is None or key in found or _own(mine) == usual:
             continue
-        part = made(view, kind, key)
+        part = made(view, kind, key, spans=spans)
         if part is not None:
             add(view, part)
 
@@ -175,7 +175,9 @@ def _keep_single_absences(
             view.remove(found[key])
 
 
-def cancel(copy: Component, kind: str, keys: Iterable[Key], sequence: int) -> Component | None:
+def cancel(
+    copy: Component, kind: str, keys: Iterable[Key], sequence: int, *, future: Collection[Key] = ()
+) -> Component | None:
     """The copy after the organizer cancelled it, or some instances of it.
 
     Args:
@@ -183,6 +185,7 @@ def cancel(copy: Component, kind: str, keys: Iterable[Key], sequence: int) -> Co
         kind: its kind.
         keys: the instances; with None among them it is all of it.
         sequence: SEQUENCE of the cancellation.
+        future: those of the keys that stand for all later instances too.
 
     Returns:
         The new copy: all of it STATUS:CANCELLED; or without those instances, None when none is left.
@@ -197,8 +200,21 @@ def cancel(copy: Component, kind: str, keys: Iterable[Key], sequence: int) -> Co
         return made_
     for key in wanted:
         assert key is not None
-        series.exclude(made_, kind, key)
+        if key in future:
+            _cancel_from(made_, kind, key)
+        else:
+            series.exclude(made_, kind, key)
     return keep_zones(made_, kind) if made_.children(kind) else None
+
+
+def _cancel_from(whole: Component, kind: str, key: int) -> None:
+    """Take out an instance and all that follow it, in place (RFC 5546 §3.2.5)."""
+    for one, part in parts(whole, kind).items():
+        first = made(whole, kind, key) if one is None else None
+        starts_there = first is not None and first.value("DTSTART") == part.value("DTSTART")
+        if starts_there or (one is not None and one >= key):
+            whole.remove(part)
+    series.end_before(whole, kind, key)
 
 
 # --- what an attendee may change ---
@@ -229,10 +245,11 @@ def check(old: Component, new: Component, kind: str, me: frozenset[str]) -> None
         if key is None or (None in after and key not in gone):
             raise AttendeeChangeError("an attendee can take an instance out, but not change it back")
     old_zones, new_zones = Zones(old), Zones(new)
+    spans = ranges(old, kind)
     for key, part in after.items():
         was = before.get(key)
         if was is None and key is not None:
-            was = made(old, kind, key)
+            was = made(old, kind, key, spans=spans)
         if was is None:
             raise AttendeeChangeError("an attendee cannot add instances")
         _check_fixed(_fixed(was, old_zones), _fixed(part, new_zones))
@@ -290,11 +307,11 @@ def is_own(part: Component, usual: Component, zones: Zones) -> bool:
 
 def restore_others(old: Component, new: Component, kind: str, me: frozenset[str]) -> None:
     """Let the others' ATTENDEE lines be as they were: the client read them some time ago; in place."""
-    before = parts(old, kind)
+    before, spans = parts(old, kind), ranges(old, kind)
     for key, part in parts(new, kind).items():
         was = before.get(key)
         if was is None and key is not None:
-            was = made(old, kind, key)
+            was = made(old, kind, key, spans=spans)
         if was is None:
             continue
         for line in part.all("ATTENDEE"):
@@ -322,7 +339,7 @@ def answers(
 
     Source: RFC 6638 §3.2.2.1, §3.2.2.3, §3.2.2.4.
     """
-    before, after = parts(old, kind), parts(new, kind)
+    before, after, spans = parts(old, kind), parts(new, kind), ranges(old, kind)
     found: dict[Key, Component] = {}
     for key, part in after.items():
         line = parties.attendee(part, me)
@@ -330,7 +347,7 @@ def answers(
             continue
         was = before.get(key)
         if was is None and old is not None and key is not None:
-            was = made(old, kind, key)
+            was = made(old, kind, key, spans=spans)
         said = parties.NEEDS_ACTION if was is None else parties.partstat(parties.attendee(was, me))
         again = parties.forced(part.first("ORGANIZER"), "REPLY")
         if parties.partstat(line) != said or again:
@@ -353,10 +370,11 @@ def _declined(
     if new is not None:
         gone |= excluded(after.get(None), new) - excluded(before.get(None), old)
     found: dict[Key, Component] = {}
+    spans = ranges(old, kind)
     for key in gone:
         part = before.get(key)
         if part is None and key is not None:
-            part = made(old, kind, key)
+            part = made(old, kind, key, spans=spans)
         if part is None or changes.cancelled(part):
             continue
         line = parties.attendee(part, me)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from kalends.core import admission, agendas, languages
 from kalends.core.access.circumstances import Standing
@@ -186,13 +186,15 @@ class Post:
             return True
         return self.put(person, calendar.id, whole, news=news)
 
-    def cancel(self, person: Person, keys: Sequence[Key], sequence: int) -> None:
-        """Let a person's copy say that it, or some of its instances, does not take place."""
+    def cancel(
+        self, person: Person, keys: Sequence[Key], sequence: int, *, future: Collection[Key] = ()
+    ) -> None:
+        """Let a person's copy say that it, or some instances of it, does not take place: `copies.cancel`."""
         row = self.booked(person)
         calendar = None if row is None else calendars.by_id(self.tx, row.calendar_id)
         if row is None or calendar is None or not calendar.auto_process:
             return
-        whole = copies.cancel(parse(row.ics), self.kind, keys, sequence)
+        whole = copies.cancel(parse(row.ics), self.kind, keys, sequence, future=future)
         if whole is None:
             self.unbook(person)
         else:

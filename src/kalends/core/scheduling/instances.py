@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kalends.core import series, texts
 from kalends.ical.component_times import ComponentTimes, read_times
 from kalends.ical.errors import ICalError
@@ -49,8 +51,23 @@ def _start_of(master: Component, zones: Zones) -> ComponentTimes | None:
         return None
 
 
-def made(whole: Component, kind: str, key: int) -> Component | None:
+def ranges(whole: Component | None, kind: str) -> list[Component]:
+    """The overrides of an object that stand for all that follow, too: few, if any."""
+    return [] if whole is None else [part for part in whole.children(kind) if series.is_range(part)]
+
+
+def made(
+    whole: Component, kind: str, key: int, *, spans: Sequence[Component] | None = None
+) -> Component | None:
     """The instance that the master's rule puts at an instant, as a component of its own.
+
+    From where an override stands for all that follow, it is made of that one (RANGE=THISANDFUTURE).
+
+    Args:
+        whole: the object.
+        kind: its kind.
+        key: the instant.
+        spans: its `ranges`, where they are known because many instances are made.
 
     Returns:
         A new component with RECURRENCE-ID; None when the rule has no such instance.
@@ -60,6 +77,8 @@ def made(whole: Component, kind: str, key: int) -> Component | None:
         return None
     alone = Component("VCALENDAR", [*whole.children("VTIMEZONE"), master])
     zones = Zones(alone)
+    known = ranges(whole, kind) if spans is None else spans
+    alone.items += [part for part in known if texts.recurrence_key(part, zones) != key]
     try:
         for one in occurrences(alone, key - DAY, key + DAY, zones=zones):
             if one.recurrence == key:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kalends.core.scheduling import facts, parties, replies
-from kalends.core.scheduling.instances import Key, excluded, made, parts
+from kalends.core.scheduling.instances import Key, excluded, made, parts, ranges
 from kalends.ical.tree import Component, Line
 
 _TOLD = ("PARTSTAT", "DELEGATED-TO", "DELEGATED-FROM", "SENT-BY")
@@ -22,13 +24,14 @@ def merge(old: Component, new: Component, kind: str, mine: frozenset[str]) -> No
         mine: the addresses of whose object it is; they speak for themselves.
     """
     had, come = parts(old, kind), parts(new, kind)
+    old_spans, new_spans = ranges(old, kind), ranges(new, kind)
     gone = excluded(come.get(None), new)
     for key, was in had.items():
         base = come.get(key)
         if base is None:
-            if key is None or key in gone or not _tells_answers_only(old, kind, key, was):
+            if key is None or key in gone or not _tells_answers_only(old, kind, key, was, old_spans):
                 continue
-            base = made(new, kind, key)
+            base = made(new, kind, key, spans=new_spans)
         if base is None:
             continue
         for line in was.all("ATTENDEE"):
@@ -44,10 +47,12 @@ def _answer(line: Line) -> list[tuple[str, tuple[str, ...]]]:
     return sorted(one for one in kept if one != ("PARTSTAT", (parties.NEEDS_ACTION,)))
 
 
-def _tells_answers_only(old: Component, kind: str, key: Key, was: Component) -> bool:
+def _tells_answers_only(
+    old: Component, kind: str, key: Key, was: Component, spans: Sequence[Component]
+) -> bool:
     """Whether a component says nothing but who comes to that instance."""
     assert key is not None, "the master is no instance"
-    rule = made(old, kind, key)
+    rule = made(old, kind, key, spans=spans)
     return rule is not None and _apart_from_answers(rule) == _apart_from_answers(was)
 
 

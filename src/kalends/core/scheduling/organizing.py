@@ -10,7 +10,7 @@ from typing import Literal
 from kalends.core.errors import InvalidError
 from kalends.core.scheduling import changes, merging, messages, parties, rooms, views
 from kalends.core.scheduling.delivery import DELIVERED, FULL, NOT_ALLOWED, Post
-from kalends.core.scheduling.instances import Key, made, parts
+from kalends.core.scheduling.instances import Key, made, parts, ranges
 from kalends.core.scheduling.people import Person
 from kalends.core.scheduling.replies import DONE
 from kalends.ical.tree import Component
@@ -236,11 +236,11 @@ def _cancel(post: Post, by: str, errand: _Errand, new: Component | None) -> str:
 
 def _takes_place(whole: Component | None, kind: str, keys: Iterable[Key]) -> bool:
     """Whether any of some instances is still to be, with whomever."""
-    found = parts(whole, kind)
+    found, spans = parts(whole, kind), ranges(whole, kind)
     for key in keys:
         part = found.get(key)
         if part is None and whole is not None and key is not None:
-            part = made(whole, kind, key)
+            part = made(whole, kind, key, spans=spans)
         if part is not None and not changes.cancelled(part):
             return True
     return False

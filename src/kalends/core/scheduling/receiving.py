@@ -9,7 +9,7 @@ from __future__ import annotations
 from kalends.core import series
 from kalends.core.scheduling import attending, changes, copies, messages, organizing, parties, rooms, views
 from kalends.core.scheduling.delivery import Post
-from kalends.core.scheduling.instances import Key, add, excluded, made, parts
+from kalends.core.scheduling.instances import Key, add, excluded, made, parts, ranges
 from kalends.core.scheduling.people import Person
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component, parse
@@ -124,15 +124,15 @@ def _joined(copy: Component | None, message: Component, kind: str, me: frozenset
     fresh.items[at:at] = [
         zone.copy() for zone in copy.children("VTIMEZONE") if zone.value("TZID") not in zones
     ]
-    known_zones = Zones(copy)
+    known_zones, spans, fresh_spans = Zones(copy), ranges(copy, kind), ranges(fresh, kind)
     for key, part in known.items():
         if key in said:
             continue
-        usual = made(copy, kind, key) if key is not None and None in said else None
+        usual = made(copy, kind, key, spans=spans) if key is not None and None in said else None
         if key is None or usual is None or not copies.is_own(part, usual, known_zones):
             add(fresh, part.copy())
             continue
-        follower = made(fresh, kind, key)
+        follower = made(fresh, kind, key, spans=fresh_spans)
         if follower is not None:
             _answer_as(follower, part, usual, me)
             add(fresh, follower)
@@ -183,16 +183,25 @@ def _cancelled(post: Post, owner: Person, by: str, message: Component) -> bool:
     if row is None:
         return False
     copy = parse(row.ics)
-    said = parts(message, post.kind)
-    top = max(parties.sequence(part) for part in said.values())
+    said = {key: part for key, part in parts(message, post.kind).items() if _is_for(part, owner.addresses)}
+    top = max((parties.sequence(part) for part in said.values()), default=-1)
     newest = max((parties.sequence(part) for part in copy.children(post.kind)), default=0)
     if parties.organizer(copy, post.kind) != by or top < newest:
         return False
     if owner.answers_itself and None in said:
         post.unbook(owner)
     else:
-        post.cancel(owner, list(said), top)
+        future = [key for key, part in said.items() if series.is_range(part)]
+        post.cancel(owner, list(said), top, future=future)
     return True
+
+
+def _is_for(part: Component, me: frozenset[str]) -> bool:
+    """Whether a CANCEL concerns somebody: it takes place no more, or takes them off the list, and not others.
+
+    Source: RFC 5546 §3.2.5 (STATUS; ATTENDEE), §4.2.10.
+    """
+    return changes.cancelled(part) or not part.all("ATTENDEE") or parties.attendee(part, me) is not None
 
 
 def _replied(post: Post, owner: Person, message: Component, sender: frozenset[str], row: ObjectRow) -> bool:

@@ -75,6 +75,9 @@ def _view(whole: Component, kind: str, mine: Collection[Key]) -> Component:
     made.items = [item for item in made.items if id(item) not in gone]
     if None in mine:
         _exclude(made, kind, [key for key in others if key is not None])
+        cuts = [key for key, part in others.items() if key is not None and series.is_range(part)]
+        if cuts and not any(series.is_range(part) for part in made.children(kind)):
+            series.end_before(made, kind, min(cuts))  # all that follow invite others
     return keep_zones(made, kind)
 
 

@@ -190,11 +190,25 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path, words: list[str]) -> None:
         ["--server", "cap://localhost:99999"],
         ["--server", "cap://u:secret@localhost"],
         ["--fingerprint", "SHA256:00"],
+        ["--server", ".."],
+        ["--server", "x" * 64],
+        ["--server", "\u202egnp"],
+        ["--server", "cap://a\x1b[31m"],
+        ["--udp", "x" * 64],
+        ["--server-name", "x" * 64],
+        ["--server-name", "a\nb"],
     ],
 )
 def test_an_address_that_is_none_is_wrong_usage(run: Here, words: list[str]) -> None:
     done = run("capability", *words)
     assert (done.code, "secret" in done.err) == (2, False)
+    assert "codec" not in done.err
+
+
+def test_a_file_of_authorities_that_is_none_is_named(run: Here, tmp_path: Path) -> None:
+    done = run("capability", "--server", "cap://127.0.0.1:9", "--ca-file", str(tmp_path / "none.pem"))
+    assert done.code == 3
+    assert str(tmp_path / "none.pem") in done.err
 
 
 def test_the_options_of_port_complete(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ class Address:
             raise AddressError("a CAP URL holds no password: give it in another way")
         if not parts.hostname or any(c.isspace() for c in parts.netloc):
             raise AddressError(f"{url!r} is no CAP URL: the host is missing")
+        expect_host(parts.hostname)
         user = unquote(parts.username) if parts.username else None
         return cls(
             parts.hostname, CAP_PORT if port is None else port, user, unquote(parts.path.removeprefix("/"))
@@ -67,3 +68,22 @@ class Address:
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+
+def expect_host(name: str) -> None:
+    """Refuse what can be no host's name, before it is looked up or shown to a server.
+
+    Args:
+        name: a host name or an IP address.
+
+    Raises:
+        AddressError: it has empty or overlong labels, or characters that no name has.
+
+    Source: RFC 1034 §3.1, RFC 3490 §4.
+    """
+    try:
+        encoded = name.encode("idna")
+    except UnicodeError:
+        encoded = b""
+    if not encoded or any(octet <= 32 or octet == 127 for octet in encoded):
+        raise AddressError(f"{name[:80]!r} is no name of a host")

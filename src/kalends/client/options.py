@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
-from kalends.client.address import Address
+from kalends.client.address import Address, expect_host
 from kalends.client.trust import Trust
 
 MAX_ANSWER = 256 * 1024 * 1024
@@ -95,7 +95,7 @@ def read_settings(url: str | Address, settings: Settings) -> tuple[Address, Opti
         The server and the options; a user named in the URL counts when no other is named.
 
     Raises:
-        ConnectError: the URL is none.
+        AddressError: the URL is none, or `server_name` no name of a host.
         TypeError: an unknown setting.
     """
     address = url if isinstance(url, Address) else Address.parse(url)
@@ -104,6 +104,8 @@ def read_settings(url: str | Address, settings: Settings) -> tuple[Address, Opti
     options = Options(**given)  # type: ignore[arg-type]  # Settings lists the very attributes of Options
     if of_trust:
         options = replace(options, trust=replace(options.trust, **of_trust))  # type: ignore[arg-type]  # as above
+    if options.server_name is not None:
+        expect_host(options.server_name)
     if options.user is None and address.user is not None:
         options = replace(options, user=address.user)
     return address, options

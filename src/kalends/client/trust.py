@@ -174,7 +174,9 @@ class Plan:
             if self.trust.certificate is not None:
                 context.load_cert_chain(self.trust.certificate, self.trust.key)
         except (OSError, ssl.SSLError) as error:
-            raise ConnectError(f"cannot use the certificate files: {error}") from None
+            files = (self.trust.ca_file if self.authorities else None, self.trust.certificate, self.trust.key)
+            named = ", ".join(file for file in files if file is not None)
+            raise ConnectError(f"cannot use the certificate files {named}: {error}") from None
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if not self.authorities:  # judged below, by fingerprint
             context.check_hostname = False

@@ -69,6 +69,14 @@ def test_addresses_come_and_go(at: Here) -> None:
     assert at("user", "address", "list", "nobody").code == 1
 
 
+@pytest.mark.parametrize(
+    "address", ["@", "ann@", "@example.org", "no@@body", "mailto:@", "a b@example.org", "x"]
+)
+def test_a_word_with_an_at_sign_is_no_mailbox_yet(at: Here, address: str) -> None:
+    done = at("user", "address", "add", "amira", address)
+    assert (done.code, "an address is a mailbox" in done.err) == (1, True)
+
+
 def test_an_app_password_is_shown_once(at: Here) -> None:
     done = at("user", "app-password", "add", "amira", "--label", "phone")
     secret = done.out.strip()

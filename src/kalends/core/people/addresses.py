@@ -13,6 +13,8 @@ from kalends.store.base import Tx
 MAX_ADDRESS = 500
 """Characters of a calendar user address: fits an index row of every database."""
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:[^\s\x00-\x1f\x7f]+\Z")
+_MAILBOX = re.compile(r"(?:[^@]+|%22.+%22|\".+\")@[^@]+\Z")
+"""An @ with something on both sides; a quoted local part may hold more of them (RFC 5322 §3.4.1)."""
 
 
 def add_address(tx: Tx, upn: str, address: str) -> str:
@@ -34,7 +36,7 @@ def add_address(tx: Tx, upn: str, address: str) -> str:
     owner = row_of(tx, upn)
     uri = normal_address(address)
     scheme, _, rest = uri.partition(":")
-    if len(uri) > MAX_ADDRESS or not _ADDRESS.match(uri) or (scheme == "mailto" and "@" not in rest):
+    if len(uri) > MAX_ADDRESS or not _ADDRESS.match(uri) or (scheme == "mailto" and not _MAILBOX.match(rest)):
         raise InvalidError("an address is a mailbox such as ann@example.com, or a URI without spaces")
     if principals.by_address(tx, uri) is not None or _holder_of(tx, uri, besides=owner.upn):
         raise DuplicateError(f"{uri} is taken")

@@ -290,3 +290,18 @@ def test_a_question_that_nobody_can_answer_says_how_to_do_without(at: Here) -> N
     assert done.code == 2
     assert done.err.splitlines()[1] == "kalends: nobody is there to answer: say --yes"
     assert "amira/tasks" in at("calendar", "list").out
+
+
+def test_an_import_does_not_claim_to_have_kept_busy_times(at: Here, tmp_path: Path) -> None:
+    """A VFREEBUSY is computed, never stored (RFC 4324 §10.12.1): it was told as imported, and was not there."""
+    busy = "BEGIN:VFREEBUSY\nUID:busy-1\nDTSTAMP:20260101T000000Z\nEND:VFREEBUSY\n"
+    event = "BEGIN:VEVENT\nUID:tea\nDTSTAMP:20260101T000000Z\nDTSTART:20260101T000000Z\nEND:VEVENT\n"
+    for text, taken in ((busy, 0), (busy + event, 1)):
+        file = tmp_path / f"busy{taken}.ics"
+        file.write_text(f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\n{text}END:VCALENDAR\n")
+        done = at("import", "amira/calendar", str(file), "--json")
+        [report] = json.loads(done.out)
+        assert (done.code, report["imported"]) == (1, taken)
+        [refused] = report["refused"]
+        assert (refused["kind"], refused["uid"], refused["line"]) == ("VFREEBUSY", "busy-1", 4)
+        assert "busy times are computed" in refused["reason"]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 BATCH = 200
 """Objects in one transaction: few enough that a running server waits no more than a blink for its turn."""
+_COMPUTED = "busy times are computed from what is in the calendar, and not kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,11 @@ class Piece:
     components: tuple[Component, ...]
     calendar: Component
     origin: Origin
+
+    @property
+    def is_busy_time(self) -> bool:
+        """Whether it is a VFREEBUSY, which the store would take without keeping it (RFC 4324 §10.12.1)."""
+        return all(component.name == "VFREEBUSY" for component in self.components)
 
     def entry(self, reason: str = "") -> Entry:
         """What a report says of it."""
@@ -155,7 +161,10 @@ def take_in(
     """
     done = 0
     for batch in batches:
-        for piece, reason in zip(batch, _store(at, calid, batch, dry_run), strict=True):
+        kept = [piece for piece in batch if not piece.is_busy_time]
+        reasons = dict(zip(map(id, kept), _store(at, calid, kept, dry_run) if kept else (), strict=True))
+        for piece in batch:
+            reason = reasons.get(id(piece), _COMPUTED)
             if reason is None:
                 report.taken.append(piece.entry())
             else:

@@ -6,6 +6,9 @@ import pytest
 from dav_harness import DECLARED, Client, DavWorld
 from reports_world import WORK, found, shelve
 
+from kalends.core.past.undoing import undo
+from kalends.store import calendars
+
 EASTERN = (
     "BEGIN:STANDARD\nDTSTART:19671029T020000\nRRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10\n"
     "TZOFFSETFROM:-0400\nTZOFFSETTO:-0500\nTZNAME:Eastern Standard Time (US &amp; Canada)\nEND:STANDARD\n"
@@ -62,3 +65,20 @@ def test_another_definition_takes_the_place_of_the_one_before(world: DavWorld, b
     patched(bill, FIVE.replace("-0500", "-0700"))
     assert "TZOFFSETTO:-0700" in bill.propfind(WORK, "C:calendar-timezone").prop("C:calendar-timezone")
     assert found(bill, between("20260112T190000Z", "20260112T193000Z")) == ["noon.ics"]
+
+
+def test_another_zone_is_taken_back_and_set_again(world: DavWorld, bill: Client) -> None:
+    def shown() -> str:
+        return bill.propfind(WORK, "C:calendar-timezone-id").prop("C:calendar-timezone-id")
+
+    patched(bill, FIVE)
+    for expected in ("Europe/Berlin", "US-Eastern"):
+        world.store.write(lambda tx: undo(tx, world.bill, world.calendar, tick=last(world)))
+        assert shown() == expected
+    assert "TZOFFSETTO:-0500" in bill.propfind(WORK, "C:calendar-timezone").prop("C:calendar-timezone")
+
+
+def last(world: DavWorld) -> int:
+    row = world.store.read(lambda tx: calendars.by_id(tx, world.calendar.calendar_id))
+    assert row is not None
+    return row.tick

@@ -73,9 +73,19 @@ def _undo(tx: Tx, caller: Caller, target: Target, uid: str | None, tick: int | N
         raise StaleError("the calendar was changed at the same moment; try again")
     if not owner and any(row.change.kind in OWN for row in chosen):
         raise DeniedError("rights and properties of a calendar are for its owners")
-    # Removals first and arrivals last: what one change swapped must not stand in its own way.
-    chosen.sort(key=lambda row: (row.was_here, row.change.op in ("remove", "move-out")))
+    chosen.sort(key=_turn)
     return [_Step(writer, target, row).take() for row in chosen]
+
+
+def _turn(row: LoggedRow) -> tuple[int, bool, bool]:
+    """When a change is taken back, beside others of the same moment.
+
+    Removals first and arrivals last: what one change swapped must not stand in its own way. Time zones the
+    other way round: the properties of a calendar name them all the while.
+    """
+    arrives = row.change.op in ("remove", "move-out")
+    zone = row.change.kind == "VTIMEZONE"
+    return (1 if not zone else 0 if arrives else 2), row.was_here, arrives
 
 
 def _others(tx: Tx, rows: Iterable[LoggedRow]) -> set[int]:

@@ -158,6 +158,27 @@ class Post:
             if _supersedes(message, method, old, self.kind):
                 self.writer.remove(old)
 
+    def overtaken(self, inbox: int, reply: Component, row: ObjectRow) -> set[Key]:
+        """The instances of which a newer reply of the same sender tells: this one came late.
+
+        Known are those that still lie in the inbox; mails overtake one another by minutes, not by days.
+
+        Args:
+            inbox: the calendar they lie in.
+            reply: a REPLY.
+            row: where it lies.
+
+        Source: RFC 5546 §2.1.5 (the reply with the latest DTSTAMP overrides all others).
+        """
+        found: set[Key] = set()
+        for other in objects.by_uid(self.tx, inbox, self.uid, "UNPROCESSED", self.kind):
+            if other.id == row.id or other.method != row.method:
+                continue
+            held = parse(other.ics)
+            if _age(held) > _age(reply) and _senders(held, self.kind) == _senders(reply, self.kind):
+                found |= parts(held, self.kind).keys()
+        return found
+
     def book(self, person: Person, view: Component, *, news: bool, before: Component | None = None) -> bool:
         """Let a person's copy follow the organizer's object.
 

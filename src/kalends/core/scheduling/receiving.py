@@ -211,7 +211,9 @@ def _replied(post: Post, owner: Person, message: Component, sender: frozenset[st
     if len(who) != 1 or not who <= sender:
         return False
     post.clear(row.calendar_id, message, but=row)
-    return attending.take(post, owner, said, who)
+    late = post.overtaken(row.calendar_id, message, row)
+    news = {key: part for key, part in said.items() if key not in late}
+    return attending.take(post, owner, news, who)
 
 
 def _refreshed(post: Post, owner: Person, message: Component, sender: frozenset[str]) -> bool:

@@ -151,6 +151,8 @@ def test_CRE11_dates_outside_the_stores_range(sqlite_store: Store) -> None:
         ("DTSTART:21000101T000000Z", ""),
     ):
         assert errors(world.create(calendar(event(start, start=start)))) == [said], start
+    forgotten = event("g", "CREATED:00001231T000000Z")  # Google's, of events that it lost the date of
+    assert errors(world.create(calendar(forgotten))) == [""]
 
 
 def test_CRE11_an_object_over_the_size_limit(sqlite_store: Store) -> None:

@@ -123,6 +123,8 @@ class TestTime:
             ("", True),
             ("CREATED:20260309T000000Z", True),
             ("CREATED:20260311T000000Z", False),
+            ("CREATED:00001231T000000Z", True),  # as Google exports what it lost
+            ("CREATED:00001231T000000Z\nCOMPLETED:20260309T000000Z", False),
             ("COMPLETED:20260309T000000Z", False),
             ("COMPLETED:20260310T100000Z", True),
             ("CREATED:20260301T000000Z\nCOMPLETED:20260401T000000Z", True),

@@ -281,6 +281,8 @@ def test_todos_journals_and_busy_periods() -> None:
         )
     )
     assert lengths(busy) == [3600, 10_800]
+    nothing = ("DTSTART:20260101T000000Z", "DTEND:20260102T000000Z", "FREEBUSY:")
+    assert lengths(calendar(event(*nothing, kind="VFREEBUSY"))) == [DAY]
     assert span(calendar(event("SUMMARY:no date"))) is None
 
 

@@ -180,6 +180,13 @@ def test_strict_tasks() -> None:
     assert strict(calendar(*mixed)) == ["DUE must be a DATE-TIME as DTSTART is (RFC 5545 §3.8.2)"]
 
 
+def test_created_in_the_year_0_is_what_google_exports_of_events_it_lost_it_of() -> None:
+    root = event(START, "CREATED:00001231T000000Z")
+    assert liberal(root) == []
+    assert strict(root) == ["CREATED: no such date and time: '00001231T000000Z'"]
+    assert liberal(event(START, "LAST-MODIFIED:00001231T000000Z"))
+
+
 def test_free_busy_times_are_utc() -> None:
     """RFC 5545 §3.6.4."""
     root = calendar(

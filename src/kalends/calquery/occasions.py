@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from kalends.ical.component_times import line_moment, period_length, read_times
+from kalends.ical.component_times import is_forgotten, line_moment, line_periods, period_length, read_times
 from kalends.ical.errors import ICalError, StepBudgetError
-from kalends.ical.moment import DAY, parse_duration, parse_period
+from kalends.ical.moment import DAY, parse_duration
 from kalends.ical.occurrences import alarms, occurrences
 from kalends.ical.recurrence_set import TIMED
 from kalends.ical.tree import Component
@@ -191,7 +191,7 @@ class Occasions:
         at = {
             name: self.zones.to_epoch(line_moment(line))
             for name in ("COMPLETED", "CREATED")
-            if (line := component.first(name)) is not None
+            if (line := component.first(name)) is not None and not is_forgotten(line)
         }
         if not at:
             return True
@@ -205,8 +205,7 @@ class Occasions:
             start, end = (self.zones.to_epoch(line_moment(line)) for line in (starts, ends))
             return (low is None or low <= end) and (high is None or high > start)
         for line in component.all("FREEBUSY"):
-            for text in line.value.split(","):
-                period = parse_period(text, line.param("TZID"))
+            for period in line_periods(line):
                 start = self.zones.to_epoch(period.start)
                 end = self.zones.shift(period.start, period_length(period, self.zones))
                 if (low is None or low < end) and (high is None or high > start):

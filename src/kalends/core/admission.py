@@ -24,7 +24,7 @@ from kalends.core.errors import (
 from kalends.core.model import Caller
 from kalends.core.texts import UID_KINDS
 from kalends.ical import itip, validate
-from kalends.ical.component_times import MAX_DATES
+from kalends.ical.component_times import MAX_DATES, is_forgotten
 from kalends.ical.line_numbers import numbered
 from kalends.ical.moment import utc_moment
 from kalends.ical.problem import Problem
@@ -180,7 +180,7 @@ def check_dates(components: Sequence[Component], caller: Caller) -> None:
     for component in components:
         for part in component.walk():
             for item in part.items:
-                if item.name in _DATED and isinstance(item, Line):
+                if item.name in _DATED and isinstance(item, Line) and not is_forgotten(item):
                     _check_range(item, _DATE, low, high)
                 elif item.name == "RRULE" and isinstance(item, Line):
                     _check_range(item, _UNTIL, low, high)

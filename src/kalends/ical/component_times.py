@@ -110,6 +110,11 @@ def line_moment(line: Line) -> Moment:
         raise ICalError(f"{line.name}: {error.reason}") from None
 
 
+def is_forgotten(line: Line) -> bool:
+    """Whether a line is a CREATED in the year 0: Google's calendar writes it of events that it lost it of."""
+    return line.name == "CREATED" and line.value.startswith("0000")
+
+
 def line_moments(line: Line) -> list[Moment]:
     """The values of a property that lists dates, EXDATE."""
     tzid, kind = line.param("TZID"), line.param("VALUE")
@@ -120,9 +125,13 @@ def line_dates(line: Line, zones: Zones) -> list[tuple[Moment, Duration | None]]
     """The values of an RDATE: starts, with their own lengths where they are periods."""
     if "/" not in line.value:
         return [(moment, None) for moment in line_moments(line)]
+    return [(period.start, period_length(period, zones)) for period in line_periods(line)]
+
+
+def line_periods(line: Line) -> list[Period]:
+    """The values of a property that lists periods, FREEBUSY; none where it is empty."""
     tzid = line.param("TZID")
-    periods = [parse_period(text, tzid) for text in line.value.split(",") if text.strip()]
-    return [(period.start, period_length(period, zones)) for period in periods]
+    return [parse_period(text, tzid) for text in line.value.split(",") if text.strip()]
 
 
 def period_length(period: Period, zones: Zones) -> Duration:

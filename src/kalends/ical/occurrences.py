@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from kalends.ical.alarms import is_off
 from kalends.ical.budget import STEP_BUDGET, Budget
-from kalends.ical.component_times import line_moment, period_length, read_times
+from kalends.ical.component_times import line_moment, line_periods, period_length, read_times
 from kalends.ical.moment import (
     DAY,
     FIRST_WALL,
@@ -33,7 +33,6 @@ from kalends.ical.moment import (
     format_duration,
     parse_duration,
     parse_moment,
-    parse_period,
     utc_moment,
 )
 from kalends.ical.recurrence_set import SLACK, TIMED, Occurrence, by_start, read_sets, touches
@@ -71,8 +70,7 @@ def _busy(vcalendar: Component, zones: Zones) -> Iterator[Occurrence]:
     for component in [vcalendar] if vcalendar.name == "VFREEBUSY" else vcalendar.children("VFREEBUSY"):
         found = False
         for line in component.all("FREEBUSY"):
-            for text in line.value.split(","):
-                period = parse_period(text, line.param("TZID"))
+            for period in line_periods(line):
                 begin = zones.to_epoch(period.start)
                 end = zones.shift(period.start, period_length(period, zones))
                 found = True

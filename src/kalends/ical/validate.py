@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from kalends.ical.checks import CHECKS, Scope, check_resource
+from kalends.ical.component_times import is_forgotten
 from kalends.ical.components import COMPONENTS
 from kalends.ical.errors import ICalError
 from kalends.ical.moment import parse_moment
@@ -142,7 +143,7 @@ def _check_value(component: Component, line: Line, rule: Property, scope: Scope)
         scope.report(component, line, f"{line.name} needs a VALUE parameter ({rule.source})")
     if kind not in _ALWAYS_READ and not (scope.strict and kind in READERS):
         return
-    if not line.value and line.name in _MAY_BE_EMPTY and not scope.strict:
+    if not scope.strict and (is_forgotten(line) or (not line.value and line.name in _MAY_BE_EMPTY)):
         return
     if kind == "DATE-TIME" and not scope.strict and not line.params and rule.separator != ",":
         try:  # the most frequent value: nothing but whether it can be read is of interest

@@ -8,9 +8,9 @@ from itertools import islice
 from typing import NamedTuple
 
 from kalends.ical import occurrences as ical
-from kalends.ical.component_times import line_moment, read_times
+from kalends.ical.component_times import line_moment, line_periods, read_times
 from kalends.ical.errors import ICalError, StepBudgetError
-from kalends.ical.moment import FIRST_WALL, parse_period
+from kalends.ical.moment import FIRST_WALL
 from kalends.ical.recurrence_set import TIMED
 from kalends.ical.tree import Component
 from kalends.ical.zones import Zones
@@ -222,6 +222,6 @@ def _periods(nodes: Sequence[Node], zones: Zones) -> dict[tuple[int, int], str]:
             continue
         for line in node.component.all("FREEBUSY"):
             kind = _OF_FBTYPE.get((line.param("FBTYPE") or "").upper(), BUSY)
-            for text in line.value.split(","):
-                out[number, zones.to_epoch(parse_period(text, line.param("TZID")).start)] = kind
+            for period in line_periods(line):
+                out[number, zones.to_epoch(period.start)] = kind
     return out

@@ -30,6 +30,21 @@ def line(text: str) -> Line:
     return event(text).lines[0]
 
 
+def test_quotes_inside_a_parameter_lose_none_of_its_neighbours_s3_2() -> None:
+    """Forbidden, and written: a CN as somebody typed it. The parameters after it were lost."""
+    for said, name in (
+        ('CN=Joe "Jo" Doe', 'Joe "Jo" Doe'),
+        ('CN="Joe "Jo" Doe"', 'Joe "Jo" Doe'),
+        ('CN="Jo" Doe', '"Jo" Doe'),
+        ('CN="Joe', '"Joe'),
+    ):
+        one = line(f"ATTENDEE;{said};PARTSTAT=ACCEPTED;ROLE=CHAIR:mailto:jo@example.com")
+        assert one.params == (("CN", (name,)), ("PARTSTAT", ("ACCEPTED",)), ("ROLE", ("CHAIR",)))
+        assert one.value == "mailto:jo@example.com"
+    bare = line('ATTENDEE;X-BARE;CN="A: B":mailto:a@example.com')
+    assert (bare.params, bare.value) == ((("CN", ("A: B",)),), "mailto:a@example.com")
+
+
 def test_an_untouched_tree_gives_back_its_octets() -> None:
     assert parse(EVENT.encode()).to_bytes() == EVENT.encode()
 
@@ -165,7 +180,7 @@ def test_cap_lenient_reads_the_slips_of_the_rfc() -> None:
         ("A;P:b", (), "b"),
         ("A; P =1:b", (("P", ("1",)),), "b"),
         ("A;P=1;;Q=2:b", (("P", ("1",)), ("Q", ("2",))), "b"),
-        ('A;P="open:b', (), "b"),
+        ('A;P="open:b', (("P", ('"open',)),), "b"),
         ("A:", (), ""),
     ],
 )

@@ -12,6 +12,8 @@ _PARAM = re.compile(
         ( (?: "[^"]*+" | [^",;:]*+ ) (?: , (?: "[^"]*+" | [^",;:]*+ ) )*+ ) (?=[;:])""",
     re.VERBOSE,
 )
+_BROKEN = re.compile(r"; \s* (?: ([A-Za-z0-9_-]++) \s* = )?+ ([^;:]*+) (?=[;:])", re.VERBOSE)
+"""A parameter with quotes in the midst of its value, or with none: it is what stands before the next one."""
 _ITEM = re.compile(r'"([^"]*)"|([^",]*)')
 _CARET = re.compile(r"\^[n'^]")
 _CARETS = {"^n": "\n", "^'": '"', "^^": "^"}
@@ -49,12 +51,20 @@ def quoted_params(text: str, at: int) -> tuple[tuple[Param, ...], int]:
         The parameters in order, decoded, and where the colon before the value stands; below 0 for nowhere.
     """
     params: list[Param] = []
-    while match := _PARAM.match(text, at):
-        params.append((match[1].upper(), tuple(decode_param(q or p) for q, p in _split_items(match[2]))))
+    while match := _PARAM.match(text, at) or _BROKEN.match(text, at):
+        if match.re is _PARAM:
+            params.append((match[1].upper(), tuple(decode_param(q or p) for q, p in _split_items(match[2]))))
+        elif match[1]:
+            params.append((match[1].upper(), (decode_param(_without_quotes(match[2].strip())),)))
         at = match.end()
     if text[at : at + 1] != ":":  # a broken parameter list: the value starts at the next colon
         at = text.find(":", at)
     return tuple(params), at
+
+
+def _without_quotes(value: str) -> str:
+    """A value without the quotes around it; those inside stay."""
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
 def _split_items(items: str) -> Iterator[tuple[str, str]]:

@@ -345,7 +345,10 @@ def test_udp_is_left_alone_unless_cap_is_registered_and_something_is_bound(
     report.make(Registry.load(), 53, transport="udp")
     report.make(Registry.load(), 1026, transport="udp", probe=False)
     assert asked == []
-    report.make(Registry.load(), 1026, transport="udp")
+    assert "udp: bound, not probed on" in text.render(
+        report.make(Registry.load(), 1026, transport="udp", probe=False)
+    )
+    assert "udp: bound on" in text.render(report.make(Registry.load(), 1026, transport="udp"))
     assert asked == [("127.0.0.1", 1026)]
 
 

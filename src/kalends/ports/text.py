@@ -234,8 +234,9 @@ def _reality(page: Page, report: Report) -> None:
             if report.transport is None
             else f"No {report.transport} socket is bound to this port here."
         )
+    asked = any(knock.transport == "udp" for knock in machine.knocks)
     for sock in bound:
-        _socket(page, sock)
+        _socket(page, sock, "bound" if asked else "bound, not probed")
     connections = len(machine.sockets) - len(bound)
     if connections:
         page.say(f"{connections} connection{'s use' if connections > 1 else ' uses'} it as local port.")
@@ -251,9 +252,9 @@ def _wildcard(sock: sockets.Socket) -> str:
     return "every address" if sock.v6only is False else "every IPv6 address"
 
 
-def _socket(page: Page, sock: sockets.Socket) -> None:
+def _socket(page: Page, sock: sockets.Socket, udp: str) -> None:
     where = _wildcard(sock) or sock.address
-    word = "listening" if sock.family.startswith("tcp") else "bound, not probed"
+    word = "listening" if sock.family.startswith("tcp") else udp
     page.say(f"{sock.family}: {page.style(word, 'good')} on {where}")
     for owner in sock.owners:
         since = time.strftime("%Y-%m-%d %H:%M", time.localtime(owner.started)) if owner.started else "unknown"

@@ -299,3 +299,8 @@ def test_an_empty_option_of_a_login_is_not_taken_for_none(run: Here, option: str
     """`--fingerprint "$UNSET"` trusted whatever certificate was shown first."""
     done = run("capability", option, "")
     assert (done.code, done.err.splitlines()[0]) == (2, f"kalends: {option}: expected some text")
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "1e9", "soon"])
+def test_a_silence_that_cannot_be_awaited_is_wrong_usage(run: Here, seconds: str) -> None:
+    assert run("capability", "--server", "cap://127.0.0.1:9", "--timeout", seconds).code == 2

@@ -37,7 +37,12 @@ _LOGIN = (
     click.option("--no-tls", is_flag=True, help="Plain text; only where the server allows it."),
     click.option("--as", "act_as", metavar="UPN", help="Act as somebody else; the server has to let you."),
     click.option("--language", metavar="TAG", help="What refusals are told in: de, fr … [that of LANG]"),
-    click.option("--timeout", type=float, metavar="SECONDS", help="Longest silence of the server."),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0, 86400, min_open=True),
+        metavar="SECONDS",
+        help="Longest silence of the server.",
+    ),
 )
 
 

@@ -112,6 +112,15 @@ def test_even_the_liberal_refuse(rows: tuple[str, ...], reason: str) -> None:
         (("DTSTART;VALUE=DATE:20250301", "DURATION:PT1H"), "DURATION of whole days"),
         ((START, "SUMMARY:a", "SUMMARY:b"), "SUMMARY stands more than once"),
         ((START, "RRULE:FREQ=DAILY;UNTIL=20250401"), "UNTIL must be of the form DTSTART has"),
+        ((START, "RRULE:FREQ=DAILY;UNTIL=20250401T100000"), "UNTIL must be of the form DTSTART has"),
+        (
+            ("DTSTART;TZID=Europe/Berlin:20250301T100000", "RRULE:FREQ=DAILY;UNTIL=20250401T100000"),
+            "UNTIL must be of the form DTSTART has",
+        ),
+        (
+            ("DTSTART:20250301T100000", "RRULE:FREQ=DAILY;UNTIL=20250401T100000Z"),
+            "UNTIL must be of the form DTSTART has",
+        ),
         ((START, "PRIORITY:10"), "PRIORITY is out of range"),
         ((START, "STATUS:MAYBE"), "STATUS is none of"),
         ((START, "TRANSP:FOGGY"), "TRANSP is none of"),

@@ -160,8 +160,13 @@ def recurs(component: Component, counts: Counts, scope: Scope) -> None:
         except ICalError as error:
             scope.report(component, line, error.reason)
         until = rule.until if scope.strict else None
-        if start is not None and until is not None and until.is_date != start.is_date:
+        if start is not None and until is not None and not _goes_with(until, start):
             scope.report(component, line, "UNTIL must be of the form DTSTART has (RFC 5545 §3.3.10)")
+
+
+def _goes_with(until: Moment, start: Moment) -> bool:
+    """Whether UNTIL is of the form that DTSTART asks for: a date, a local time where it floats, else UTC."""
+    return until.is_date == start.is_date and (until.is_date or until.utc != start.floating)
 
 
 def numbers(component: Component, counts: Counts, scope: Scope) -> None:

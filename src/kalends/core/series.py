@@ -130,7 +130,8 @@ def end_before(whole: Component, kind: str, epoch: int) -> None:
             elif len(kept) < len(texts_):
                 master.replace(line, line.with_value(",".join(kept)))
     except ICalError as error:
-        raise InvalidError(f"this series cannot be ended: {error.reason}") from error
+        reason = error.reason
+        raise InvalidError(f"this series cannot be ended: {reason}") from error
 
 
 def is_range(component: Component) -> bool:

@@ -178,3 +178,4 @@ def test_the_shipped_table_is_refreshed_by_one_command(tmp_path: Path) -> None:
     assert refreshed.counts() == refreshed.count(*USER)
     assert [r.name for r in refreshed.named("cap")] == ["cap", "cap"]
     assert convert.main([]) == 2
+    assert convert.main([str(tmp_path / "none.csv"), str(tmp_path / "registry.tsv")]) == 1

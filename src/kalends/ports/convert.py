@@ -194,7 +194,11 @@ def main(argv: list[str]) -> int:
     if len(argv) != 2:
         sys.stderr.write("usage: python -m kalends.ports.convert DOWNLOADED.csv|xml TABLE.tsv\n")
         return 2
-    table = to_table(Path(argv[0]).read_bytes())
+    try:
+        table = to_table(Path(argv[0]).read_bytes())
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"{argv[0]}: {getattr(error, 'strerror', None) or error}\n")
+        return 1
     counts = Registry(table).counts()
     head, rest = table.split(b"\n", 1)
     told = ", ".join(f"{status} {number}" for status, number in counts.items())

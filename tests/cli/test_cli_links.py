@@ -21,6 +21,7 @@ def test_a_link_is_made_listed_and_revoked(shop: Here) -> None:
     assert made.code == 0
     assert re.fullmatch(r"http://127\.0\.0\.1:8026/ics/[a-z2-7]{26}\.ics\n", made.out)
     assert "not shown again" in made.err
+    assert shop("link", "add", "amira/tasks", "--as", "busy", "-q").err == ""  # no notes
     (row,) = json.loads(shop("link", "list", "amira/calendar", "--json").out)
     assert (row["as"], row["label"]) == ("read", "web site")
     assert made.out.split("/")[-1][:26] not in shop("link", "list", "amira/calendar").out

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kalends.cli.group import Command, LazyGroup
+from kalends.cli.group import Command, LazyGroup, verbosity
 from kalends.cli.offline import office, store_options
 
 
@@ -49,7 +49,8 @@ def add_password(upn: str, label: str, as_json: bool, store: str | None, config_
         data({"upn": full, "label": label.strip(), "password": secret})
         return
     click.echo(secret)
-    click.echo(f"This password of {full} is not shown again.", err=True)
+    if verbosity() >= 0:
+        click.echo(f"This password of {full} is not shown again.", err=True)
 
 
 @click.command("list", cls=Command)

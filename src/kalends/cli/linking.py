@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kalends.cli.group import Command, LazyGroup
+from kalends.cli.group import Command, LazyGroup, verbosity
 from kalends.cli.offline import Office, office, store_options
 
 WAYS = ("busy", "titles", "read")
@@ -80,7 +80,8 @@ def add_link(
         data({"calid": target.calid, "as": how, "label": label.strip(), "secret": secret, "url": url})
         return
     click.echo(url)
-    click.echo("This address is not shown again.", err=True)
+    if verbosity() >= 0:
+        click.echo("This address is not shown again.", err=True)
 
 
 @click.command("list", cls=Command, epilog="\b\nexample:\n  kalends link list amira/calendar")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from bench.bench_search import questions
 from bench.data import DAY, spread
-from bench.measure import Line, Report, micros, quick
+from bench.measure import Line, Report, in_turns, quick
 from bench.place import CALENDAR, POLICY, USER, admin, fill, folder, furnished
 from kalends.calquery.parse import parse
 from kalends.cap import replies
@@ -22,8 +23,10 @@ QUICK_SIZE = 1_000
 OTHERS = {"titles": "properties filtered", "read": "components filtered"}
 
 
-def cost(store: Store, upn: str, question: tuple[str, bool], *, without: bool = False) -> float:
-    """CPU microseconds of one answer, from the identity to the text of the reply.
+def asking(
+    store: Store, upn: str, question: tuple[str, bool], *, without: bool = False
+) -> Callable[[], object]:
+    """One answer, from the identity to the text of the reply.
 
     Args:
         store: where.
@@ -43,7 +46,7 @@ def cost(store: Store, upn: str, question: tuple[str, bool], *, without: bool = 
         return replies.answers("1", CALENDAR, search.search(tx, caller, target, [chosen])).text
 
     assert "BEGIN:VEVENT" in store.read(work)
-    return micros(lambda: store.read(work))
+    return lambda: store.read(work)
 
 
 def shared(store: Store) -> None:
@@ -70,9 +73,9 @@ def run(report: Report) -> None:
         for name, (query, expand) in questions(end).items():
             asked = query.format(name="r"), expand
             amira = f"{USER}@{POLICY.realm}"
-            off = cost(store, amira, asked, without=True)
-            owner = cost(store, amira, asked)
+            works = [asking(store, amira, asked, without=True), asking(store, amira, asked)]
+            works += [asking(store, f"{how}@{POLICY.realm}", asked) for how in OTHERS]
+            off, owner, *others = in_turns(works, rounds=9)
             report.add(Line(f"{name}: the owner", owner, off, "µs", "without rights", aim=1))
-            for how, what in OTHERS.items():
-                other = cost(store, f"{how}@{POLICY.realm}", asked)
+            for (how, what), other in zip(OTHERS.items(), others, strict=True):
                 report.add(Line(f"{name}: {how} ({what})", other, owner, "µs", "the owner", aim=1 / 3))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
 
@@ -74,24 +74,32 @@ class Report:
 
 def micros(work: Callable[[], object], seconds: float = 0.4, rounds: int = 5) -> float:
     """CPU microseconds of one call: the best of several rounds, garbage collection off."""
-    work()
-    began = time.perf_counter()
-    work()
-    once = max(time.perf_counter() - began, 1e-7)
-    calls = max(1, int((seconds / 4 if quick() else seconds) / rounds / once))
-    best = float("inf")
+    return in_turns([work], seconds, rounds)[0]
+
+
+def in_turns(works: Sequence[Callable[[], object]], seconds: float = 0.4, rounds: int = 5) -> list[float]:
+    """The same for several that are compared: in turns, for a machine is not as fast at all times."""
+    calls: list[int] = []
+    for work in works:
+        work()
+        began = time.perf_counter()
+        work()
+        once = max(time.perf_counter() - began, 1e-7)
+        calls.append(max(1, int((seconds / 4 if quick() else seconds) / rounds / once)))
+    best = [float("inf")] * len(works)
     enabled = gc.isenabled()
     gc.disable()
     try:
         for _ in range(rounds):
-            start = time.process_time()
-            for _ in range(calls):
-                work()
-            best = min(best, (time.process_time() - start) / calls)
+            for at, work in enumerate(works):
+                start = time.process_time()
+                for _ in range(calls[at]):
+                    work()
+                best[at] = min(best[at], (time.process_time() - start) / calls[at])
     finally:
         if enabled:
             gc.enable()
-    return best * 1e6
+    return [one * 1e6 for one in best]
 
 
 def cpu_of(pid: int) -> float:

@@ -11,7 +11,7 @@ from kalends.calquery.bind import bind
 from kalends.calquery.match import Subject
 from kalends.calquery.parse import parse as parse_query
 from kalends.calquery.plan import plan
-from kalends.core import expansion, selecting
+from kalends.core import expansion, floating, selecting
 from kalends.core.access import rights
 from kalends.core.writer import Writer
 from kalends.ical.tree import Component, parse
@@ -97,7 +97,7 @@ def by_hand(tx: Tx, world: World, query: str, *, expand: bool) -> list[str]:
     bound = bind(parse_query(query), selecting.bindings(tx, caller, place))
     prepared = plan(bound.where)
     sight = rights.sight(tx, caller, place.calendar_id)
-    zone = selecting.floating_zone(tx, caller, place.calendar_id)
+    zone = floating.name_of(tx, caller, place.calendar_id)
     found: list[str] = []
     for row in objects.every(tx, place.calendar_id, kind="VEVENT", state="BOOKED"):
         whole = parse(row.ics)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from judging import selects
 
 from kalends.calquery.bind import Bindings, bind
 from kalends.calquery.parse import parse as parse_query
@@ -300,17 +301,17 @@ def test_a_condition_sees_only_what_the_caller_sees_no_leak() -> None:
     """No leak through WHERE: a hidden SUMMARY is not there, for any condition."""
     one = judge(rules(vright("GRANT:*", "PERMISSION:SEARCH", "SCOPE:SELECT UID,DTSTART FROM VEVENT")))
 
-    def selects(where: str, component: Component) -> bool:
+    def found(where: str, component: Component) -> bool:
         query = bind(parse_query(f"SELECT * FROM VEVENT WHERE {where}"), Bindings())
-        return one.selects(plan(query.where), component) is not None
+        return selects(one, plan(query.where), component) is not None
 
     other = changed("Dentist", "Zoo")
     for where in ("SUMMARY = 'Dentist'", "SUMMARY LIKE 'D%'", "SUMMARY != 'Zoo'", "CLASS = 'PRIVATE'"):
-        assert not selects(where, EVENT)
-        assert not selects(where, other)
+        assert not found(where, EVENT)
+        assert not found(where, other)
     for where in ("SUMMARY IS NULL", "SUMMARY NOT LIKE 'D%'", "UID = '1'", "VAGENDA.NAME IS NULL"):
-        assert selects(where, EVENT)
-        assert selects(where, other)
+        assert found(where, EVENT)
+        assert found(where, other)
 
 
 # the four predefined VCARs

@@ -6,6 +6,7 @@ from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from judging import selects
 
 from kalends.calquery.bind import Bindings, bind
 from kalends.calquery.match import Subject
@@ -212,7 +213,7 @@ def test_conditions_tell_nothing_of_what_is_hidden(rules, one, two, where) -> No
     query = bind(parse_query(f"SELECT * FROM VEVENT WHERE {where}"), Bindings(ME, (f"mailto:{ME}",)))
     if text(seer.visible(one)) == text(seer.visible(two)):
         prepared = plan(query.where)
-        assert text(seer.selects(prepared, one)) == text(seer.selects(prepared, two))
+        assert text(selects(seer, prepared, one)) == text(selects(seer, prepared, two))
 
 
 @given(unconditional, components, st.data(), conditions)
@@ -231,7 +232,7 @@ def test_taking_out_what_is_hidden_changes_no_answer(rules, whole, data, where) 
         bind(parse_query(f"SELECT * FROM VEVENT WHERE {where}"), Bindings(ME, (f"mailto:{ME}",))).where
     )
     assert text(seer.visible(twin)) == text(seen)
-    assert text(seer.selects(prepared, twin)) == text(seer.selects(prepared, whole))
+    assert text(selects(seer, prepared, twin)) == text(selects(seer, prepared, whole))
 
 
 @given(components, conditions, st.booleans())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from judging import selects
 
 from kalends.calquery.bind import Bindings, bind
 from kalends.calquery.match import Subject
@@ -127,5 +128,5 @@ def test_asking_the_database_first_changes_no_answer(rules, where, written, stat
     for name, value, params in written:
         component.add(name, value, *params)
     query = bound(where)
-    if seer.selects(plan(query.where), component, Standing(state)) is not None:
+    if selects(seer, plan(query.where), component, Standing(state)) is not None:
         assert Subject(component, state=state).satisfies(plan(askable(seer, query).where))

@@ -21,7 +21,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kalends.calquery.match import Subject
-from kalends.calquery.plan import Plan
 from kalends.core.access.bound import RESTRICTED, BoundRule, changes_inside
 from kalends.core.access.circumstances import BOOKED, Context, Standing
 from kalends.core.access.parts import may_change
@@ -209,27 +208,6 @@ class Judge:
         return any(
             one.possible(source) and one.is_hopeful(permission, source) for one in sides.grants
         ) and not any(one.is_total() or one.shuts(source) for one in sides.denies)
-
-    def selects(
-        self,
-        prepared: Plan,
-        component: Component,
-        standing: Standing = BOOKED,
-    ) -> Component | None:
-        """What may be seen of a component, if a WHERE holds for just that.
-
-        So a condition on what is hidden tells nothing: for the caller it is not there.
-
-        Args:
-            prepared: `plan.plan` of a bound WHERE.
-            component: the component.
-            standing: of the component.
-        """
-        seen = self.visible(component, standing)
-        if seen is None:
-            return None
-        subject = self.subject(seen, standing)
-        return seen if subject.satisfies(prepared) else None
 
     def subject(self, seen: Component, standing: Standing = BOOKED) -> Subject:
         """What may be seen of a component, for queries: in the container as it may be seen."""

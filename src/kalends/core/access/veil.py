@@ -1,7 +1,7 @@
 """What of a WHERE the database may be asked for somebody who sees only parts of what it holds.
 
 A condition is about what the caller sees. So whatever the database answers has to be asked again of the
-filtered components (`Judge.selects`), and the database may be asked only what a filtered component can never
+filtered components (`discreet`), and the database may be asked only what a filtered component can never
 answer with yes where the whole one says no: else what it leaves out tells something about what is hidden.
 Left over are conditions that something is there, for properties whose values depend on nothing else.
 """

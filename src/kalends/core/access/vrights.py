@@ -35,7 +35,7 @@ from kalends.store.vcars import VcarRow
 Place = Literal["store", "calendar"]
 """Whose VCAR a rule comes from."""
 
-PERMISSIONS = frozenset(
+_PERMISSIONS = frozenset(
     (
         "*", "SEARCH", "CREATE", "DELETE", "MODIFY", "MOVE",
         "ABORT", "CONTINUE", "GENERATE-UID", "GET-CAPABILITY", "IDENTIFY", "NOOP", "REPLY", "SET-LOCALE",
@@ -129,7 +129,7 @@ def is_permission(name: str) -> bool:
     Args:
         name: upper-case.
     """
-    return name in PERMISSIONS or _EXTENSION.match(name) is not None
+    return name in _PERMISSIONS or _EXTENSION.match(name) is not None
 
 
 def _who(line: Line, *, grant: bool) -> UpnFilter | None:
